@@ -1,0 +1,72 @@
+"""Position: in which of eight columns the ring is; other shapes distract."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from . import canvas
+from .canvas import Array
+from .demo_set import DemoSet
+
+COLUMNS = 8
+LABELS = tuple(f"column-{number}" for number in range(1, COLUMNS + 1))
+MARGIN = 4.0
+"""Pixels left and right that hold no ring's centre."""
+
+
+def _ring(x: Array, y: Array, radius: float) -> Array:
+    return np.abs(np.hypot(x, y) - 0.75 * radius) - 0.25 * radius
+
+
+def _disc(x: Array, y: Array, radius: float) -> Array:
+    return np.hypot(x, y) - radius
+
+
+def _cross(x: Array, y: Array, radius: float) -> Array:
+    arms = np.minimum(np.abs(x), np.abs(y)) - 0.25 * radius
+    return np.maximum(arms, np.maximum(np.abs(x), np.abs(y)) - radius)
+
+
+def _square(x: Array, y: Array, radius: float) -> Array:
+    return np.maximum(np.abs(x), np.abs(y)) - 0.8 * radius
+
+
+def _triangle(x: Array, y: Array, radius: float) -> Array:
+    return np.maximum(np.abs(x) * 0.866 + y * 0.5, -y) - 0.5 * radius
+
+
+_DISTRACTORS = (_disc, _cross, _square, _triangle)
+
+
+def _centre(rng: np.random.Generator, label: int) -> Array:
+    """A point of the column, an eighth of its width off its borders at least."""
+    width = (canvas.SIZE - 2 * MARGIN) / COLUMNS
+    x = MARGIN + width * (label + rng.uniform(0.125, 0.875))
+    return np.array([x, rng.uniform(8, canvas.SIZE - 8)])
+
+
+def _elsewhere(rng: np.random.Generator, taken: list[Array]) -> Array:
+    """A point away from those taken."""
+    while True:
+        point = rng.uniform(6, canvas.SIZE - 6, size=2)
+        if all(np.hypot(*(point - other)) > 17 for other in taken):
+            return point
+
+
+def draw(rng: np.random.Generator, label: int) -> Image.Image:
+    paper, ink = canvas.contrasting(rng, 0.35)
+    pixels = paper + 0.25 * (canvas.smooth_noise(rng, int(rng.integers(3, 16))) - 0.5)[..., None]
+    centres = [_centre(rng, label)]
+    shapes = [_ring]
+    for _ in range(int(rng.integers(1, 3))):
+        centres.append(_elsewhere(rng, centres))
+        shapes.append(_DISTRACTORS[int(rng.integers(len(_DISTRACTORS)))])
+    for shape, centre in zip(shapes, centres, strict=True):
+        x, y = canvas.rotated(rng.uniform(0, 2 * np.pi), (centre[0], centre[1]))
+        distance = shape(x, y, rng.uniform(5.5, 8))
+        pixels = canvas.blend(pixels, ink + rng.normal(0, 0.08, size=3), canvas.inside(distance))
+    return canvas.finish(rng, pixels)
+
+
+POSITION = DemoSet("position", LABELS, "the column, of eight, in which the ring is", draw)

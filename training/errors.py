@@ -1,0 +1,15 @@
+"""What can go wrong in this room.
+
+    TrainingError        a method, recipe or place that cannot be used
+    └─ DataError         a data set that nothing can be learned from
+
+Every message is one sentence that names what was expected and what was found.
+"""
+
+
+class TrainingError(ValueError):
+    """Training cannot start: the method, a value of the recipe or the output is not usable."""
+
+
+class DataError(TrainingError):
+    """The data set is missing, empty or too small."""
