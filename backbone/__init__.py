@@ -1,0 +1,20 @@
+"""Networks and prompts: loading, preprocessing and the prompted forward. Knows nothing of names, versions or HTTP."""
+
+from .backbone import Backbone
+from .errors import BackboneError, ImageError, UnsupportedBackbone
+from .loading import load, wrap
+from .prefix import Prefix
+from .preprocess import MAX_PIXELS, Preprocess, decode_image
+
+__all__ = [
+    "MAX_PIXELS",
+    "Backbone",
+    "BackboneError",
+    "ImageError",
+    "Prefix",
+    "Preprocess",
+    "UnsupportedBackbone",
+    "decode_image",
+    "load",
+    "wrap",
+]

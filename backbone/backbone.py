@@ -1,0 +1,131 @@
+"""The frozen backbone: one object that every task shares."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .errors import BackboneError
+from .fingerprint import fingerprint
+from .prefix import Prefix
+from .preprocess import Preprocess
+
+
+class Family(Protocol):
+    """What an architecture family implements; see `vit.VisionTransformerFamily`."""
+
+    layer_dims: tuple[int, ...]
+    feature_dim: int
+    pooling: str
+
+    def encode(self, prompts: Sequence[Tensor]) -> Prefix: ...
+    def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor: ...
+    def features_prefix(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor: ...
+
+
+class Backbone:
+    """A timm network in evaluation mode with frozen weights, its preprocessing and its prompted forward.
+
+    Attributes:
+        name: the name it was loaded by.
+        model: the timm network; frozen, in evaluation mode.
+        fingerprint: sha256 of its float32 weights, classifier left out.
+        preprocess: from an RGB image to a (3, height, width) tensor.
+        device, dtype: where and in what precision it computes.
+    """
+
+    def __init__(self, name: str, model: nn.Module, family: Family, device: torch.device, dtype: torch.dtype) -> None:
+        self.name = name
+        self.fingerprint = fingerprint(model)  # before the cast: the identity is that of the float32 weights
+        self.preprocess = Preprocess.of(model)
+        self.model = model.to(device, dtype).eval().requires_grad_(False)
+        self.device, self.dtype = device, dtype
+        self._family = family
+
+    @property
+    def layer_dims(self) -> tuple[int, ...]:
+        """Width of each layer that takes prompts."""
+        return self._family.layer_dims
+
+    @property
+    def feature_dim(self) -> int:
+        """Width of the pooled feature that heads read."""
+        return self._family.feature_dim
+
+    @property
+    def pooling(self) -> str:
+        """How tokens become one feature: "token", "avg" or "map"."""
+        return self._family.pooling
+
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an input tensor."""
+        return self.preprocess.input_size
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Normalisation mean per channel."""
+        return self.preprocess.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Normalisation standard deviation per channel."""
+        return self.preprocess.std
+
+    def encode(self, prompts: Sequence[Tensor]) -> Prefix:
+        """Turn a task's prompts into what its forward needs; done once per task, differentiable.
+
+        Args:
+            prompts: none, one (shallow) or one per layer (deep); each (tokens, layer dim).
+
+        Raises:
+            BackboneError: the number or the shapes of the prompts do not fit the layers.
+        """
+        return self._family.encode(self._fit(prompts))
+
+    def features(
+        self, images: Tensor, prompts: Sequence[Tensor] = (), *, form: Literal["prefix", "tokens"] = "prefix"
+    ) -> Tensor:
+        """Pooled features of a batch that shares one set of prompts; differentiable in the prompts.
+
+        Args:
+            images: (batch, 3, height, width), preprocessed.
+            prompts: as for `encode`.
+            form: "tokens" is the plain formulation of Jia et al. 2022, "prefix" its equal at lower cost.
+
+        Returns:
+            (batch, feature_dim).
+        """
+        images = images.to(self.device, self.dtype)
+        if form == "tokens":
+            return self._family.features_tokens(images, self._fit(prompts))
+        return self._family.features_prefix(images, [(self.encode(prompts), len(images))])
+
+    def features_mixed(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor:
+        """Pooled features of a batch in which rows belong to different tasks.
+
+        Args:
+            images: (batch, 3, height, width), preprocessed, rows of a task side by side.
+            groups: (encoded prompts, number of rows) in the order of the rows.
+
+        Returns:
+            (batch, feature_dim), in the order of `images`.
+
+        Raises:
+            BackboneError: the groups do not add up to the batch.
+        """
+        rows = sum(count for _, count in groups)
+        if rows != len(images):
+            raise BackboneError(f"groups: expected {len(images)} rows in all, found {rows}")
+        return self._family.features_prefix(images.to(self.device, self.dtype), groups)
+
+    def _fit(self, prompts: Sequence[Tensor]) -> list[Tensor]:
+        layers = len(self.layer_dims)
+        if len(prompts) not in (0, 1, layers):
+            raise BackboneError(f"prompts: expected 0, 1 or {layers} layers, found {len(prompts)}")
+        for layer, prompt in enumerate(prompts):
+            if prompt.ndim != 2 or prompt.shape[1] != self.layer_dims[layer]:
+                expected, found = f"(tokens, {self.layer_dims[layer]})", tuple(prompt.shape)
+                raise BackboneError(f"prompts of layer {layer}: expected shape {expected}, found {found}")
+        return [prompt.to(self.device, self.dtype) for prompt in prompts]

@@ -1,0 +1,123 @@
+"""Getting a backbone: the embedded one, any supported timm name, a checkpoint file, or a model in hand."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models import is_model, is_model_in_modules, load_state_dict
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from torch import Tensor, nn
+
+from . import tiny
+from .backbone import Backbone, Family
+from .errors import BackboneError, UnsupportedBackbone
+from .fingerprint import CLASSIFIER_PREFIXES
+from .vit import VisionTransformerFamily
+
+FAMILIES: dict[type[nn.Module], type[Family]] = {VisionTransformer: VisionTransformerFamily}
+MODULES = {"vision_transformer", "deit", "tiny"}  # where timm's registry places the names that may be tried
+SUPPORTED = "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's VisionTransformer"
+EMBEDDED = "facet-tiny"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(
+    name: str,
+    *,
+    checkpoint: str | Path | None = None,
+    pretrained: bool = True,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Backbone:
+    """Load a backbone by name.
+
+    Args:
+        name: "facet-tiny" (embedded, needs no network) or a timm model name, with or without a pretrained tag.
+        checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of downloaded weights.
+        pretrained: False for random weights.
+        device: "auto" (a CUDA device where there is one), or a torch device.
+        dtype: "auto" (float32), "float32", "bfloat16" or "float16".
+
+    Raises:
+        UnsupportedBackbone: unknown to timm, or without a prompted forward here.
+        BackboneError: the weights cannot be had or do not fit.
+    """
+    model_name = "facet_tiny" if name == EMBEDDED else name
+    _check_name(model_name)
+    if name == EMBEDDED and pretrained and checkpoint is None:
+        checkpoint = tiny.WEIGHTS
+    try:
+        model = timm.create_model(model_name, pretrained=pretrained and checkpoint is None, num_classes=0)
+    except Exception as error:  # timm and the hub raise many kinds; all mean that there are no weights
+        raise BackboneError(
+            f"backbone {name!r}: its pretrained weights cannot be had here ({error}); "
+            "name a local file as its checkpoint"
+        ) from error
+    if checkpoint is not None:
+        _load_checkpoint(model, Path(checkpoint))
+    return wrap(model, name=name, device=device, dtype=dtype)
+
+
+def wrap(timm_model: nn.Module, *, name: str | None = None, device: str = "auto", dtype: str = "auto") -> Backbone:
+    """Make a backbone of a timm model that the caller built; the model is frozen in place.
+
+    Raises:
+        UnsupportedBackbone: the model's family has no prompted forward here.
+    """
+    for kind, family in FAMILIES.items():
+        if isinstance(timm_model, kind):
+            name = name or getattr(timm_model, "pretrained_cfg", {}).get("architecture") or kind.__name__
+            return Backbone(name, timm_model, family(timm_model), _device(device), _dtype(dtype))
+    raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}")
+
+
+def _check_name(name: str) -> None:
+    if not is_model(name.partition(".")[0]):
+        raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know")
+    if not is_model_in_modules(name.partition(".")[0], MODULES):
+        raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
+
+
+def _load_checkpoint(model: nn.Module, path: Path) -> None:
+    if not path.is_file():
+        raise BackboneError(f"checkpoint: expected a file, found nothing at {path}")
+    try:
+        if path.suffix == ".npz":
+            model.load_pretrained(str(path))
+            return
+        state = load_state_dict(str(path), device="cpu", weights_only=True)
+    except Exception as error:  # damaged files raise whatever their format's reader raises
+        raise BackboneError(f"checkpoint {path.name}: expected weights that can be read, found: {error}") from error
+    _fill(model, checkpoint_filter_fn(state, model), path.name)
+
+
+def _fill(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
+    weights = {k: v for k, v in state.items() if isinstance(v, Tensor) and not k.startswith(CLASSIFIER_PREFIXES)}
+    expected = {k: v.shape for k, v in model.state_dict().items() if not k.startswith(CLASSIFIER_PREFIXES)}
+    # BatchNorm's batch counter does not enter the forward; files may leave it out.
+    missing = [k for k in expected if k not in weights and not k.endswith("num_batches_tracked")]
+    wrong = [k for k, v in weights.items() if k not in expected or v.shape != expected[k]]
+    if missing or wrong:
+        what = f"{len(missing)} tensors missing, {len(wrong)} unknown or of another shape"
+        first = (missing + wrong)[0]
+        raise BackboneError(f"checkpoint {source}: expected the weights of this architecture, found {what}: {first}")
+    model.load_state_dict(weights, strict=False)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise BackboneError(f"device: expected auto, cpu or cuda, found {name!r}") from error
+
+
+def _dtype(name: str) -> torch.dtype:
+    if name == "auto":
+        return torch.float32
+    if name not in DTYPES:
+        raise BackboneError(f"dtype: expected auto, {', '.join(DTYPES)}, found {name!r}")
+    return DTYPES[name]

@@ -1,0 +1,30 @@
+"""What a task's prompts become when they are encoded for a backbone."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """The encoded prompts of one task: computed once, used by every image.
+
+    Deep prompts are replaced in front of every layer, so only their keys and values are ever read: `keys_values`
+    has one (2, heads, tokens, head dim) tensor for each layer. Shallow prompts live on through the layers, so they
+    stay `tokens`, (tokens, dim), and join the image's tokens. Both are empty for a task without prompts.
+    """
+
+    tokens: Tensor | None = None
+    keys_values: tuple[Tensor, ...] = ()
+
+    @property
+    def shape_key(self) -> tuple[int, ...]:
+        """Equal for two tasks whose rows can share one attention call: token count, then prefix length per layer."""
+        extra = 0 if self.tokens is None else len(self.tokens)
+        return (extra, *(layer.shape[2] for layer in self.keys_values))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the encoded prompts hold on the device."""
+        tensors = (*self.keys_values, *(() if self.tokens is None else (self.tokens,)))
+        return sum(tensor.nbytes for tensor in tensors)

@@ -1,0 +1,112 @@
+"""From image bytes to the tensor that a backbone expects."""
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from timm.data import create_transform, resolve_data_config
+from torch import Tensor
+
+from .errors import ImageError
+
+MAX_PIXELS = 64_000_000
+"""Largest width x height that is decoded: 192 MB as RGB, above any camera's still but far below a bomb."""
+
+# Pillow opens some forty formats; these are what cameras and browsers produce, and what its maintainers fuzz.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize, centre crop and normalisation of one backbone, taken from timm's data config.
+
+    Attributes:
+        input_size: (channels, height, width) of the tensor.
+        mean, std: per channel, for pixel values in [0, 1].
+        interpolation: resampling filter by name, such as "bicubic".
+        crop_pct: share of the resized image's side that the crop keeps.
+        crop_mode: timm's name for how the crop is placed, such as "center" or "squash".
+    """
+
+    input_size: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bicubic"
+    crop_pct: float = 1.0
+    crop_mode: str = "center"
+
+    @classmethod
+    def of(cls, model: Any) -> "Preprocess":
+        """Read the data config of a timm model; its actual input size wins over the configured one."""
+        config = resolve_data_config(model=model)
+        height, width = getattr(model.patch_embed, "img_size", None) or config["input_size"][1:]
+        return cls(
+            input_size=(3, height, width),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            interpolation=config["interpolation"],
+            crop_pct=config["crop_pct"],
+            crop_mode=config["crop_mode"],
+        )
+
+    @cached_property
+    def _transform(self) -> Any:
+        return create_transform(
+            input_size=self.input_size,
+            mean=self.mean,
+            std=self.std,
+            interpolation=self.interpolation,
+            crop_pct=self.crop_pct,
+            crop_mode=self.crop_mode,
+            is_training=False,
+        )
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Turn an RGB image of any size into a normalised float32 tensor of `input_size`."""
+        return self._transform(image)
+
+    def batch(self, images: list[Image.Image]) -> Tensor:
+        """Preprocess several images into one (batch, channels, height, width) tensor."""
+        return torch.stack([self(image) for image in images])
+
+
+def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode image bytes to RGB, upright by their EXIF orientation; the first frame of an animation.
+
+    Raises:
+        ImageError: the bytes are not one of `FORMATS`, are damaged, or hold more than `max_pixels` pixels.
+    """
+    image = _open(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(f"image: expected at most {max_pixels} pixels, found {width} x {height}")
+    try:
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except Exception as error:  # whatever a decoder stumbles over in hostile bytes, the image is bad
+        raise ImageError(f"image: expected a whole {image.format} file, found damaged data ({error})") from error
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        found = "no bytes" if not data else f"{len(data)} bytes of something else"
+        raise ImageError(f"image: expected one of {', '.join(FORMATS)}, found {found}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"image: expected at most {MAX_PIXELS} pixels, found far more in its header") from error
+    except Exception as error:
+        raise ImageError(f"image: expected a readable header, found damaged data ({error})") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow clips 16-bit grey values at 255 when it converts; keep their high byte instead.
+        return Image.fromarray((np.asarray(image).clip(0, 65535) // 256).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")

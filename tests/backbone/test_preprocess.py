@@ -1,0 +1,108 @@
+"""Decoding accepts what cameras and browsers send and refuses the rest in one sentence."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from families import build
+from PIL import Image
+
+import backbone
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def noise(mode: str = "RGB", size: tuple[int, int] = (20, 12)) -> Image.Image:
+    shape = (size[1], size[0], len(mode)) if len(mode) > 1 else (size[1], size[0])
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8), mode)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_common_formats_become_rgb(kind: str) -> None:
+    image = backbone.decode_image(encoded(noise(), kind))
+    assert (image.mode, image.size) == ("RGB", (20, 12))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_other_modes_become_rgb(mode: str) -> None:
+    assert backbone.decode_image(encoded(noise(mode))).mode == "RGB"
+
+
+def test_sixteen_bit_grey_keeps_its_range() -> None:
+    values = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    decoded = np.asarray(backbone.decode_image(encoded(Image.fromarray(values))))
+    assert decoded.min() == 0
+    assert decoded.max() == 255
+    assert 120 < decoded.mean() < 135
+
+
+def test_a_palette_with_transparency_decodes_without_a_warning() -> None:
+    image = noise().quantize(8)
+    assert backbone.decode_image(encoded(image, transparency=b"\x00\x7f\xff")).mode == "RGB"
+
+
+def test_exif_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert backbone.decode_image(encoded(noise(), "JPEG", exif=exif)).size == (12, 20)
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of a few bytes that claims side x side pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "found no bytes"),
+        (b"hello, world", "found 12 bytes of something else"),
+        (encoded(noise(size=(300, 300)))[:2000], "found damaged data"),
+        (encoded(noise(size=(300, 300)), "JPEG")[:2000], "found damaged data"),
+        (encoded(noise())[:20], "found"),
+        (bomb(9_000), "found 9000 x 9000"),
+        (bomb(12_000), "at most 64000000 pixels"),
+        (bomb(60_000), "at most 64000000 pixels"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "expected one of JPEG, PNG"),
+    ],
+)
+def test_bad_bytes_are_refused_in_one_sentence(data: bytes, words: str) -> None:
+    with pytest.raises(backbone.ImageError, match=words) as caught:
+        backbone.decode_image(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_pixel_limit_can_be_lowered() -> None:
+    with pytest.raises(backbone.ImageError, match="expected at most 100 pixels, found 20 x 12"):
+        backbone.decode_image(encoded(noise()), max_pixels=100)
+
+
+def test_preprocessing_follows_the_models_data_config() -> None:
+    model = build("plain")
+    model.pretrained_cfg = {
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.2, 0.2, 0.1),
+        "crop_pct": 1.0,
+        "interpolation": "bilinear",
+    }
+    net = backbone.wrap(model, device="cpu")
+    assert (net.input_size, net.mean, net.std) == ((3, 32, 32), (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+
+    tensor = net.preprocess(Image.new("RGB", (90, 50), (255, 0, 51)))
+
+    assert tensor.dtype == torch.float32
+    assert tensor.shape == (3, 32, 32)
+    expected = torch.tensor([(1 - 0.5) / 0.2, (0 - 0.4) / 0.2, (0.2 - 0.3) / 0.1])
+    torch.testing.assert_close(tensor, expected.view(3, 1, 1).expand(3, 32, 32))
