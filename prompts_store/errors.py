@@ -1,0 +1,68 @@
+"""Every error of this package; each message is one sentence that names the field, the expected and the found value.
+
+StoreError                the store
+  InvalidTaskName         a name outside the rule (also a ValueError)
+  TaskNotFound            no history under this name
+  VersionNotFound         the task has no such version
+  TaskNotLive             retire of a task that has no live version
+  StoreConflict           too many lost races for one number
+  DamagedObject           an object whose bytes are not what was published
+  StoreUnavailable        the folder, bucket or network failed
+TaskFileError             a task file (also a ValueError)
+  NotATaskFile            not a readable safetensors file with a manifest: pickle, zip, truncated, broken header
+  InvalidManifest         the manifest breaks its own rules
+  InvalidTensors          names, dtypes, shapes or values that contradict the manifest
+  WrongBackbone           the file is sound but was learned for another backbone
+"""
+
+
+class StoreError(Exception):
+    """Anything the store refuses or fails to do."""
+
+
+class InvalidTaskName(StoreError, ValueError):
+    """The name breaks the rule of `prompts_store.names`."""
+
+
+class TaskNotFound(StoreError):
+    """Nothing was ever published under this name."""
+
+
+class VersionNotFound(StoreError):
+    """The task exists, this version of it does not."""
+
+
+class TaskNotLive(StoreError):
+    """The task has no live version to retire."""
+
+
+class StoreConflict(StoreError):
+    """Other writers took every number that was tried."""
+
+
+class DamagedObject(StoreError):
+    """An object in the store does not hold what was written."""
+
+
+class StoreUnavailable(StoreError):
+    """The storage behind the store failed; the message carries its reason."""
+
+
+class TaskFileError(ValueError):
+    """A task file, or the parts it would be made from, is not sound."""
+
+
+class NotATaskFile(TaskFileError):
+    """The bytes are not a safetensors file that carries a manifest."""
+
+
+class InvalidManifest(TaskFileError):
+    """The manifest is missing a field, has one too many, or holds a value outside its rule."""
+
+
+class InvalidTensors(TaskFileError):
+    """The tensors contradict the manifest or hold values that are not finite."""
+
+
+class WrongBackbone(TaskFileError):
+    """The task file was learned for another backbone than the one it should run on."""

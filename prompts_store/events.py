@@ -1,0 +1,87 @@
+"""The history of a task: events that are written once, and the state that they add up to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from prompts_store.errors import DamagedObject, VersionNotFound
+
+
+class Event(BaseModel):
+    """One entry of a task's history: who did what to which version, and when."""
+
+    # a later release may add fields; this one then reads what it knows
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event: Literal["publish", "activate", "retire"]
+    version: Annotated[int, Field(ge=1)]
+    at: AwareDatetime
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+
+    def to_bytes(self) -> bytes:
+        """JSON as it stands in the store."""
+        return self.model_dump_json().encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: str) -> Self:
+        """Parse; raise DamagedObject, naming `path`, when the bytes are not an event."""
+        try:
+            return cls.model_validate_json(data, strict=True)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in fault["loc"]) or "JSON"
+            raise DamagedObject(
+                f"object '{path}': expected an event, found a fault in {field}: {fault['msg']}"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published task file: its number, sha256 (hex), size in bytes, and when and by whom it came."""
+
+    number: int
+    sha256: str
+    size: int
+    at: AwareDatetime
+    by: str
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """What the events of one task add up to; `live` is the number of the live version, if any."""
+
+    name: str
+    live: int | None
+    versions: tuple[Version, ...]
+    events: tuple[Event, ...]
+    # number of the last event, as the listing of heads shows it; gaps are possible where an operator removed one
+    head: int
+
+    def version(self, number: int) -> Version:
+        """The version with this number; raise VersionNotFound."""
+        for version in self.versions:
+            if version.number == number:
+                return version
+        known = f"1 to {self.versions[-1].number}" if self.versions else "none"
+        raise VersionNotFound(f"version of task '{self.name}': expected a published one ({known}), found {number}")
+
+
+def fold(name: str, events: Sequence[Event], head: int) -> TaskState:
+    """The state of task `name` after `events`, the last of which has the number `head`."""
+    live: int | None = None
+    versions: dict[int, Version] = {}
+    for event in events:
+        match event.event:
+            case "publish":
+                # setdefault: a publish that the network made us write twice counts once
+                versions.setdefault(event.version, Version(event.version, event.sha256, event.size, event.at, event.by))
+            case "activate":
+                live = event.version
+            case "retire":
+                live = None
+    ordered = tuple(versions[number] for number in sorted(versions))
+    return TaskState(name, live, ordered, tuple(events), head)

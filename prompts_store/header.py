@@ -1,0 +1,166 @@
+"""The header of a safetensors file, read with distrust before any tensor is touched.
+
+Layout: 8 bytes little-endian header length, that many bytes of JSON, then the tensors' bytes. The JSON maps
+tensor names to dtype, shape and data_offsets, and "__metadata__" to text values.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prompts_store.errors import InvalidTensors, NotATaskFile
+
+MAX_FILE_BYTES = 256 * 2**20
+MAX_HEADER_BYTES = 2**20
+METADATA_KEY = "facet"
+# safetensors' names for the storage dtypes of a task file, with bytes per element
+DTYPES: Mapping[str, int] = {"F16": 2, "BF16": 2, "F32": 4}
+
+_LENGTH_BYTES = 8
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive, as torch.save and numpy.savez write",
+    b"\x80\x02": "a pickle, as older torch.save writes",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"\x93NUMPY": "a numpy array file",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip file",
+}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """dtype (safetensors' name) and shape of one tensor, known before its values are."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tensor takes in the file."""
+        return DTYPES[self.dtype] * math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Header:
+    """The manifest's JSON text and the tensors that the file declares."""
+
+    manifest: str
+    tensors: dict[str, TensorSpec]
+
+
+def read_header(data: bytes) -> Header:
+    """Parse and check the header of a complete file; raise NotATaskFile or InvalidTensors."""
+    if len(data) > MAX_FILE_BYTES:
+        raise NotATaskFile(f"file size: expected at most {MAX_FILE_BYTES} bytes, found {len(data)}")
+    length = _header_length(data)
+    fields = _parse(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    manifest = _manifest_text(fields.pop("__metadata__", None))
+    offsets: dict[str, tuple[int, int]] = {}
+    tensors: dict[str, TensorSpec] = {}
+    for name, entry in fields.items():
+        tensors[name], offsets[name] = _tensor(name, entry)
+    _check_offsets(offsets, len(data) - _LENGTH_BYTES - length)
+    return Header(manifest, tensors)
+
+
+def load_json(text: str | bytes, what: str) -> Any:
+    """Strict JSON: no duplicate keys, no NaN or Infinity, bounded depth; `what` names it in the error."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise NotATaskFile(f"{what}: expected flat JSON, found JSON nested too deeply") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
+        raise NotATaskFile(f"{what}: expected valid JSON, found a fault: {error}") from None
+
+
+def _header_length(data: bytes) -> int:
+    if len(data) < _LENGTH_BYTES:
+        raise NotATaskFile(f"file size: expected at least {_LENGTH_BYTES} bytes, found {len(data)}")
+    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+    if length > MAX_HEADER_BYTES:
+        raise NotATaskFile(
+            _foreign(data) or f"header length: expected at most {MAX_HEADER_BYTES} bytes, found {length}"
+        )
+    if length > len(data) - _LENGTH_BYTES:
+        raise NotATaskFile(
+            f"header length: expected at most the {len(data) - _LENGTH_BYTES} bytes that follow, found {length}"
+        )
+    return length
+
+
+def _foreign(data: bytes) -> str | None:
+    for magic, kind in _MAGIC.items():
+        if data.startswith(magic):
+            return f"file format: expected safetensors, found {kind}; such files are never loaded"
+    return None
+
+
+def _parse(header: bytes) -> dict[str, Any]:
+    fields = load_json(header, "header")
+    if not isinstance(fields, dict):
+        raise NotATaskFile(f"header: expected a JSON object, found {type(fields).__name__}")
+    return fields
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands there twice")
+    return fields
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _manifest_text(metadata: object) -> str:
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
+        raise NotATaskFile(f"metadata: expected a manifest under the key '{METADATA_KEY}', found none")
+    if len(metadata) != 1:
+        others = sorted(key for key in metadata if key != METADATA_KEY)
+        raise NotATaskFile(f"metadata: expected the key '{METADATA_KEY}' alone, found {others[0][:80]!r} as well")
+    return metadata[METADATA_KEY]
+
+
+def _tensor(name: str, entry: object) -> tuple[TensorSpec, tuple[int, int]]:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise NotATaskFile(f"header entry {name[:80]!r}: expected dtype, shape and data_offsets, found {_shown(entry)}")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if dtype not in DTYPES:
+        raise InvalidTensors(f"dtype of {name[:80]!r}: expected one of {', '.join(DTYPES)}, found {_shown(dtype)}")
+    if not _naturals(shape) or len(shape) > 2:
+        raise InvalidTensors(f"shape of {name[:80]!r}: expected one or two sizes, found {_shown(shape)}")
+    if not _naturals(offsets) or len(offsets) != 2:
+        raise NotATaskFile(f"data_offsets of {name[:80]!r}: expected two positions, found {_shown(offsets)}")
+    spec = TensorSpec(dtype, tuple(shape))
+    if offsets[1] - offsets[0] != spec.nbytes:
+        raise NotATaskFile(
+            f"data_offsets of {name[:80]!r}: expected {spec.nbytes} bytes for shape {_shown(shape)}, "
+            f"found {offsets[1] - offsets[0]}"
+        )
+    return spec, (offsets[0], offsets[1])
+
+
+def _naturals(value: object) -> bool:
+    # `type is int` because JSON's true and false are ints to Python
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+
+
+def _check_offsets(offsets: Mapping[str, tuple[int, int]], payload: int) -> None:
+    position = 0
+    for name, (begin, end) in sorted(offsets.items(), key=lambda item: item[1]):
+        if begin != position:
+            raise NotATaskFile(f"data_offsets of {name[:80]!r}: expected to begin at {position}, found {begin}")
+        position = end
+    if position != payload:
+        raise NotATaskFile(f"tensor bytes: expected {position} as the header declares, found {payload}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"

@@ -1,0 +1,124 @@
+"""The manifest: what a task file says about itself, as JSON in the file's metadata."""
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from prompts_store.errors import InvalidManifest
+from prompts_store.names import check_task_name
+
+MAX_LABELS = 100_000
+MAX_LABEL_LENGTH = 200
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Size = Annotated[int, Field(ge=1, le=8192)]
+Scalar = str | int | float | bool | None
+Mean = Annotated[float, Field(allow_inf_nan=False)]
+Std = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Manifest(BaseModel):
+    """What a task is, what it was learned on and how well it does.
+
+    `layers` counts the prompt tensors: 0 for none, 1 for shallow prompts, the backbone's number of
+    layers for deep ones. `tokens` is the number of prompt tokens per layer. `input_size` is
+    (channels, height, width) in pixels; `mean` and `std` are per channel, for pixel values in 0..1.
+    `metrics` were measured on held-out data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    task: str
+    method: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    backbone: Text
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    layers: Annotated[int, Field(ge=0, le=1000)]
+    tokens: Annotated[int, Field(ge=0, le=10_000)]
+    pooling: Text
+    head: Literal["linear", "mlp"]
+    labels: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_LABELS)]
+    activation: Literal["softmax", "sigmoid", "none"]
+    input_size: tuple[Literal[3], Size, Size]
+    mean: tuple[Mean, Mean, Mean]
+    std: tuple[Std, Std, Std]
+    data: Text
+    recipe: Annotated[dict[str, Scalar], Field(max_length=200)]
+    metrics: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=200)]
+    created: AwareDatetime
+    description: Annotated[str, Field(max_length=10_000)] = ""
+
+    @field_validator("task")
+    @classmethod
+    def _task_name(cls, task: str) -> str:
+        return check_task_name(task)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        for index, label in enumerate(labels):
+            if not 0 < len(label) <= MAX_LABEL_LENGTH or not label.isprintable():
+                raise ValueError(
+                    f"expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r} for label {index}"
+                )
+        if len(set(labels)) != len(labels):
+            twice = next(label for index, label in enumerate(labels) if label in labels[:index])
+            raise ValueError(f"expected every label once, found {twice!r} twice")
+        return labels
+
+    @field_validator("recipe")
+    @classmethod
+    def _recipe(cls, recipe: dict[str, Scalar]) -> dict[str, Scalar]:
+        for key, value in recipe.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"expected finite numbers, found {value} for {key!r}")
+        return recipe
+
+    @field_validator("created")
+    @classmethod
+    def _utc(cls, created: datetime) -> datetime:
+        return created.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _prompts_agree(self) -> Self:
+        if (self.layers == 0) != (self.tokens == 0):
+            raise ValueError(
+                f"layers and tokens: expected both zero or both positive, found {self.layers} and {self.tokens}"
+            )
+        return self
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same manifest always gives the same text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse and validate; raise InvalidManifest with the first fault in one sentence."""
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            raise InvalidManifest(_first_fault(error)) from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in fault["loc"]) or "manifest"
+    found = repr(fault["input"])
+    shown = found if len(found) <= 80 else found[:80] + "…"
+    return f"manifest field '{field}': {_lower_first(fault['msg'])}, found {shown}"
+
+
+def _lower_first(text: str) -> str:
+    text = text.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,36 @@
+"""The rule for task names: safe as one path segment, one URL segment and one metric label."""
+
+import re
+
+from prompts_store.errors import InvalidTaskName
+
+MAX_LENGTH = 128
+_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# The Open Inference Protocol serves /v2/models/stats beside /v2/models/{name}.
+RESERVED = frozenset({"stats"})
+
+
+def check_task_name(name: str) -> str:
+    """Return `name` unchanged; raise InvalidTaskName when it breaks the rule."""
+    if not isinstance(name, str) or not _RULE.fullmatch(name) or ".." in name:
+        raise InvalidTaskName(
+            f"task name: expected 1 to {MAX_LENGTH} letters, digits, '.', '_' or '-', starting with a letter "
+            f"or digit and without '..', found {_shown(name)}"
+        )
+    if name in RESERVED:
+        raise InvalidTaskName(f"task name: expected a name that is not reserved, found '{name}'")
+    return name
+
+
+def is_task_name(name: str) -> bool:
+    """Whether `check_task_name` would accept `name`."""
+    try:
+        check_task_name(name)
+    except InvalidTaskName:
+        return False
+    return True
+
+
+def _shown(name: object) -> str:
+    text = repr(name)
+    return text if len(text) <= 80 else f"{text[:80]}… ({len(text)} characters)"

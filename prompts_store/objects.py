@@ -1,0 +1,83 @@
+"""Where objects lie: obstore for reading and listing, and for creating everywhere but in a local folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
+
+from prompts_store import durable
+from prompts_store.errors import StoreError, StoreUnavailable
+
+_REMOTE = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+
+
+class Objects:
+    """Create-only objects by path. Creating is atomic, and durable before it returns."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        """`folder` is the local root of `store`; obstore does not sync what it writes there, so we write it."""
+        self._store = store
+        self._folder = folder
+
+    def create(self, path: str, data: bytes) -> None:
+        """Write a new object; raise FileExistsError when the path is taken."""
+        with _translated(path):
+            if self._folder is not None:
+                durable.create(self._folder, path, data)
+            else:
+                # multipart uploads would ignore the create mode
+                obstore.put(self._store, path, data, mode="create", use_multipart=False)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of an object; raise FileNotFoundError when there is none."""
+        with _translated(path):
+            return obstore.get(self._store, path).bytes().to_bytes()
+
+    def paths(self, prefix: str | None = None) -> list[str]:
+        """The paths of all objects under the folder `prefix`, in no particular order."""
+        with _translated(prefix or "/"):
+            return [meta["path"] for meta in obstore.list(self._store, prefix, chunk_size=1000).collect()]
+
+
+def open_objects(location: str | Path, **options: Any) -> Objects:
+    """Open a folder, "memory:", or an s3://, gs:// or az:// URL; `options` go to obstore (endpoint, region, …)."""
+    scheme = urlsplit(str(location)).scheme
+    if scheme in _REMOTE:
+        with _translated(str(location)):
+            return Objects(from_url(str(location), **options))
+    if options:
+        raise StoreError(f"store options: expected none for '{location}', found {', '.join(sorted(options))}")
+    if str(location) == "memory:":
+        return Objects(MemoryStore())
+    if scheme == "file":
+        return _open_folder(Path(unquote(urlsplit(str(location)).path)))
+    if "://" in str(location):
+        raise StoreError(f"store: expected a folder, memory:, s3://, gs:// or az://, found '{location}'")
+    return _open_folder(Path(location))
+
+
+def _open_folder(folder: Path) -> Objects:
+    root = folder.expanduser().resolve()
+    with _translated(str(root)):
+        durable.make_folder(root)
+        durable.clean_staging(root)
+        return Objects(LocalStore(root), root)
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn the storage's own errors into ours, but for the two that tell whether an object exists."""
+    try:
+        yield
+    except AlreadyExistsError:
+        raise FileExistsError(path) from None
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except (BaseError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StoreUnavailable(f"storage of '{path}': {reason}") from error

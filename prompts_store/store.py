@@ -1,0 +1,202 @@
+"""The store: immutable task files and the events that say which of them is live.
+
+    <task>/versions/000003.safetensors    the task file
+    <task>/events/000007.json             publish, activate or retire
+
+Objects are created once and never rewritten. A writer takes the number after the last one it knows; when another
+writer took it first, creating fails, the writer reads what is new and tries the next number. So an event is only
+ever written on top of the exact state it was checked against.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from prompts_store.errors import DamagedObject, StoreConflict, TaskNotFound, TaskNotLive
+from prompts_store.events import Event, TaskState, Version, fold
+from prompts_store.names import check_task_name, is_task_name
+from prompts_store.objects import Objects, open_objects
+
+_TRIES = 100
+_PARALLEL_READS = 16
+_LOCKS = 64
+
+
+def open_store(location: str | Path, *, clock: Callable[[], datetime] | None = None, **options: Any) -> "Store":
+    """Open the store at a folder, "memory:", or an s3://, gs:// or az:// URL.
+
+    options: passed to obstore for URLs (`endpoint`, `region`, `client_options={"allow_http": True}`, …);
+    credentials come from the provider's usual environment variables or from options.
+    """
+    return Store(open_objects(location, **options), clock=clock)
+
+
+class Store:
+    """Versions and history of tasks. Every method may be called from any thread; any number of
+    stores, in any processes, may work on one location."""
+
+    def __init__(self, objects: Objects, *, clock: Callable[[], datetime] | None = None) -> None:
+        self._objects = objects
+        self._clock = clock or (lambda: datetime.now(UTC))
+        # Events never change, so states are only ever extended; threads may replace them without a lock.
+        self._states: dict[str, TaskState] = {}
+        # Writers of one task queue here instead of racing each other to the storage. A fixed number of
+        # locks, because names come from clients.
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    def publish(self, task: str, data: bytes, *, by: str) -> Version:
+        """Add a version; it is durable when this returns, and not live until it is activated."""
+        check_task_name(task)
+        with self._lock(task):
+            sha256, number = hashlib.sha256(data).hexdigest(), self._create_version(task, data)
+            publish = self._event("publish", number, by, sha256, len(data))
+            return self._append(task, lambda _: publish).version(number)
+
+    def activate(self, task: str, version: int, *, by: str) -> TaskState:
+        """Make a published version the live one; raise TaskNotFound or VersionNotFound."""
+
+        def event(state: TaskState) -> Event:
+            chosen = state.version(version)
+            return self._event("activate", version, by, chosen.sha256, chosen.size)
+
+        with self._lock(task):
+            self.state(task)
+            return self._append(task, event)
+
+    def retire(self, task: str, *, by: str) -> TaskState:
+        """Take the live version out of service; its versions stay. Raise TaskNotFound or TaskNotLive."""
+
+        def event(state: TaskState) -> Event:
+            if state.live is None:
+                raise TaskNotLive(f"task '{task}': expected a live version to retire, found none")
+            live = state.version(state.live)
+            return self._event("retire", live.number, by, live.sha256, live.size)
+
+        with self._lock(task):
+            self.state(task)
+            return self._append(task, event)
+
+    def tasks(self) -> list[str]:
+        """Names of all tasks that have a history, retired ones too, sorted."""
+        return sorted(self.heads())
+
+    def heads(self) -> dict[str, int]:
+        """The number of the last event of each task: one listing, for noticing changes by polling."""
+        heads: dict[str, int] = {}
+        for path in self._objects.paths():
+            task, _, rest = path.partition("/")
+            number = _number(rest, "events/", ".json")
+            if number is not None and is_task_name(task):
+                heads[task] = max(number, heads.get(task, 0))
+        return heads
+
+    def state(self, task: str) -> TaskState:
+        """Live version, versions and history as of now; raise TaskNotFound."""
+        check_task_name(task)
+        state = self._refresh(task)
+        if not state.events:
+            raise TaskNotFound(f"task '{task}': expected a published task, found none of that name")
+        return state
+
+    def read(self, task: str, version: int) -> bytes:
+        """The bytes of a published version, checked against its sha256."""
+        expected = self.state(task).version(version).sha256
+        path = _version_path(task, version)
+        try:
+            data = self._objects.read(path)
+        except FileNotFoundError:
+            raise DamagedObject(f"object '{path}': expected the published file, found none") from None
+        found = hashlib.sha256(data).hexdigest()
+        if found != expected:
+            raise DamagedObject(f"object '{path}': expected sha256 {expected}, found {found}")
+        return data
+
+    def _lock(self, task: str) -> threading.Lock:
+        return self._locks[hash(task) % _LOCKS]
+
+    def _event(
+        self, kind: Literal["publish", "activate", "retire"], version: int, by: str, sha256: str, size: int
+    ) -> Event:
+        return Event(event=kind, version=version, at=self._clock(), by=by, sha256=sha256, size=size)
+
+    def _create_version(self, task: str, data: bytes) -> int:
+        """Store the file under the next free number. Numbers of orphans (no publish event) stay taken."""
+        state = self._refresh(task)
+        number = max((version.number for version in state.versions), default=0) + 1
+        for _ in range(_TRIES):
+            try:
+                self._objects.create(_version_path(task, number), data)
+                return number
+            except FileExistsError:
+                number = max(self._numbers(task, "versions", ".safetensors"), default=number) + 1
+        raise StoreConflict(f"version of task '{task}': expected a free number within {_TRIES} tries, found none")
+
+    def _append(self, task: str, event: Callable[[TaskState], Event]) -> TaskState:
+        """Write the event that `event` derives from the newest state; return the state after it."""
+        for _ in range(_TRIES):
+            state = self._refresh(task)
+            made, number = event(state), state.head + 1
+            try:
+                self._objects.create(_event_path(task, number), made.to_bytes())
+            except FileExistsError:
+                continue
+            return self._keep(fold(task, (*state.events, made), number))
+        raise StoreConflict(f"event of task '{task}': expected a free number within {_TRIES} tries, found none")
+
+    def _refresh(self, task: str) -> TaskState:
+        """The cached state, extended by the events that are new."""
+        state = self._states.get(task)
+        if state is None:
+            return self._load(task)
+        new: list[Event] = []
+        # Asking for the next number is exact, since writers leave no gaps, and cheaper than a listing.
+        while (event := self._read_event(task, state.head + len(new) + 1)) is not None:
+            new.append(event)
+        return self._keep(fold(task, (*state.events, *new), state.head + len(new))) if new else state
+
+    def _load(self, task: str) -> TaskState:
+        """Read the whole history, many events at a time since each may be a round trip."""
+        numbers = sorted(self._numbers(task, "events", ".json"))
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            events = pool.map(lambda number: self._read_event(task, number), numbers)
+            state = fold(task, [event for event in events if event], numbers[-1] if numbers else 0)
+        return self._keep(state) if state.events else state
+
+    def _keep(self, state: TaskState) -> TaskState:
+        known = self._states.get(state.name)
+        if known is None or known.head < state.head:
+            self._states[state.name] = state
+        return state
+
+    def _read_event(self, task: str, number: int) -> Event | None:
+        path = _event_path(task, number)
+        try:
+            return Event.from_bytes(self._objects.read(path), path)
+        except FileNotFoundError:
+            return None
+
+    def _numbers(self, task: str, folder: str, suffix: str) -> Iterable[int]:
+        for path in self._objects.paths(f"{task}/{folder}"):
+            number = _number(path, f"{task}/{folder}/", suffix)
+            if number is not None:
+                yield number
+
+
+def _version_path(task: str, number: int) -> str:
+    return f"{task}/versions/{number:06}.safetensors"
+
+
+def _event_path(task: str, number: int) -> str:
+    return f"{task}/events/{number:06}.json"
+
+
+def _number(path: str, prefix: str, suffix: str) -> int | None:
+    """The number in a path such as events/000007.json; None for anything else that lies there."""
+    digits = path.removeprefix(prefix).removesuffix(suffix)
+    if path == f"{prefix}{digits}{suffix}" and digits.isascii() and digits.isdigit() and len(digits) >= 6:
+        return int(digits)
+    return None

@@ -1,0 +1,125 @@
+"""The task file: one version of a task as safetensors bytes, checked whole before it is believed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from prompts_store import durable
+from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
+from prompts_store.fits import BackboneFacts, check_fits
+from prompts_store.head import Head
+from prompts_store.header import METADATA_KEY, TensorSpec, load_json, read_header
+from prompts_store.layout import check_specs, hidden_layers
+from prompts_store.manifest import Manifest
+
+_DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
+
+
+@dataclass(frozen=True, eq=False)
+class TaskFile:
+    """A manifest with the tensors it describes; an instance is always consistent in itself.
+
+    prompts: one (tokens, layer dim) tensor per prompted layer; head: see `Head`. Dtypes are
+    float16, bfloat16 or float32. Raises InvalidTensors when tensors and manifest disagree.
+    """
+
+    manifest: Manifest
+    prompts: tuple[Tensor, ...]
+    head: Head
+
+    def __post_init__(self) -> None:
+        tensors = self.tensors()
+        check_specs(self.manifest, {name: _spec(name, tensor) for name, tensor in tensors.items()})
+        _check_finite(tensors)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(prompt.nbytes for prompt in self.prompts) + self.head.nbytes
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by the names that they have in the file."""
+        named = {f"prompts.{layer}": prompt for layer, prompt in enumerate(self.prompts)}
+        *hidden, (weight, bias) = self.head.layers
+        for index, (hidden_weight, hidden_bias) in enumerate(hidden):
+            named |= {f"head.{index}.weight": hidden_weight, f"head.{index}.bias": hidden_bias}
+        return named | {"head.weight": weight, "head.bias": bias}
+
+    def to_bytes(self, dtype: torch.dtype | None = None) -> bytes:
+        """Safetensors bytes, the same for the same content; `dtype` converts all tensors.
+
+        Raises InvalidTensors when a value does not fit `dtype`.
+        """
+        stored = {name: _stored(name, tensor, dtype) for name, tensor in self.tensors().items()}
+        return safetensors.torch.save(stored, metadata={METADATA_KEY: self.manifest.to_json()})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "TaskFile":
+        """Read and validate completely; raise a TaskFileError that says in one sentence what is wrong.
+
+        Header, manifest, names, dtypes and shapes are checked before any tensor is materialised.
+        """
+        header = read_header(data)
+        load_json(header.manifest, "manifest")
+        manifest = Manifest.from_json(header.manifest)
+        check_specs(manifest, header.tensors)
+        try:
+            tensors = safetensors.torch.load(data)
+        except safetensors.SafetensorError as error:
+            raise NotATaskFile(f"file format: expected sound safetensors, found a fault: {error}") from None
+        return cls._assemble(manifest, tensors)
+
+    @classmethod
+    def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
+        stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
+        head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
+        return cls(manifest, tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers)), head)
+
+    def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
+        """Write the file atomically: a reader sees the old content or the new, never a part."""
+        durable.replace(Path(path), self.to_bytes(dtype))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TaskFile":
+        """Read and validate the file at `path`; errors carry the path."""
+        try:
+            return cls.from_bytes(Path(path).read_bytes())
+        except TaskFileError as error:
+            raise type(error)(f"{path}: {error}") from None
+
+    def check_fits(self, facts: BackboneFacts) -> None:
+        """Raise WrongBackbone, naming the field, when the task was not learned for this backbone."""
+        dims = [prompt.shape[1] for prompt in self.prompts]
+        check_fits(self.manifest, dims, self.head.feature_dim, facts)
+
+
+def _spec(name: str, tensor: Tensor) -> TensorSpec:
+    if tensor.dtype not in _DTYPE_NAMES:
+        raise InvalidTensors(
+            f"dtype of '{name}': expected one of {', '.join(_DTYPE_NAMES.values())}, found {tensor.dtype}"
+        )
+    return TensorSpec(_DTYPE_NAMES[tensor.dtype], tuple(tensor.shape))
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        finite = torch.isfinite(tensor)
+        if not finite.all():
+            found = tensor[~finite].flatten()[0].item()
+            raise InvalidTensors(f"values of '{name}': expected finite numbers, found {found}")
+
+
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    converted = tensor.detach().to("cpu", dtype or tensor.dtype)
+    if not torch.isfinite(converted).all():
+        raise InvalidTensors(
+            f"values of '{name}': expected at most {torch.finfo(converted.dtype).max:g} for {converted.dtype}, "
+            f"found {tensor.abs().max().item():g}"
+        )
+    # clone: safetensors refuses tensors that share their storage
+    return converted.contiguous().clone()
