@@ -1,0 +1,44 @@
+# One image for CPU and GPU: torch's ordinary wheels bring the CUDA libraries and run without a device as well.
+FROM python:3.11-slim AS build
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/facet
+WORKDIR /src
+
+# Dependencies change seldom, the code often: install them first, so that the layer stays cached.
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+RUN /opt/facet/bin/python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" > requirements.txt \
+ && /opt/facet/bin/pip install --constraint constraints.txt --requirement requirements.txt
+
+COPY cli.py ./
+COPY backbone backbone
+COPY prompts_store prompts_store
+COPY service service
+COPY training training
+COPY bench bench
+RUN /opt/facet/bin/pip install --no-deps .
+
+
+FROM python:3.11-slim
+
+RUN useradd --system --uid 10001 --home-dir /var/lib/facet --create-home facet \
+ && install --directory --owner facet --group facet /var/lib/facet/store
+COPY --from=build /opt/facet /opt/facet
+
+# Inside a container loopback reaches nobody, so the server listens on all addresses. It does so only when
+# FACET_TRUST_NETWORK=1 says that the published port is guarded (docker-compose.yml publishes it on loopback).
+ENV PATH=/opt/facet/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    FACET_HOST=0.0.0.0 \
+    FACET_PORT=8000 \
+    FACET_STORE=/var/lib/facet/store
+
+# By number, so that Kubernetes can check that it is not root.
+USER 10001
+WORKDIR /var/lib/facet
+VOLUME /var/lib/facet/store
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"FACET_PORT\"]}/readyz', timeout=2)"]
+CMD ["facet", "serve"]

@@ -1,0 +1,1 @@
+"""The benchmark suite: every figure that the documentation states is printed by a command from here."""
