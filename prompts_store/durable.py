@@ -1,79 +1,96 @@
 """Files that survive a power cut: bytes reach the disk before the name does, and the name before the caller hears."""
 
+import contextlib
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 STAGING = ".staging"
-_STALE_SECONDS = 3600.0
+STALE_SECONDS = 3600.0
+
+# Brings what an open descriptor stands for to the disk; a parameter, so that a test can watch the order.
+Sync = Callable[[int], None]
 
 
-def create(root: Path, path: str, data: bytes) -> None:
-    """Write `data` to the new file root/path, durably; raise FileExistsError when it is there already.
+class Folder:
+    """A folder tree in which files are created once, durably."""
 
-    The bytes are written and synced under a staging name, then linked to the final one, so that a
-    file with a final name is complete even after a crash. Folders on the way are created and synced.
-    """
-    target = root / path
-    make_folder(target.parent, root)
-    staged = root / STAGING / secrets.token_hex(16)
-    make_folder(staged.parent, root)
-    try:
-        _write(staged, data)
-        os.link(staged, target)
-    finally:
-        staged.unlink(missing_ok=True)
-    # every folder up to the root: another process may have created one and not synced it yet
-    for folder in (target.parent, *target.parent.parents):
-        sync_folder(folder)
-        if folder == root:
-            break
+    def __init__(self, root: Path, sync: Sync = os.fsync) -> None:
+        """Create `root` if need be, and remove what crashed writers left in it."""
+        self.root = root
+        self._sync = sync
+        # Folders whose own name is known to be on the disk. It is not enough to sync those that we create:
+        # another process may have created one a moment ago and not synced it yet.
+        self._settled = {root}
+        make_folder(root / STAGING, sync)
+        clean_staging(root, time.time())
+
+    def create(self, path: str, data: bytes) -> None:
+        """Write `data` to the new file root/path; raise FileExistsError when it is there already.
+
+        The bytes are written and synced under a staging name, then linked to the final one, so that a
+        file with a final name is complete even after a crash.
+        """
+        target = self.root / path
+        make_folder(target.parent, self._sync)
+        staged = self.root / STAGING / secrets.token_hex(16)
+        try:
+            _write(staged, data, self._sync)
+            os.link(staged, target)
+        finally:
+            staged.unlink(missing_ok=True)
+        sync_folder(target.parent, self._sync)
+        self._settle(target.parent)
+
+    def _settle(self, folder: Path) -> None:
+        if folder not in self._settled:
+            self._settle(folder.parent)
+            sync_folder(folder.parent, self._sync)
+            self._settled.add(folder)
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, sync: Sync = os.fsync) -> None:
     """Write `data` to `path` atomically and durably, in place of what was there."""
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    staged = path.with_name(f".{secrets.token_hex(16)}")
     try:
-        _write(staged, data)
+        _write(staged, data, sync)
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync_folder(path.parent, sync)
 
 
-def make_folder(folder: Path, root: Path | None = None) -> None:
-    """Create `folder` and its parents (below `root` if given), syncing the parent of each new one."""
+def make_folder(folder: Path, sync: Sync) -> None:
+    """Create `folder` and its parents, syncing the parent of each new one."""
     if folder.is_dir():
         return
-    if folder != root:
-        make_folder(folder.parent, root)
+    make_folder(folder.parent, sync)
     folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    sync_folder(folder.parent, sync)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path, sync: Sync) -> None:
     """Bring the folder's entries to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def clean_staging(root: Path, now: float | None = None) -> int:
-    """Remove what crashed writers left behind an hour ago or earlier; return how many files went."""
-    before = (time.time() if now is None else now) - _STALE_SECONDS
-    removed = 0
-    for staged in (root / STAGING).glob("*"):
-        if staged.stat().st_mtime < before:
-            staged.unlink(missing_ok=True)
-            removed += 1
-    return removed
+def clean_staging(root: Path, now: float) -> None:
+    """Remove staged files that were last written STALE_SECONDS before `now` (seconds since 1970) or earlier."""
+    for staged in (root / STAGING).iterdir():
+        # another process may be cleaning, or finishing its own write, at this moment
+        with contextlib.suppress(FileNotFoundError):
+            if staged.stat().st_mtime <= now - STALE_SECONDS:
+                staged.unlink()
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, sync: Sync) -> None:
     with path.open("xb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())

@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from prompts_store.errors import DamagedObject, VersionNotFound
 
+MAX_BY = 200
+
 
 class Event(BaseModel):
     """One entry of a task's history: who did what to which version, and when."""
@@ -18,7 +20,7 @@ class Event(BaseModel):
     event: Literal["publish", "activate", "retire"]
     version: Annotated[int, Field(ge=1)]
     at: AwareDatetime
-    by: Annotated[str, Field(min_length=1, max_length=200)]
+    by: Annotated[str, Field(min_length=1, max_length=MAX_BY)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=0)]
 

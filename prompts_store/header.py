@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prompts_store.errors import InvalidTensors, NotATaskFile
+from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
@@ -54,8 +54,7 @@ class Header:
 
 def read_header(data: bytes) -> Header:
     """Parse and check the header of a complete file; raise NotATaskFile or InvalidTensors."""
-    if len(data) > MAX_FILE_BYTES:
-        raise NotATaskFile(f"file size: expected at most {MAX_FILE_BYTES} bytes, found {len(data)}")
+    check_size(len(data))
     length = _header_length(data)
     fields = _parse(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
     manifest = _manifest_text(fields.pop("__metadata__", None))
@@ -67,14 +66,20 @@ def read_header(data: bytes) -> Header:
     return Header(manifest, tensors)
 
 
-def load_json(text: str | bytes, what: str) -> Any:
-    """Strict JSON: no duplicate keys, no NaN or Infinity, bounded depth; `what` names it in the error."""
+def check_size(size: int) -> None:
+    """Raise NotATaskFile when a file of `size` bytes is larger than any task file may be."""
+    if size > MAX_FILE_BYTES:
+        raise NotATaskFile(f"file size: expected at most {MAX_FILE_BYTES} bytes, found {size}")
+
+
+def load_json(text: str | bytes, what: str, error: type[TaskFileError]) -> Any:
+    """Strict JSON: no duplicate keys, no NaN or Infinity, bounded depth; `what` begins the sentence of `error`."""
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
-        raise NotATaskFile(f"{what}: expected flat JSON, found JSON nested too deeply") from None
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
-        raise NotATaskFile(f"{what}: expected valid JSON, found a fault: {error}") from None
+        raise error(f"{what}: expected flat JSON, found JSON nested too deeply") from None
+    except ValueError as fault:  # JSONDecodeError and UnicodeDecodeError among them
+        raise error(f"{what}: expected valid JSON, found a fault: {fault}") from None
 
 
 def _header_length(data: bytes) -> int:
@@ -100,17 +105,18 @@ def _foreign(data: bytes) -> str | None:
 
 
 def _parse(header: bytes) -> dict[str, Any]:
-    fields = load_json(header, "header")
+    fields = load_json(header, "header", NotATaskFile)
     if not isinstance(fields, dict):
         raise NotATaskFile(f"header: expected a JSON object, found {type(fields).__name__}")
     return fields
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands there twice")
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"the key {name[:80]!r} stands there twice")
+        fields[name] = value
     return fields
 
 
@@ -131,7 +137,7 @@ def _tensor(name: str, entry: object) -> tuple[TensorSpec, tuple[int, int]]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise NotATaskFile(f"header entry {name[:80]!r}: expected dtype, shape and data_offsets, found {_shown(entry)}")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise InvalidTensors(f"dtype of {name[:80]!r}: expected one of {', '.join(DTYPES)}, found {_shown(dtype)}")
     if not _naturals(shape) or len(shape) > 2:
         raise InvalidTensors(f"shape of {name[:80]!r}: expected one or two sizes, found {_shown(shape)}")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
@@ -67,20 +68,23 @@ class Manifest(BaseModel):
     @field_validator("labels")
     @classmethod
     def _labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        seen: set[str] = set()
         for index, label in enumerate(labels):
             if not 0 < len(label) <= MAX_LABEL_LENGTH or not label.isprintable():
                 raise ValueError(
                     f"expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r} for label {index}"
                 )
-        if len(set(labels)) != len(labels):
-            twice = next(label for index, label in enumerate(labels) if label in labels[:index])
-            raise ValueError(f"expected every label once, found {twice!r} twice")
+            if label in seen:
+                raise ValueError(f"expected every label once, found {label[:60]!r} twice")
+            seen.add(label)
         return labels
 
-    @field_validator("recipe")
+    @field_validator("recipe", mode="before")
     @classmethod
-    def _recipe(cls, recipe: dict[str, Scalar]) -> dict[str, Scalar]:
-        for key, value in recipe.items():
+    def _recipe(cls, recipe: object) -> object:
+        for key, value in recipe.items() if isinstance(recipe, dict) else ():
+            if not isinstance(value, str | int | float | None):
+                raise ValueError(f"expected text, numbers, true, false or null, found {_shown(value)} for {key!r}")
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"expected finite numbers, found {value} for {key!r}")
         return recipe
@@ -112,13 +116,21 @@ class Manifest(BaseModel):
 
 
 def _first_fault(error: ValidationError) -> str:
+    """One sentence in our words for the first of pydantic's errors."""
     fault = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in fault["loc"]) or "manifest"
-    found = repr(fault["input"])
-    shown = found if len(found) <= 80 else found[:80] + "…"
-    return f"manifest field '{field}': {_lower_first(fault['msg'])}, found {shown}"
+    field = ".".join(str(part) for part in fault["loc"])
+    where = f"manifest field '{field[:80]}'" if field else "manifest"
+    match fault["type"]:
+        case "missing":
+            return f"{where}: expected a value, found none"
+        case "extra_forbidden":
+            return f"{where}: expected no field of this name, found {_shown(fault['input'])}"
+        case "value_error":  # one of the validators above, which name expected and found themselves
+            return f"{where}: {fault['ctx']['error']}"
+    rule = re.sub(r"^\w+ should (be )?", "", fault["msg"])
+    return f"{where}: expected {rule}, found {_shown(fault['input'])}"
 
 
-def _lower_first(text: str) -> str:
-    text = text.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"

@@ -1,4 +1,4 @@
-"""Where objects lie: obstore for reading and listing, and for creating everywhere but in a local folder."""
+"""Where objects lie: obstore reads and lists everywhere, and creates everywhere but in a local folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,19 +19,25 @@ _REMOTE = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 class Objects:
     """Create-only objects by path. Creating is atomic, and durable before it returns."""
 
-    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
-        """`folder` is the local root of `store`; obstore does not sync what it writes there, so we write it."""
+    def __init__(self, store: ObjectStore, folder: durable.Folder | None = None) -> None:
+        """`folder` is the local root of `store`; obstore does not sync what it writes there, so `Folder` writes."""
         self._store = store
         self._folder = folder
 
     def create(self, path: str, data: bytes) -> None:
         """Write a new object; raise FileExistsError when the path is taken."""
         with _translated(path):
-            if self._folder is not None:
-                durable.create(self._folder, path, data)
-            else:
-                # multipart uploads would ignore the create mode
-                obstore.put(self._store, path, data, mode="create", use_multipart=False)
+            try:
+                self._create(path, data)
+            except FileNotFoundError as error:  # the store's own folder is gone
+                raise StoreUnavailable(f"storage of '{path}': {error}") from error
+
+    def _create(self, path: str, data: bytes) -> None:
+        if self._folder is not None:
+            self._folder.create(path, data)
+        else:
+            # multipart uploads would ignore the create mode
+            obstore.put(self._store, path, data, mode="create", use_multipart=False)
 
     def read(self, path: str) -> bytes:
         """The bytes of an object; raise FileNotFoundError when there is none."""
@@ -61,12 +67,11 @@ def open_objects(location: str | Path, **options: Any) -> Objects:
     return _open_folder(Path(location))
 
 
-def _open_folder(folder: Path) -> Objects:
-    root = folder.expanduser().resolve()
+def _open_folder(path: Path) -> Objects:
+    root = path.expanduser().resolve()
     with _translated(str(root)):
-        durable.make_folder(root)
-        durable.clean_staging(root)
-        return Objects(LocalStore(root), root)
+        folder = durable.Folder(root)
+        return Objects(LocalStore(root), folder)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from prompts_store.errors import DamagedObject, StoreConflict, TaskNotFound, TaskNotLive
-from prompts_store.events import Event, TaskState, Version, fold
+from prompts_store.errors import DamagedObject, StoreConflict, StoreError, TaskNotFound, TaskNotLive
+from prompts_store.events import MAX_BY, Event, TaskState, Version, fold
 from prompts_store.names import check_task_name, is_task_name
 from prompts_store.objects import Objects, open_objects
 
@@ -51,6 +51,7 @@ class Store:
     def publish(self, task: str, data: bytes, *, by: str) -> Version:
         """Add a version; it is durable when this returns, and not live until it is activated."""
         check_task_name(task)
+        _check_by(by)
         with self._lock(task):
             sha256, number = hashlib.sha256(data).hexdigest(), self._create_version(task, data)
             publish = self._event("publish", number, by, sha256, len(data))
@@ -63,6 +64,7 @@ class Store:
             chosen = state.version(version)
             return self._event("activate", version, by, chosen.sha256, chosen.size)
 
+        _check_by(by)
         with self._lock(task):
             self.state(task)
             return self._append(task, event)
@@ -76,6 +78,7 @@ class Store:
             live = state.version(state.live)
             return self._event("retire", live.number, by, live.sha256, live.size)
 
+        _check_by(by)
         with self._lock(task):
             self.state(task)
             return self._append(task, event)
@@ -192,6 +195,11 @@ def _version_path(task: str, number: int) -> str:
 
 def _event_path(task: str, number: int) -> str:
     return f"{task}/events/{number:06}.json"
+
+
+def _check_by(by: str) -> None:
+    if not 0 < len(by) <= MAX_BY:
+        raise StoreError(f"by: expected 1 to {MAX_BY} characters that say who acts, found {len(by)}")
 
 
 def _number(path: str, prefix: str, suffix: str) -> int | None:

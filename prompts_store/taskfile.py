@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from prompts_store import durable
-from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
+from prompts_store.errors import InvalidManifest, InvalidTensors, NotATaskFile, TaskFileError
 from prompts_store.fits import BackboneFacts, check_fits
 from prompts_store.head import Head
-from prompts_store.header import METADATA_KEY, TensorSpec, load_json, read_header
+from prompts_store.header import METADATA_KEY, TensorSpec, check_size, load_json, read_header
 from prompts_store.layout import check_specs, hidden_layers
 from prompts_store.manifest import Manifest
 
@@ -56,7 +56,9 @@ class TaskFile:
         Raises InvalidTensors when a value does not fit `dtype`.
         """
         stored = {name: _stored(name, tensor, dtype) for name, tensor in self.tensors().items()}
-        return safetensors.torch.save(stored, metadata={METADATA_KEY: self.manifest.to_json()})
+        data = safetensors.torch.save(stored, metadata={METADATA_KEY: self.manifest.to_json()})
+        read_header(data)  # what we write, we must accept: the limits on sizes hold here too
+        return data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "TaskFile":
@@ -65,7 +67,7 @@ class TaskFile:
         Header, manifest, names, dtypes and shapes are checked before any tensor is materialised.
         """
         header = read_header(data)
-        load_json(header.manifest, "manifest")
+        load_json(header.manifest, "manifest", InvalidManifest)
         manifest = Manifest.from_json(header.manifest)
         check_specs(manifest, header.tensors)
         try:
@@ -88,6 +90,7 @@ class TaskFile:
     def load(cls, path: str | Path) -> "TaskFile":
         """Read and validate the file at `path`; errors carry the path."""
         try:
+            check_size(Path(path).stat().st_size)
             return cls.from_bytes(Path(path).read_bytes())
         except TaskFileError as error:
             raise type(error)(f"{path}: {error}") from None

@@ -1,0 +1,74 @@
+"""The task files that ship with Facet, their sample images, and putting them into a store.
+
+`<task>.safetensors` beside this module is a task; `samples/<task>/` holds a few images for it.
+"""
+
+import hashlib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from prompts_store.errors import TaskNotFound, WrongBackbone
+from prompts_store.fits import BackboneFacts
+from prompts_store.store import Store
+from prompts_store.taskfile import TaskFile
+
+BY = "builtin"
+_SUFFIX = ".safetensors"
+
+
+def names(folder: Traversable | None = None) -> list[str]:
+    """Names of the builtin tasks, sorted. `folder` is read in place of the shipped one, here and below."""
+    entries = (entry.name for entry in _folder(folder).iterdir())
+    return sorted(name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX))
+
+
+def read(name: str, folder: Traversable | None = None) -> bytes:
+    """The task file of a builtin task; raise TaskNotFound."""
+    if name not in names(folder):
+        raise TaskNotFound(f"builtin task: expected one of {', '.join(names(folder)) or 'none'}, found '{name}'")
+    return _folder(folder).joinpath(name + _SUFFIX).read_bytes()
+
+
+def samples(name: str, folder: Traversable | None = None) -> list[Traversable]:
+    """Sample images of a builtin task, sorted by file name; empty when it has none."""
+    home = _folder(folder).joinpath("samples", name)
+    return sorted(home.iterdir(), key=lambda image: image.name) if home.is_dir() else []
+
+
+def seed(store: Store, facts: BackboneFacts, folder: Traversable | None = None) -> list[str]:
+    """Publish and activate every builtin task that fits the backbone; return the names that changed.
+
+    A task that is there already follows the shipped file only while nobody else has touched it: once
+    somebody publishes, activates or retires a version of their own, the task is theirs.
+    """
+    return [name for name in names(folder) if _seed_one(store, facts, read(name, folder))]
+
+
+def _seed_one(store: Store, facts: BackboneFacts, data: bytes) -> bool:
+    file = TaskFile.from_bytes(data)
+    task = file.manifest.task
+    try:
+        file.check_fits(facts)
+    except WrongBackbone:
+        return False
+    known, live, ours = _history(store, task)
+    if not ours or known.get(hashlib.sha256(data).hexdigest(), 0) == live:
+        return False
+    # known already when an earlier release shipped it, or a crash came between publish and activate
+    number = known.get(hashlib.sha256(data).hexdigest()) or store.publish(task, data, by=BY).number
+    store.activate(task, number, by=BY)
+    return True
+
+
+def _history(store: Store, task: str) -> tuple[dict[str, int], int | None, bool]:
+    """Version numbers by sha256, the live one, and whether all of the history is ours."""
+    try:
+        state = store.state(task)
+    except TaskNotFound:
+        return {}, None, True
+    known = {version.sha256: version.number for version in state.versions}
+    return known, state.live, all(event.by == BY for event in state.events)
+
+
+def _folder(folder: Traversable | None) -> Traversable:
+    return folder if folder is not None else files(__name__)

@@ -1,0 +1,67 @@
+"""Small sound task files, and facts of the backbones that they fit or do not fit."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from prompts_store import Head, Manifest, TaskFile
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A backbone as the store sees it: two layers 6 wide, features 4 wide."""
+
+    name: str = "small"
+    fingerprint: str = "ab" * 32
+    layer_dims: tuple[int, ...] = (6, 6)
+    feature_dim: int = 4
+    pooling: str = "token"
+    input_size: tuple[int, int, int] = (3, 48, 48)
+    mean: tuple[float, float, float] = (0.5, 0.4, 0.3)
+    std: tuple[float, float, float] = (0.2, 0.2, 0.1)
+
+
+def manifest(**changes: Any) -> Manifest:
+    """Deep prompts of three tokens in two layers and a linear head of three classes."""
+    return Manifest(**manifest_fields(**changes))
+
+
+def manifest_fields(**changes: Any) -> dict[str, Any]:
+    """The same as plain fields, so that a test may break them."""
+    fields: dict[str, Any] = {
+        "task": "flowers",
+        "method": "vpt-deep",
+        "backbone": "small",
+        "fingerprint": "ab" * 32,
+        "layers": 2,
+        "tokens": 3,
+        "pooling": "token",
+        "head": "linear",
+        "labels": ("daisy", "rose", "tulip"),
+        "activation": "softmax",
+        "input_size": (3, 48, 48),
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.2, 0.2, 0.1),
+        "data": "a folder of 60 images",
+        "recipe": {"learning_rate": 0.5, "epochs": 3, "augment": True, "optimizer": "sgd", "warm_up": None},
+        "metrics": {"accuracy": 0.75},
+        "created": datetime(2025, 5, 4, 3, 2, 1, tzinfo=UTC),
+        "description": "",
+    }
+    return fields | changes
+
+
+def task_file(*, seed: int = 0, hidden: tuple[int, ...] = (), **changes: Any) -> TaskFile:
+    """A task file of random values; `hidden` are the widths of an MLP head's hidden layers."""
+    random = torch.Generator().manual_seed(seed)
+    about = manifest(head="mlp" if hidden else "linear", **changes)
+    prompts = tuple(torch.randn(about.tokens, 6, generator=random) for _ in range(about.layers))
+    widths = (4, *hidden, len(about.labels))
+    layers = tuple(
+        (torch.randn(after, before, generator=random), torch.randn(after, generator=random))
+        for before, after in pairwise(widths)
+    )
+    return TaskFile(about, prompts, Head(layers))
