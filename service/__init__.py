@@ -1,0 +1,1 @@
+"""The server: HTTP API, batcher, engine and bank. Stands on `backbone` and `prompts_store`."""

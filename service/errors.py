@@ -1,0 +1,78 @@
+"""What the service refuses or fails at; `problems` gives each its HTTP status.
+
+    ServiceError
+    ├─ BadRequest            a request that cannot be read
+    │  ├─ UnsupportedMedia   a body of a type that this call does not take
+    │  ├─ BodyTooLarge       more bytes, files or rows than the limits allow
+    │  └─ BodyTimeout        a body that stopped arriving
+    ├─ UnknownTask           no task of that name is served
+    ├─ TaskUnavailable       the task exists, but its live version cannot be served here
+    ├─ UnfitTask             a task file that cannot be served under this name or by this backbone
+    ├─ Overloaded            the queue is full
+    ├─ Draining              the server is shutting down
+    ├─ DeadlineExceeded      no answer in the time allowed
+    ├─ ClientGone            nobody waits for the answer any more
+    └─ ForwardFailed         the engine could not answer this batch
+
+Every message is one sentence.
+"""
+
+
+class ServiceError(Exception):
+    """Root of what the service raises by itself."""
+
+
+class BadRequest(ServiceError):
+    """The request cannot be read."""
+
+
+class UnsupportedMedia(BadRequest):
+    """The body's content type is not one that this call takes."""
+
+
+class BodyTooLarge(BadRequest):
+    """The request is larger than a limit allows."""
+
+
+class BodyTimeout(BadRequest):
+    """The body stopped arriving."""
+
+
+class UnknownTask(ServiceError):
+    """No task of that name is served."""
+
+
+class TaskUnavailable(ServiceError):
+    """The task's live version cannot be served by this server."""
+
+
+class UnfitTask(ServiceError):
+    """The task file is well formed but cannot be served here."""
+
+
+class Overloaded(ServiceError):
+    """The queue is full.
+
+    Attributes:
+        retry_after: seconds until there is likely to be room.
+    """
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Draining(ServiceError):
+    """The server finishes what it has admitted and takes nothing new."""
+
+
+class DeadlineExceeded(ServiceError):
+    """The answer was not ready in the time allowed."""
+
+
+class ClientGone(ServiceError):
+    """The client closed its connection before the answer."""
+
+
+class ForwardFailed(ServiceError):
+    """The forward of a task's rows raised or gave scores that are not finite."""

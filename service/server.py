@@ -1,0 +1,149 @@
+"""Running the application: the socket, the first lines on the terminal, and the way out."""
+
+import copy
+import logging
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
+
+from backbone import Backbone, load
+from prompts_store import Store, builtin, open_store
+
+from .app import create_app
+from .core import Core, facts
+from .settings import Settings, SettingsError, check_exposure
+
+logger = logging.getLogger("facet.service")
+
+KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 of proxies, so that they close idle connections and we do not
+
+
+def run(
+    settings: Settings,
+    *,
+    store: Store | None = None,
+    backbone: Backbone | None = None,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what was admitted and return.
+
+    Args:
+        settings: where to listen and what to serve.
+        store, backbone: used in place of those that the settings name.
+        announce: is given the text for the terminal once requests are taken.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+        BackboneError, StoreError: the backbone or the store cannot be had.
+    """
+    check_exposure(settings)
+    listener = _bind(settings)  # before anything slow: a taken port should be told at once
+    backbone = backbone or load(
+        settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype
+    )
+    store = store or open_store(settings.store)
+    if settings.builtin:
+        builtin.seed(store, facts(backbone))
+    app = create_app(settings, store=store, backbone=backbone)
+    address = _address(settings.host, listener)
+    server = _Server(_config(app, settings), app, lambda: announce(banner(app.state.core, address)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has shut down
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+    except OSError as error:
+        raise SettingsError(f"port: expected one to listen on, found: {error}") from error
+
+
+def banner(core: Core, address: str) -> str:
+    """What a person wants to know first: the address, the tasks, and a line to try."""
+    backbone, entries = core.backbone, list(core.catalog.entries())
+    lines = [f"Facet serves {len(core.catalog.live())} tasks on {backbone.name} ({backbone.device}) at {address}"]
+    width = max((len(entry.state.name) for entry in entries), default=0)
+    for entry in entries:
+        lines.append(f"  {entry.state.name:<{width}}  {_describe(core, entry.state.name, entry.reason)}")
+    lines += ["", *_try(core, address), f"API: {address}/docs   Stop: Ctrl-C"]
+    return "\n".join(lines)
+
+
+def _describe(core: Core, task: str, reason: str | None) -> str:
+    resident = core.catalog.find(task)
+    if resident is None:
+        return f"not served: {reason}" if reason else "not live"
+    manifest = resident.manifest
+    metrics = ", ".join(f"{name} {value:.3f}" for name, value in list(manifest.metrics.items())[:1])
+    return f"version {resident.version}, {manifest.method}, {len(manifest.labels)} labels{metrics and ', '}{metrics}"
+
+
+def _try(core: Core, address: str) -> list[str]:
+    """A curl line that works as it stands, if one of the live tasks has a sample image."""
+    for task in core.catalog.live():
+        for sample in builtin.samples(task)[:1]:
+            path, url = shlex.quote(str(sample)), f"{address}/v1/tasks/{task}/predict"
+            return ["Try:", f"  curl -H 'Content-Type: image/png' --data-binary @{path} {url}", ""]
+    return ["Add a task:", f"  facet push TASK.safetensors --to {address}", ""]
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Take the port; connections are accepted only once the server is ready."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+    except OSError as error:
+        raise SettingsError(
+            f"port: expected a free one at {settings.host}, found {settings.port} not to be had ({error.strerror})"
+        ) from None
+    return listener
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=_logging(settings.log_level.upper()),
+        access_log=settings.log_level in ("debug", "info"),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        server_header=False,
+    )
+
+
+def _logging(level: str) -> dict[str, Any]:
+    config = copy.deepcopy(LOGGING_CONFIG)
+    config["loggers"]["facet"] = {"handlers": ["default"], "propagate": False}
+    for name in config["loggers"]:
+        config["loggers"][name]["level"] = level
+    return config
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that says when it is ready, and tells the application of a shutdown at once."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._app, self._on_ready = app, on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.state.core.drain()
+        super().handle_exit(sig, frame)

@@ -1,0 +1,106 @@
+"""The service's configuration: one frozen object, read from FACET_* variables and flags."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+# Kubernetes adds such variables to every container of a namespace that holds a Service called "facet".
+_SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, has no valid value, or is unsafe together with another."""
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """Everything that can be set about a server; each field is also the variable FACET_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="FACET_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one.")
+    trust_network: bool = Field(
+        False, description="Listen beyond loopback without keys: whoever can reach the port can publish tasks."
+    )
+    backbone: str = Field("facet-tiny", description="The embedded backbone, or a supported timm model by name.")
+    checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
+    device: str = Field("auto", description="auto, cpu, or a torch device such as cuda:0.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the forward.")
+    store: str = Field("./facet-store", description="Folder, or s3://, gs://, az:// or memory: URL of the tasks.")
+    store_poll_seconds: float = Field(
+        0.0, ge=0, description="How often to look for changes that other servers made in the store; 0 is never."
+    )
+    builtin: bool = Field(True, description="Seed the store with the demo tasks that fit the backbone.")
+    max_batch: int = Field(32, ge=1, description="Most rows (one image for one task) in a forward.")
+    queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
+    decode_threads: int = Field(default_factory=_cores, ge=1, description="Threads that decode and preprocess.")
+    deadline_seconds: float = Field(60.0, gt=0, description="A request unanswered for so long is given up with 504.")
+    idle_body_seconds: float = Field(20.0, gt=0, description="A body that pauses for so long is given up with 408.")
+    shutdown_seconds: int = Field(30, ge=1, description="How long a shutdown waits for admitted requests.")
+    max_images: int = Field(64, ge=1, description="Most images in a request.")
+    max_image_bytes: int = Field(20 * MIB, ge=1, description="Most bytes of an image as sent.")
+    max_image_pixels: int = Field(64_000_000, ge=1, description="Most pixels of an image once decoded.")
+    max_request_bytes: int = Field(128 * MIB, ge=1, description="Most bytes of a multipart request.")
+    max_task_bytes: int = Field(256 * MIB, ge=1, description="Most bytes of an uploaded task file.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="info logs every request.")
+
+
+def read_settings(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment, overridden by the flags that were given (those that are not None).
+
+    Raises:
+        SettingsError: one sentence about an unknown FACET_* variable, a bad value, or an unsafe address.
+    """
+    _check_names(environ)
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    check_exposure(settings)
+    return settings
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen beyond this machine while nobody has to show a key.
+
+    Raises:
+        SettingsError: the host is not a loopback address and `trust_network` is off.
+    """
+    if not settings.trust_network and not _is_loopback(settings.host):
+        raise SettingsError(
+            f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, found "
+            f"{settings.host!r} (FACET_TRUST_NETWORK=1 allows it where the network itself keeps strangers out)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_names(environ: Mapping[str, str]) -> None:
+    known = {f"FACET_{name.upper()}" for name in Settings.model_fields}
+    for name in environ:
+        if name.upper().startswith("FACET_") and name.upper() not in known and not _SERVICE_LINK.fullmatch(name):
+            raise SettingsError(f"environment: expected one of {', '.join(sorted(known))}, found {name}")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}, found {first['input']!r}"

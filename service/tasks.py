@@ -1,0 +1,135 @@
+"""Task calls: list, upload, download, activate, retire."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from prompts_store import check_task_name
+
+from .bodies import media_type, read_bytes
+from .catalog import Entry
+from .core import Core, CoreDependency
+from .errors import UnsupportedMedia
+from .schemas import (
+    Activation,
+    EventRecord,
+    Live,
+    Problem,
+    Published,
+    TaskDetail,
+    TaskList,
+    TaskSummary,
+    VersionRecord,
+)
+
+MAX_JSON_BYTES = 64 * 1024
+
+router = APIRouter(tags=["tasks"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
+
+VersionNumber = Annotated[int, Path(ge=1, description="Number of the version.")]
+
+_TASK_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_UPLOAD_BODY = {"requestBody": {"required": True, "description": "A task file.", "content": _TASK_FILE}}
+_ACTIVATION_BODY = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": Activation.model_json_schema()}}}
+}
+
+
+@router.get("/v1/tasks", summary="List the tasks", response_model_exclude_none=True)
+async def list_tasks(core: CoreDependency) -> TaskList:
+    """Every task of the store with its state; details of the live version where there is one."""
+    tasks = [TaskSummary(**_summary(core, entry)) for entry in core.catalog.entries()]
+    return TaskList(backbone=core.backbone.name, fingerprint=core.backbone.fingerprint, tasks=tasks)
+
+
+@router.get("/v1/tasks/{task}", summary="Show a task and its history", response_model_exclude_none=True)
+async def show_task(task: str, core: CoreDependency) -> TaskDetail:
+    """A task with its manifest, all stored versions, and every event since the first upload."""
+    entry = await core.catalog.entry(task)
+    live = core.catalog.find(task)
+    return TaskDetail(
+        **_summary(core, entry),
+        manifest=live.manifest.model_dump(mode="json") if live else None,
+        history=[EventRecord.model_validate(event) for event in entry.state.events],
+        stored=[VersionRecord.model_validate(version) for version in entry.state.versions],
+    )
+
+
+@router.post("/v1/tasks/{task}/versions", status_code=201, summary="Upload a task file", openapi_extra=_UPLOAD_BODY)
+async def upload_version(
+    task: str,
+    request: Request,
+    response: Response,
+    core: CoreDependency,
+    activate: Annotated[bool, Query(description="Make it live at once.")] = True,
+) -> Published:
+    """Check a task file whole, store it durably as the next version, and make it live: the next request sees it."""
+    check_task_name(task)
+    # Not multipart: a form is the one kind of body that a foreign web page may send here without asking first.
+    if media_type(request) != "application/octet-stream":
+        raise UnsupportedMedia(f"Content-Type: expected application/octet-stream, found {media_type(request)!r}")
+    settings = core.settings
+    data = await read_bytes(request, settings.max_task_bytes, "a task file", settings.idle_body_seconds)
+    version = await core.catalog.publish(task, data, activate=activate, by=_client(request))
+    response.headers["Location"] = f"/v1/tasks/{task}/versions/{version.number}"
+    return Published(task=task, version=version.number, sha256=version.sha256, size=version.size, live=activate)
+
+
+@router.get(
+    "/v1/tasks/{task}/versions/{version}",
+    summary="Download a task file",
+    response_class=Response,
+    responses={200: {"content": _TASK_FILE, "description": "The task file."}, 304: {"description": "Unchanged."}},
+)
+async def download_version(task: str, version: VersionNumber, request: Request, core: CoreDependency) -> Response:
+    """The bytes that were uploaded. Versions never change, so they may be cached for good."""
+    record, data = await core.catalog.read(task, version)
+    etag = f'"{record.sha256}"'
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
+    if etag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Disposition"] = f'attachment; filename="{task}-v{version}.safetensors"'
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.put("/v1/tasks/{task}/live", summary="Activate a version, or roll back", openapi_extra=_ACTIVATION_BODY)
+async def activate_version(task: str, request: Request, core: CoreDependency) -> Live:
+    """Make a stored version the live one; the old one finishes what it was asked before."""
+    body = await read_bytes(request, MAX_JSON_BYTES, "a JSON document", core.settings.idle_body_seconds)
+    wanted = Activation.model_validate_json(body)
+    await core.catalog.activate(task, wanted.version, by=_client(request))
+    return Live(task=task, version=wanted.version)
+
+
+@router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task")
+async def retire_task(task: str, request: Request, core: CoreDependency) -> None:
+    """Take a task out of service. Its versions stay in the store and can be activated again."""
+    await core.catalog.retire(task, by=_client(request))
+
+
+def _summary(core: Core, entry: Entry) -> dict[str, Any]:
+    state, live = entry.state, core.catalog.find(entry.state.name)
+    summary: dict[str, Any] = {
+        "task": state.name,
+        "state": entry.condition,
+        "reason": entry.reason,
+        "live": state.live,
+        "versions": len(state.versions),
+    }
+    if live is None:
+        return summary
+    manifest = live.manifest
+    return summary | {
+        "live": live.version,
+        "method": manifest.method,
+        "description": manifest.description or None,
+        "labels": list(manifest.labels),
+        "activation": manifest.activation,
+        "metrics": dict(manifest.metrics),
+        "size": state.version(live.version).size,
+        "resident_bytes": live.nbytes,
+    }
+
+
+def _client(request: Request) -> str:
+    return f"http:{request.client.host}" if request.client else "http"
