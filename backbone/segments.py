@@ -1,0 +1,99 @@
+"""How the rows of a mixed batch are laid out: rows of equal shape stand together and share attention calls."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .prefix import Prefix
+
+Group = tuple[Prefix, int]
+"""The encoded prompts of a task and its number of consecutive rows."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive rows of a batch whose prompts have one shape.
+
+    Attributes:
+        runs: the groups in order; each belongs to one task.
+        rows: number of images.
+    """
+
+    runs: tuple[Group, ...]
+    rows: int
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Prompt tokens that each row carries as tokens of their own."""
+        return self.runs[0][0].shape_key[0]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the rows bring keys and values for the layers."""
+        return bool(self.runs[0][0].keys_values)
+
+    def tokens(self) -> Tensor | None:
+        """The prompts that travel as tokens, one copy per row: (rows, tokens, dim)."""
+        if not self.prompt_tokens:
+            return None
+        return torch.cat(
+            [prefix.tokens.expand(rows, -1, -1) for prefix, rows in self.runs if prefix.tokens is not None]
+        )
+
+    def prepend(self, x: Tensor, layer: int, which: int) -> Tensor:
+        """Put each row's prefix in front of its own keys (`which` 0) or values (1).
+
+        Args:
+            x: (rows x copies, heads, tokens, head dim); a Swin row has one copy per window.
+
+        Returns:
+            (rows x copies, heads, prefix + tokens, head dim).
+        """
+        if not self.is_deep or not self.runs[0][0].keys_values[layer].shape[2]:
+            return x
+        copies = len(x) // self.rows
+        prefixes = [(prefix.keys_values[layer][which], rows * copies) for prefix, rows in self.runs]
+        if len(prefixes) == 1:
+            return torch.cat((prefixes[0][0].expand(len(x), -1, -1, -1), x), dim=2)
+        length = prefixes[0][0].shape[1]
+        joined = x.new_empty(len(x), x.shape[1], length + x.shape[2], x.shape[3])
+        joined[:, :, length:] = x
+        start = 0
+        for prefix, count in prefixes:
+            joined[start : start + count, :, :length] = prefix
+            start += count
+        return joined
+
+
+def arrange(groups: Sequence[Group]) -> tuple[list[Segment], Tensor | None]:
+    """Sort groups by shape into segments.
+
+    Returns:
+        The segments, and the order in which they take the rows of the batch (None where it is as it stands).
+    """
+    order = sorted(range(len(groups)), key=lambda index: groups[index][0].shape_key)
+    segments = list(_segments([groups[index] for index in order]))
+    if order == list(range(len(groups))):
+        return segments, None
+    starts = [0]
+    for _, rows in groups:
+        starts.append(starts[-1] + rows)
+    return segments, torch.cat([torch.arange(starts[index], starts[index + 1]) for index in order])
+
+
+def restore(x: Tensor, order: Tensor | None) -> Tensor:
+    """Bring rows that `arrange` reordered back to the order of the batch."""
+    if order is None:
+        return x
+    return torch.empty_like(x).index_copy(0, order.to(x.device), x)
+
+
+def _segments(groups: Sequence[Group]) -> Iterator[Segment]:
+    runs: list[Group] = []
+    for index, group in enumerate(groups):
+        runs.append(group)
+        if index + 1 == len(groups) or groups[index + 1][0].shape_key != group[0].shape_key:
+            yield Segment(tuple(runs), sum(rows for _, rows in runs))
+            runs = []
