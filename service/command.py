@@ -1,0 +1,62 @@
+"""`facet serve`: the server on the command line."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 by default, 0 takes a free one.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Folder or s3://, gs://, az://, memory: URL of the tasks; ./facet-store.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="facet-tiny, or a supported timm model by name.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Local weight file for the backbone.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, or a torch device such as cuda:0.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    builtin: Annotated[bool | None, typer.Option(help="Seed the store with the demo tasks that fit.")] = None,
+    max_batch: Annotated[int | None, typer.Option(help="Most rows in a forward; 32 by default.")] = None,
+    queue_limit: Annotated[int | None, typer.Option(help="Most rows admitted and not yet answered; 512.")] = None,
+    store_poll_seconds: Annotated[
+        float | None, typer.Option(help="How often to look for other servers' changes in the store; 0 is never.")
+    ] = None,
+    trust_network: Annotated[bool | None, typer.Option(help="Listen beyond loopback without keys.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info (logs every request), warning or error.")] = None,
+) -> None:
+    """Serve every task of a store from one backbone, over HTTP.
+
+    Each option, and every other setting of service/settings.py, is also an environment variable: FACET_PORT is --port.
+    """
+    flags = dict(locals())
+    try:
+        _serve(flags)
+    except _sentences() as error:
+        typer.secho(f"facet serve: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+
+
+def _serve(flags: dict[str, Any]) -> None:
+    from .settings import read_settings
+
+    settings = read_settings(flags)  # before torch is imported, which takes seconds: a bad flag is told at once
+    from .server import run
+
+    run(settings, announce=lambda text: typer.echo(text))
+
+
+def _sentences() -> tuple[type[Exception], ...]:
+    """The errors that are a sentence for the person at the terminal; anything else is a fault of ours."""
+    from prompts_store import StoreError, TaskFileError
+
+    from .settings import SettingsError
+
+    return (SettingsError, StoreError, TaskFileError, *_backbone_errors())
+
+
+def _backbone_errors() -> tuple[type[Exception], ...]:
+    import sys
+
+    loaded = sys.modules.get("backbone")  # if it was never imported, none of its errors was raised
+    return (loaded.BackboneError,) if loaded else ()
