@@ -1,0 +1,99 @@
+"""The embedded backbone: a small vision transformer, registered with timm as `facet_tiny`.
+
+It is pre-trained by `facet pretrain` on generated images; its weights travel with the package, so that
+demos and tests need no download.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+WEIGHTS = Path(__file__).parent / "weights" / "facet_tiny.safetensors"
+
+_MEAN = (0.5, 0.5, 0.5)
+_STD = (0.25, 0.25, 0.25)
+
+default_cfgs = generate_default_cfgs(
+    {
+        "facet_tiny.formula": {
+            "url": "",
+            "num_classes": 0,
+            "input_size": (3, 48, 48),
+            "fixed_input_size": True,
+            "pool_size": None,
+            "crop_pct": 1.0,
+            "interpolation": "bicubic",
+            "mean": _MEAN,
+            "std": _STD,
+            "first_conv": "patch_embed.layers.0",
+            "classifier": "head",
+            "license": "apache-2.0",
+        }
+    }
+)
+
+
+class ConvStem(nn.Module):
+    """Three strided 3x3 convolutions in the place of one patchifying projection.
+
+    A patch embedding of so small a transformer trains far slower (cf. Xiao et al. 2021, "Early
+    Convolutions Help Transformers See Better").
+    """
+
+    def __init__(
+        self,
+        img_size: int = 48,
+        patch_size: int = 8,
+        in_chans: int = 3,
+        embed_dim: int = 160,
+        bias: bool = True,
+        dynamic_img_pad: bool = False,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if patch_size != 8 or img_size % 8 or dynamic_img_pad:
+            raise ValueError(f"ConvStem expects patches of 8 and a fixed size divisible by 8, found {img_size}.")
+        self.img_size, self.patch_size = (img_size, img_size), (patch_size, patch_size)
+        self.grid_size = (img_size // 8, img_size // 8)
+        self.num_patches = self.grid_size[0] * self.grid_size[1]
+        widths = (in_chans, embed_dim // 4, embed_dim // 2, embed_dim)
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        layers: list[nn.Module] = []
+        for narrow, wide in pairwise(widths):
+            layers += [
+                nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=False, **factory),
+                nn.BatchNorm2d(wide, **factory),
+                nn.GELU(),
+            ]
+        # The last activation gives way to a projection: tokens must be free to be negative.
+        layers[-1] = nn.Conv2d(embed_dim, embed_dim, 1, bias=bias, **factory)
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (batch, channels, height, width) to tokens (batch, patches, dim)."""
+        tokens: torch.Tensor = self.layers(images).flatten(2).transpose(1, 2)
+        return tokens
+
+
+@register_model
+def facet_tiny(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
+    """48 px, patches of 8, class-token pooling; `pretrained` weights are loaded by `backbone.load`."""
+    arguments: dict[str, Any] = {
+        "img_size": 48,
+        "patch_size": 8,
+        "embed_dim": 160,
+        "depth": 8,
+        "num_heads": 5,
+        "num_classes": 0,
+        "embed_layer": ConvStem,
+    }
+    model: VisionTransformer = build_model_with_cfg(VisionTransformer, "facet_tiny", pretrained, **(arguments | kwargs))
+    return model

@@ -1,0 +1,127 @@
+"""Short runs of the pretraining loop, real in everything but size."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file
+
+from training.pretrain import PretrainConfig, run
+from training.pretrain.checkpoint import load_state
+from training.pretrain.images import seeded
+from training.pretrain.loop import Worker, learning_rate
+from training.pretrain.model import Pretraining, draw_kept
+from training.pretrain.pool import ensure_pool
+from training.pretrain.progress import NoProgress
+
+
+@pytest.fixture
+def config(tmp_path):
+    return PretrainConfig(
+        folder=tmp_path / "run",
+        steps=4,
+        batch=4,
+        workers=1,
+        model=(("embed_dim", 32), ("depth", 2), ("num_heads", 2)),
+        pool=20,
+        classes_per_kind=2,
+        variants=2,
+        patch_drop_until=0.5,
+        save_every=2,
+        probe_every=0,
+        log_every=2,
+    )
+
+
+class Stopped(Exception):
+    pass
+
+
+class StopsAfter(NoProgress):
+    """Interrupts the run that reports to it, as a kill would."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def advance(self, amount):
+        self.left -= amount
+        if not self.left:
+            raise Stopped
+
+
+def _entries(config):
+    return [json.loads(line) for line in (config.folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_resumed_run_ends_with_the_same_weights(config, tmp_path):
+    whole = run(config, show_progress=False)
+    broken = replace(config, folder=tmp_path / "broken")
+    broken.folder.mkdir()
+    pool = ensure_pool(broken, 0, lambda: None, lambda rows: None)
+    with pytest.raises(Stopped):
+        Worker(0, broken, pool).train(StopsAfter(3))
+    assert load_state(broken.folder / "state.pt")["step"] == 2
+    resumed = run(broken, show_progress=False)
+    first, second = load_file(whole), load_file(resumed)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_export_loads_into_timm_strictly(config):
+    weights = load_file(run(replace(config, steps=2), show_progress=False))
+    model = timm.create_model("facet_tiny", num_classes=0, **dict(config.model))
+    model.load_state_dict(weights, strict=True)
+    assert {value.dtype for value in weights.values()} == {torch.float16, torch.int64}
+
+
+def test_log_tells_losses_speed_and_probes(config):
+    run(replace(config, steps=2, probe_every=2), show_progress=False)
+    step, probe = _entries(config)
+    assert step["step"] == 2
+    assert {"shape", "surface", "background", "dense", "total", "accuracy", "images_per_second"} <= step.keys()
+    assert probe["probes"].keys() == {"digits", "unseen_shapes"}
+
+
+def test_folder_of_another_run_is_refused(config):
+    run(replace(config, steps=2), show_progress=False)
+    with pytest.raises(ValueError, match="expects the settings"):
+        run(replace(config, rate=1.0), show_progress=False)
+
+
+def test_two_workers_finish_together(config):
+    weights = run(replace(config, steps=2, workers=2, batch=2), show_progress=False)
+    assert all(value.isfinite().all() for value in load_file(weights).values())
+
+
+def test_tokens_equal_those_of_timm(config):
+    model = Pretraining(config).eval()
+    images = torch.randn(2, 3, 48, 48, generator=seeded(7))
+    torch.testing.assert_close(model.tokens(images), model.vit.forward_features(images), atol=1e-5, rtol=1e-5)
+
+
+def test_dense_targets_lie_under_their_patches(config):
+    model = Pretraining(config)
+    foreground = torch.zeros(1, 24, 24)
+    foreground[0, 4:8, 8:12] = 1.0  # patch in row 1, column 2
+    cells = model._cells(foreground, None)
+    assert cells.shape == (1, 36, 16)
+    assert cells[0, 1 * 6 + 2].eq(1).all()
+    assert cells.sum() == 16
+
+
+def test_kept_patches_are_distinct():
+    kept = draw_kept(3, 36, 0.5, seeded(8))
+    assert kept.shape == (3, 18)
+    assert all(len(set(row.tolist())) == 18 for row in kept)
+    assert draw_kept(3, 36, 1.0, seeded(8)) is None
+
+
+def test_learning_rate_warms_up_and_falls(config):
+    config = replace(config, steps=100, warmup=0.1)
+    rates = [learning_rate(step, config) for step in range(100)]
+    assert rates[0] == pytest.approx(config.rate / 10)
+    assert max(rates) == pytest.approx(config.rate)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 0.02 * config.rate

@@ -1,0 +1,39 @@
+"""The state of a run on disk, and the export of its weights."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+_COUNTER = "num_batches_tracked"
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write atomically: a killed run finds either the old state or the new one."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def export(vit: nn.Module, path: Path) -> None:
+    """Write the transformer's weights as float16 safetensors, the file that `backbone` loads.
+
+    BatchNorm statistics are included; its batch counters stay int64, so that timm loads the file strictly.
+    """
+    tensors = {
+        name: (value if name.endswith(_COUNTER) else value.half()).detach().clone().contiguous()
+        for name, value in vit.state_dict().items()
+    }
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"format": "pt"})
+    os.replace(partial, path)

@@ -1,0 +1,56 @@
+"""The settings of a pretraining run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Everything that decides the result of a run; equal settings give equal weights on one machine.
+
+    `batch` is the batch of one worker, one optimizer step sees `batch * workers` images.
+    """
+
+    folder: Path
+    steps: int = 14_000
+    batch: int = 64
+    workers: int = 2
+    seed: int = 0
+
+    # model: arguments of timm's VisionTransformer; empty means facet_tiny as registered
+    model: tuple[tuple[str, int], ...] = ()
+
+    # images
+    pool: int = 300_000
+    classes_per_kind: int = 256
+    variants: int = 16
+
+    # optimisation
+    rate: float = 1e-3
+    warmup: float = 0.04
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    average_decay: float = 0.999
+    patch_drop: float = 0.5
+    patch_drop_until: float = 0.8
+
+    # weights of the losses
+    surface_weight: float = 0.5
+    background_weight: float = 0.5
+    dense_weight: float = 2.0
+
+    # bookkeeping, in steps; probe_every = 0 never probes
+    save_every: int = 500
+    probe_every: int = 2_000
+    log_every: int = 50
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a run to be resumed; its length may change."""
+        free = {"folder", "steps", "save_every", "probe_every", "log_every"}
+        settings = {key: value for key, value in asdict(self).items() if key not in free}
+        identity: dict[str, Any] = json.loads(json.dumps(settings))
+        return identity

@@ -1,0 +1,7 @@
+"""Formula-driven images: every class is a drawn set of parameters, so nothing is downloaded."""
+
+from .backgrounds import BACKGROUNDS
+from .compose import IMAGE_SIZE, MASK_SIZE, SURFACES, Scene, Shapes, compose
+from .random import seeded, uniform
+
+__all__ = ["BACKGROUNDS", "IMAGE_SIZE", "MASK_SIZE", "SURFACES", "Scene", "Shapes", "compose", "seeded", "uniform"]

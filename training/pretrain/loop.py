@@ -1,0 +1,211 @@
+"""The pretraining loop: data-parallel workers on the CPU, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, multiprocessing
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from .augment import augment
+from .checkpoint import export, load_state, save_state
+from .config import PretrainConfig
+from .images import seeded
+from .model import Pretraining, draw_kept
+from .pool import Pool, ensure_pool
+from .probe import probes
+from .progress import NoProgress, Progress, progress_bar
+
+_PATIENCE = timedelta(minutes=30)  # how long a worker waits for its peers, also while images are made
+
+
+def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
+    """Pre-train, or continue the run whose state lies in `config.folder`; returns the file of exported weights.
+
+    The folder receives `log.jsonl`, `state.pt`, the image pool, and at every checkpoint `facet_tiny.safetensors`
+    with the exponential average of the weights.
+
+    Raises:
+        ValueError: the folder holds a run of other settings.
+    """
+    config.folder.mkdir(parents=True, exist_ok=True)
+    if config.workers == 1:
+        _work(0, config, show_progress)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            meeting = str(Path(folder) / "workers")
+            multiprocessing.spawn(_work_together, (config, show_progress, meeting), nprocs=config.workers)  # type: ignore[no-untyped-call]
+    return config.folder / "facet_tiny.safetensors"
+
+
+def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeting: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=config.workers, timeout=_PATIENCE
+    )
+    try:
+        _work(rank, config, show_progress)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _work(rank: int, config: PretrainConfig, show_progress: bool) -> None:
+    with progress_bar() if show_progress and rank == 0 else NoProgress() as progress:
+        progress.begin("images", config.pool)
+        pool = ensure_pool(config, rank, _barrier, lambda rows: progress.advance(rows * config.workers))
+        Worker(rank, config, pool).train(progress)
+
+
+def _barrier() -> None:
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
+class Worker:
+    """One process of a run: the same weights as its peers, its own share of every batch."""
+
+    def __init__(self, rank: int, config: PretrainConfig, pool: Pool) -> None:
+        torch.manual_seed(config.seed)
+        self.rank, self.config, self.pool = rank, config, pool
+        self.model = Pretraining(config)
+        self.average = AveragedModel(
+            self.model.vit, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True
+        )
+        self.optimizer = _optimizer(self.model, config)
+        self.step = 0
+        self._resume()
+
+    def train(self, progress: Progress) -> None:
+        """Run to the last step, logging and saving on the way."""
+        progress.begin("steps", self.config.steps, self.step)
+        meter = Meter(self.config)
+        while self.step < self.config.steps:
+            losses = self._train_step()
+            self.step += 1
+            meter.add(losses)
+            progress.advance(1)
+            if self.rank == 0:
+                self._bookkeeping(meter)
+
+    def _train_step(self) -> dict[str, torch.Tensor]:
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, config)
+        batch = self._batch()
+        self.model.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            losses: dict[str, torch.Tensor] = self.model(*batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["total"].backward()  # type: ignore[no-untyped-call]
+        self._share_gradients()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step()
+        if self.rank == 0:
+            self.average.update_parameters(self.model.vit)
+        return losses
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """A pure function of seed, step and rank: nothing random needs saving."""
+        config = self.config
+        generator = seeded(config.seed, 2, self.step, self.rank)
+        images, foreground, labels = self.pool.draw(config.batch, generator)
+        images, foreground = augment(images, foreground, generator)
+        dropping = self.step < config.patch_drop_until * config.steps
+        share = 1.0 - config.patch_drop if dropping else 1.0
+        patches = self.model.vit.patch_embed.num_patches
+        return images, foreground, labels, draw_kept(config.batch, patches, share, generator)
+
+    def _share_gradients(self) -> None:
+        if not distributed.is_initialized():
+            return
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.config.workers
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def _bookkeeping(self, meter: Meter) -> None:
+        config, last = self.config, self.step == self.config.steps
+        if last or self.step % config.log_every == 0:
+            _log(config.folder, {"step": self.step, **meter.read(), "rate": learning_rate(self.step, config)})
+        if last or self.step % config.save_every == 0:
+            self._save()
+        if config.probe_every and (last or self.step % config.probe_every == 0):
+            _log(config.folder, {"step": self.step, "probes": probes(self.average.module)})
+
+    def _save(self) -> None:
+        save_state(
+            self.config.folder / "state.pt",
+            {
+                "settings": self.config.identity(),
+                "step": self.step,
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            },
+        )
+        export(self.average.module, self.config.folder / "facet_tiny.safetensors")
+
+    def _resume(self) -> None:
+        path = self.config.folder / "state.pt"
+        if not path.exists():
+            return
+        state = load_state(path)
+        if state["settings"] != self.config.identity():
+            raise ValueError(f"Folder {self.config.folder} expects the settings {state['settings']} of its run.")
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+
+class Meter:
+    """Mean losses and images per second since the last reading."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        self._images = config.batch * config.workers
+        self._reset()
+
+    def _reset(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps, self._since = 0, time.monotonic()
+
+    def add(self, losses: dict[str, torch.Tensor]) -> None:
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
+        self._steps += 1
+
+    def read(self) -> dict[str, float]:
+        means = {name: round(total / self._steps, 4) for name, total in self._sums.items()}
+        means["images_per_second"] = round(self._steps * self._images / (time.monotonic() - self._since), 1)
+        self._reset()
+        return means
+
+
+def learning_rate(step: int, config: PretrainConfig) -> float:
+    """Linear warm-up, then a cosine down to a hundredth."""
+    warmup = max(1, round(config.warmup * config.steps))
+    if step < warmup:
+        return config.rate * (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, config.steps - warmup))
+    return config.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _optimizer(model: torch.nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
+    decayed = [p for p in model.parameters() if p.ndim >= 2 and p.shape[0] > 1]
+    others = [p for p in model.parameters() if p.ndim < 2 or p.shape[0] == 1]  # tokens and positions among them
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=True)
+
+
+def _log(folder: Path, entry: dict[str, Any]) -> None:
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(json.dumps(entry) + "\n")
