@@ -5,17 +5,16 @@ A source is the name of a demo set, `digits`, or a folder of class folders (see 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-import backbone
-
 from .demo_sets import DEMO_SETS, TEST, TRAIN
 from .errors import DataError
+from .examples import Examples, TaskData
+from .folders import load_folder
 
 DEMO_IMAGES = 1000
 """Images of a demo set in each of its two parts."""
@@ -23,48 +22,6 @@ DEMO_IMAGES = 1000
 DIGITS_TRAIN = 1000
 DIGITS_SIZE = 64
 """The 8 x 8 digits are enlarged to this side, so that people can see them too."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Labelled images; each is in memory or a file that is decoded when asked for.
-
-    Attributes:
-        images: RGB images, or paths of encoded ones.
-        targets: for each image the index of its label.
-    """
-
-    images: Sequence[Image.Image | Path]
-    targets: Sequence[int]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def image(self, index: int) -> Image.Image:
-        """The RGB image, decoded exactly as the server decodes an upload."""
-        image = self.images[index]
-        return image if isinstance(image, Image.Image) else backbone.decode_image(image.read_bytes())
-
-    def take(self, indices: Sequence[int]) -> Examples:
-        return Examples([self.images[i] for i in indices], [self.targets[i] for i in indices])
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """A problem to learn: two disjoint sets of examples with the same labels.
-
-    Attributes:
-        train, test: to learn from, and held out to measure on.
-        labels: names of the classes; targets index them.
-        description: one sentence for the task file's manifest.
-        skipped: one sentence for each file that could not be used.
-    """
-
-    train: Examples
-    test: Examples
-    labels: tuple[str, ...]
-    description: str
-    skipped: tuple[str, ...] = ()
 
 
 def load(source: str | Path, *, seed: int = 0, holdout: float = 0.2) -> TaskData:
@@ -81,8 +38,6 @@ def load(source: str | Path, *, seed: int = 0, holdout: float = 0.2) -> TaskData
     """
     if source in NAMED:
         return NAMED[str(source)]()
-    from .folders import load_folder
-
     if not Path(source).is_dir():
         raise DataError(f"data: expected a folder or one of {', '.join(NAMED)}, found {str(source)!r}")
     return load_folder(Path(source), seed=seed, holdout=holdout)

@@ -20,8 +20,8 @@ from PIL import Image
 import backbone
 from backbone.preprocess import FORMATS
 
-from .datasets import Examples, TaskData
 from .errors import DataError
+from .examples import Examples, TaskData
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
@@ -95,9 +95,7 @@ def _known(folder: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-def _read(
-    folder: Path, classes: Sequence[str], skipped: list[str], labels: Sequence[str] | None = None
-) -> Examples:
+def _read(folder: Path, classes: Sequence[str], skipped: list[str], labels: Sequence[str] | None = None) -> Examples:
     """All readable images of `classes`; targets index `labels`, which are the classes unless given."""
     images: list[Path] = []
     targets: list[int] = []

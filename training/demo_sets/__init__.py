@@ -10,8 +10,6 @@ from .orientation import ORIENTATION
 from .position import POSITION
 from .textures import TEXTURES
 
-DEMO_SETS: dict[str, DemoSet] = {
-    demo.name: demo for demo in (COUNT, LETTERS, ORIENTATION, POSITION, TEXTURES)
-}
+DEMO_SETS: dict[str, DemoSet] = {demo.name: demo for demo in (COUNT, LETTERS, ORIENTATION, POSITION, TEXTURES)}
 
 __all__ = ["DEMO_SETS", "TEST", "TRAIN", "DemoSet"]

@@ -1,0 +1,97 @@
+"""`facet train` as a user types it, on the embedded architecture with random weights."""
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import timm
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from prompts_store import TaskFile
+from training.command import train
+
+app = typer.Typer()
+app.command()(train)
+
+
+def _run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    safetensors.torch.save_file(timm.create_model("facet_tiny").state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    for colour in ("red", "blue"):
+        folder = tmp_path / "colours" / colour
+        folder.mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (20 + number, 20), colour).save(folder / f"{number}.png")
+    return tmp_path / "colours"
+
+
+def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (colours / "red" / "torn.png").write_bytes(b"no image")
+    out, samples = tmp_path / "colours.safetensors", tmp_path / "samples"
+    code, stdout, stderr = _run(
+        *(colours, "--task", "colours", "--out", out, "--checkpoint", checkpoint, "--samples", samples),
+        *("--epochs", 2, "--tokens", 3, "--seed", 7, "--description", "red or blue", "--device", "cpu"),
+    )
+    assert code == 0, stderr
+    assert f"wrote {out}" in stdout
+    assert "skipped" in stderr
+    assert "torn.png" in stderr
+    manifest = TaskFile.load(out).manifest
+    assert (manifest.task, manifest.labels, manifest.tokens) == ("colours", ("blue", "red"), 3)
+    assert (manifest.recipe["seed"], manifest.description) == (7, "red or blue")
+    assert manifest.metrics["held_out_images"] == 2
+    assert f"accuracy {manifest.metrics['accuracy']:.3f}" in stdout
+    assert sorted(path.name for path in samples.iterdir()) == ["blue-0.png", "red-1.png"]
+
+
+def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "colours.toml"
+    recipe.write_text(f'data = "{colours}"\ntask = "colours"\nmethod = "linear"\nepochs = 2\n')
+    out = tmp_path / "colours.safetensors"
+    code, _, stderr = _run("--recipe", recipe, "--out", out, "--checkpoint", checkpoint, "--device", "cpu")
+    assert code == 0, stderr
+    assert TaskFile.load(out).manifest.method == "linear"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere", "--task", "t"], "data: expected a folder or one of digits"),
+        (["digits"], "task: expected a value, found none"),
+        (["digits", "--task", "../t"], "task name: expected"),
+        (["digits", "--task", "t", "--method", "magic"], "method: expected one of linear"),
+        (["digits", "--task", "t", "--tokens", "0"], "tokens: expected at least 1 for vpt-deep, found 0"),
+        (["digits", "--task", "t", "--backbone", "resnet18"], "backbone: expected one of"),
+        (["digits", "--task", "t", "--device", "abacus"], "device: expected"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(
+    arguments: list[str], sentence: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "t.safetensors"
+    code, stdout, stderr = _run(*arguments, "--out", out, "--checkpoint", checkpoint)
+    assert (code, stdout) == (1, "")
+    assert sentence in stderr
+    assert "Traceback" not in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_place_to_write_is_checked_before_the_training(tmp_path: Path) -> None:
+    code, _, stderr = _run("digits", "--task", "t", "--out", tmp_path / "none" / "t.safetensors")
+    assert code == 1
+    assert stderr.startswith("facet train: out: expected a file name in a folder that exists, found ")

@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from backbone import Backbone
+from prompts_store import Head, TaskFile
+from training.command import resolve
+from training.examples import TaskData
+from training.fit import Step
+from training.images import prepare
+from training.methods import METHODS
+from training.metrics import measure, predict
+from training.train import train_task
+from training.writing import choose_dtype
+
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+def _train(name: str, tiny: Backbone, data: TaskData, **given: object) -> TaskFile:
+    flags = {"data": "shades", "task": "shades", "method": name, "epochs": 20, "batch_size": 8}
+    flags |= {"lr": 1.6, "head_lr": 1.6} | given
+    return train_task(tiny, data, resolve(flags, None))
+
+
+@every_method
+def test_learns_and_states_what_the_stored_tensors_reach(name: str, tiny: Backbone, shades: TaskData) -> None:
+    stored = TaskFile.from_bytes(_train(name, tiny, shades).to_bytes())
+    stored.check_fits(tiny)
+    images = prepare(shades.test, tiny.preprocess)
+    metrics = measure(predict(stored, tiny, images), torch.tensor(shades.test.targets))
+    assert stored.manifest.metrics == metrics
+    assert metrics["accuracy"] > 0.9
+    assert metrics["held_out_images"] == 15
+    assert stored.head.layers[0][0].dtype == torch.float16
+
+
+@every_method
+def test_same_seed_gives_the_same_bytes(name: str, tiny: Backbone, shades: TaskData) -> None:
+    first, same, other = (_train(name, tiny, shades, epochs=2, seed=seed) for seed in (3, 3, 4))
+    assert all(torch.equal(a, b) for a, b in zip(_tensors(first), _tensors(same), strict=True))
+    assert not torch.equal(_tensors(first)[-1], _tensors(other)[-1])
+    assert first.manifest.model_copy(update={"created": same.manifest.created}) == same.manifest
+
+
+def test_manifest_describes_the_task(tiny: Backbone, shades: TaskData) -> None:
+    manifest = _train("vpt-deep", tiny, shades, epochs=1, tokens=4, description="greys").manifest
+    assert (manifest.task, manifest.method, manifest.layers, manifest.tokens) == ("shades", "vpt-deep", 2, 4)
+    assert (manifest.labels, manifest.activation) == (("dark", "grey", "bright"), "softmax")
+    assert (manifest.data, manifest.description) == ("shades of grey", "greys")
+    assert manifest.recipe["epochs"] == 1
+
+
+def test_float16_is_kept_only_where_it_does_as_well(tiny: Backbone, shades: TaskData) -> None:
+    task = _train("linear", tiny, shades, epochs=1)
+    images = prepare(shades.test, tiny.preprocess)
+    targets = predict(task, tiny, images)
+    assert choose_dtype(_with_head(task, 1.0), tiny, images, targets).head.layers[0][0].dtype == torch.float16
+    # values beyond float16's range, and values that it rounds to zero
+    assert choose_dtype(_with_head(task, 1e6), tiny, images, targets).head.layers[0][0].dtype == torch.float32
+    assert choose_dtype(_with_head(task, 1e-9), tiny, images, targets).head.layers[0][0].dtype == torch.float32
+
+
+def _with_head(task: TaskFile, scale: float) -> TaskFile:
+    weight, bias = task.head.to(dtype=torch.float32).layers[0]
+    return TaskFile(task.manifest, task.prompts, Head(((weight * scale, bias * scale),)))
+
+
+def _tensors(task: TaskFile) -> list[torch.Tensor]:
+    return [*task.prompts, *task.head.layers[0]]
+
+
+def test_progress_is_reported(tiny: Backbone, shades: TaskData) -> None:
+    steps: list[Step] = []
+    recipe = resolve({"data": "x", "task": "x", "method": "linear", "epochs": 2, "batch_size": 10}, None)
+    train_task(tiny, shades, recipe, steps.append)
+    assert [step.number for step in steps] == list(range(6))

@@ -1,0 +1,142 @@
+"""`facet train`: from labelled images to a task file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+# torch and timm take seconds to import: only the functions that need them do so
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from backbone import Backbone
+    from prompts_store import TaskFile
+
+    from .examples import TaskData
+    from .recipe import Recipe
+
+
+def train(
+    data: Annotated[str | None, typer.Argument(help="Folder of class folders, 'digits', or a demo set.")] = None,
+    out: Annotated[Path, typer.Option(help="Task file to write.")] = ...,  # type: ignore[assignment]
+    task: Annotated[str | None, typer.Option(help="Name of the task.")] = None,
+    method: Annotated[str | None, typer.Option(help="vpt-deep, vpt-shallow or linear.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="TOML file of these options; flags win over it.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="facet-tiny or a timm model.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Prompt tokens per layer.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw or sgd.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate per 256 images.")] = None,
+    head_lr: Annotated[float | None, typer.Option(help="The head's, if it differs.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of prompts and head.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the training in which the rate rises.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes initial values, order and split.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share held out if the data has no such part.")] = None,
+    description: Annotated[str | None, typer.Option(help="Free text for the task file.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Folder for three held-out images.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Train a task on labelled images and write its task file."""
+    from rich.console import Console
+
+    flags = {
+        "data": data,
+        "task": task,
+        "method": method,
+        "backbone": backbone,
+        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "tokens": tokens,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "lr": lr,
+        "head_lr": head_lr,
+        "weight_decay": weight_decay,
+        "warmup": warmup,
+        "seed": seed,
+        "holdout": holdout,
+        "description": description,
+    }
+    console = Console(stderr=True)
+    try:
+        _run(flags, recipe, out, samples, device, console)
+    except (ValueError, OSError) as error:
+        if not _is_ours(error):
+            raise
+        console.print(f"facet train: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+
+
+def _run(
+    flags: dict[str, Any], file: Path | None, out: Path, samples: Path | None, device: str, console: Console
+) -> None:
+    from backbone import load as load_backbone
+
+    from .datasets import load as load_data
+    from .samples import save_samples
+
+    recipe = resolve(flags, file)
+    _check_out(out)
+    data = load_data(recipe.data, seed=recipe.seed, holdout=recipe.holdout)
+    for sentence in data.skipped:
+        console.print(f"skipped {sentence}", style="yellow", markup=False, highlight=False)
+    network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
+    task = _train(network, data, recipe, console)
+    task.save(out)
+    if samples is not None:
+        save_samples(data, samples)
+    typer.echo(summary(task, out))
+
+
+def resolve(flags: dict[str, Any], file: Path | None) -> Recipe:
+    """The recipe: flags win over the file, the file over the method's defaults."""
+    from prompts_store import check_task_name
+
+    from .methods import find
+    from .recipe import Recipe, make_recipe, read_recipe
+
+    given = {} if file is None else read_recipe(file)
+    given |= {name: value for name, value in flags.items() if value is not None}
+    method = find(given.get("method", Recipe.model_fields["method"].default))
+    recipe = make_recipe(given, method.defaults)
+    check_task_name(recipe.task)
+    return recipe
+
+
+def summary(task: TaskFile, out: Path) -> str:
+    """What was reached and where it lies, for people."""
+    manifest, metrics = task.manifest, task.manifest.metrics
+    return (
+        f"{manifest.task}: accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['macro_f1']:.3f} "
+        f"on {metrics['held_out_images']:.0f} held-out images ({manifest.method}, {manifest.backbone})\n"
+        f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)"
+    )
+
+
+def _train(network: Backbone, data: TaskData, recipe: Recipe, console: Console) -> TaskFile:
+    from .progress import training_progress
+    from .train import train_task
+
+    with training_progress(console, recipe.task, recipe.epochs, len(data.train)) as on_step:
+        return train_task(network, data, recipe, on_step)
+
+
+def _check_out(out: Path) -> None:
+    """Find out before the training that the result can be written."""
+    from .errors import TrainingError
+
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise TrainingError(f"out: expected a file name in a folder that exists, found {out}")
+
+
+def _is_ours(error: Exception) -> bool:
+    from backbone import BackboneError
+    from prompts_store import StoreError, TaskFileError
+
+    from .errors import TrainingError
+
+    return isinstance(error, TrainingError | BackboneError | StoreError | TaskFileError | OSError)

@@ -1,0 +1,70 @@
+"""Visual prompt tuning (Jia et al. 2022, arXiv 2203.12119): learned tokens before one layer or every layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from backbone import Backbone
+from training.errors import TrainingError
+from training.recipe import Recipe
+
+from .method import Method, copied
+
+
+class VisualPrompts(Method):
+    """What both depths share; a subclass says which layers have prompts."""
+
+    defaults: ClassVar = {"optimizer": "adamw", "tokens": 10, "lr": 0.05, "head_lr": 0.02, "weight_decay": 0.01}
+
+    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__(backbone, classes, recipe, generator)
+        if recipe.tokens < 1:
+            raise TrainingError(f"tokens: expected at least 1 for {self.name}, found {recipe.tokens}")
+        bound = prompt_bound(backbone)
+        self.prompts = nn.ParameterList(
+            torch.empty(recipe.tokens, width).uniform_(-bound, bound, generator=generator)
+            for width in self.widths(backbone)
+        )
+
+    @staticmethod
+    def widths(backbone: Backbone) -> tuple[int, ...]:
+        """Width of each layer that has prompts."""
+        raise NotImplementedError
+
+    def features(self, inputs: Tensor) -> Tensor:
+        return self.backbone.features(inputs, list(self.prompts))
+
+    def written_prompts(self) -> tuple[Tensor, ...]:
+        return tuple(copied(prompt) for prompt in self.prompts)
+
+
+class VPTShallow(VisualPrompts):
+    """Prompts before the first layer; they go through all layers as tokens."""
+
+    name = "vpt-shallow"
+
+    @staticmethod
+    def widths(backbone: Backbone) -> tuple[int, ...]:
+        return backbone.layer_dims[:1]
+
+
+class VPTDeep(VisualPrompts):
+    """New prompts before every layer; trained in the prefix form, in which they cost nearly nothing."""
+
+    name = "vpt-deep"
+
+    @staticmethod
+    def widths(backbone: Backbone) -> tuple[int, ...]:
+        return backbone.layer_dims
+
+
+def prompt_bound(backbone: Backbone) -> float:
+    """v of the paper's uniform(-v, v): Xavier's bound of the patch embedding, sqrt(6 / (3 p^2 + d)).
+
+    d is the first layer's width for prompts of every layer, as in the paper's Swin.
+    """
+    height, width = cast("tuple[int, int]", backbone.model.patch_embed.patch_size)  # type: ignore[union-attr]
+    return (6 / (3 * height * width + backbone.layer_dims[0])) ** 0.5

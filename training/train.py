@@ -1,0 +1,33 @@
+"""A training run from data to task file, as `facet train` and the reports call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from backbone import Backbone
+from prompts_store import TaskFile
+
+from . import methods
+from .examples import TaskData
+from .fit import Step, fit, ignore
+from .images import prepare
+from .recipe import Recipe
+from .writing import write
+
+
+def train_task(
+    backbone: Backbone, data: TaskData, recipe: Recipe, on_step: Callable[[Step], None] = ignore
+) -> TaskFile:
+    """Train one task; with the same seed, machine and thread count it gives the same tensors.
+
+    Raises:
+        TrainingError: the method is unknown, or the loss is no longer finite.
+    """
+    generator = torch.Generator().manual_seed(recipe.seed)
+    method = methods.find(recipe.method)(backbone, len(data.labels), recipe, generator)
+    method.to(backbone.device)
+    inputs = method.prepare(prepare(data.train, backbone.preprocess))
+    fit(method, inputs, torch.tensor(data.train.targets), recipe, generator, on_step)
+    return write(method, data, recipe, prepare(data.test, backbone.preprocess))

@@ -1,0 +1,78 @@
+"""From a trained method to the task file: manifest, measured accuracy, storage dtype."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import torch
+from torch import Tensor
+
+from backbone import Backbone
+from prompts_store import InvalidTensors, Manifest, TaskFile
+
+from .examples import TaskData
+from .images import Inputs
+from .methods import Method
+from .metrics import measure, predict
+from .recipe import Recipe
+
+
+def write(method: Method, data: TaskData, recipe: Recipe, images: Inputs) -> TaskFile:
+    """The task file of a trained method, with the metrics of its tensors as stored.
+
+    Args:
+        images: the preprocessed held-out images.
+    """
+    exact = TaskFile(_manifest(method, data, recipe), method.written_prompts(), method.written_head())
+    return choose_dtype(exact, method.backbone, images, torch.tensor(data.test.targets))
+
+
+def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
+    """The task in float16 if, read back, it is as accurate on the held-out images, else as it is."""
+    exact_metrics = measure(predict(exact, backbone, images), targets)
+    half = _as_half(exact)
+    if half is not None:
+        half_metrics = measure(predict(half, backbone, images), targets)
+        if half_metrics["accuracy"] >= exact_metrics["accuracy"]:
+            return with_metrics(half, half_metrics)
+    return with_metrics(exact, exact_metrics)
+
+
+def with_metrics(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
+    return TaskFile(task.manifest.model_copy(update={"metrics": metrics}), task.prompts, task.head)
+
+
+def _as_half(task: TaskFile) -> TaskFile | None:
+    """The task read back from float16 bytes, None where a value is too large for it."""
+    try:
+        return TaskFile.from_bytes(task.to_bytes(torch.float16))
+    except InvalidTensors:
+        return None
+
+
+def _manifest(method: Method, data: TaskData, recipe: Recipe) -> Manifest:
+    backbone, prompts = method.backbone, method.written_prompts()
+    return Manifest(
+        task=recipe.task,
+        method=method.name,
+        layers=len(prompts),
+        tokens=_tokens(prompts),
+        head="linear" if len(method.written_head().layers) == 1 else "mlp",
+        labels=data.labels,
+        activation="softmax",
+        data=data.description,
+        recipe=recipe.hyperparameters(method.unused),
+        metrics={},
+        created=datetime.now(UTC),
+        description=recipe.description,
+        **_backbone_facts(backbone),
+    )
+
+
+def _tokens(prompts: tuple[Tensor, ...]) -> int:
+    return len(prompts[0]) if prompts else 0
+
+
+def _backbone_facts(backbone: Backbone) -> dict:
+    names = ("fingerprint", "pooling", "input_size", "mean", "std")
+    return {"backbone": backbone.name, **{name: getattr(backbone, name) for name in names}}
