@@ -7,18 +7,30 @@ from typing import Any
 import timm
 import torch
 from timm.models import is_model, is_model_in_modules, load_state_dict
-from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.swin_transformer import checkpoint_filter_fn as filter_swin
+from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import checkpoint_filter_fn as filter_vit
 from torch import Tensor, nn
 
 from . import tiny
 from .backbone import Backbone, Family
 from .errors import BackboneError, UnsupportedBackbone
 from .fingerprint import CLASSIFIER_PREFIXES
+from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 
-FAMILIES: dict[type[nn.Module], type[Family]] = {VisionTransformer: VisionTransformerFamily}
-MODULES = {"vision_transformer", "deit", "tiny"}  # where timm's registry places the names that may be tried
-SUPPORTED = "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's VisionTransformer"
+FAMILIES: dict[type[nn.Module], type[Family]] = {
+    VisionTransformer: VisionTransformerFamily,
+    SwinTransformer: SwinTransformerFamily,
+}
+MODULES = {
+    "vision_transformer",
+    "deit",
+    "swin_transformer",
+    "tiny",
+}  # where timm's registry places the names that may be tried
+SUPPORTED = "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's VisionTransformer, and Swin"
 EMBEDDED = "facet-tiny"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -90,7 +102,8 @@ def _load_checkpoint(model: nn.Module, path: Path) -> None:
         state = load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their format's reader raises
         raise BackboneError(f"checkpoint {path.name}: expected weights that can be read, found: {error}") from error
-    _fill(model, checkpoint_filter_fn(state, model), path.name)
+    convert = filter_swin if isinstance(model, SwinTransformer) else filter_vit
+    _fill(model, convert(state, model), path.name)
 
 
 def _fill(model: nn.Module, state: Mapping[str, Any], source: str) -> None:

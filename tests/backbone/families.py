@@ -1,19 +1,33 @@
-"""One small random model per supported variant of the ViT family; every contract test runs over all of them."""
+"""One small random model per supported variant; every contract test runs over all of them."""
 
 from typing import Any
 
 import torch
 from timm.layers import SwiGLUPacked
 from timm.models.deit import VisionTransformerDistilled
+from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-SMALL: dict[str, Any] = {
+from backbone import Backbone
+
+SMALL_VIT: dict[str, Any] = {
     "img_size": 32,
     "patch_size": 8,
     "embed_dim": 32,
     "depth": 3,
     "num_heads": 4,
+    "num_classes": 5,
+}
+
+SMALL_SWIN: dict[str, Any] = {
+    "cls": SwinTransformer,
+    "img_size": 32,
+    "patch_size": 4,
+    "embed_dim": 12,
+    "depths": (2, 2),
+    "num_heads": (2, 4),
+    "window_size": 4,
     "num_classes": 5,
 }
 
@@ -31,21 +45,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "query-key-norm": {"qk_norm": True, "scale_attn_norm": True},
     "no-bias": {"qkv_bias": False, "pos_embed": "none"},
     "one-layer": {"depth": 1},
+    "swin": SMALL_SWIN,
+    "swin-padded-windows": {**SMALL_SWIN, "window_size": 3},
+    "swin-any-size": {**SMALL_SWIN, "dynamic_img_size": True},
+    "swin-three-stages": {**SMALL_SWIN, "depths": (1, 2, 1), "num_heads": (2, 2, 4), "qkv_bias": False},
 }
 
 
-def build(variant: str, seed: int = 0, **changes: Any) -> VisionTransformer:
+def build(variant: str, seed: int = 0, **changes: Any) -> Any:
     """Build a variant with random weights of a size that leaves no term near zero."""
-    options = {**SMALL, **VARIANTS[variant], **changes}
+    options = {**VARIANTS[variant], **changes}
+    kind = options.pop("cls", VisionTransformer)
     torch.manual_seed(seed)
-    model = options.pop("cls", VisionTransformer)(**options)
+    model = kind(**options) if kind is SwinTransformer else kind(**{**SMALL_VIT, **options})
     for parameter in model.parameters():
         nn.init.normal_(parameter, 0.0 if parameter.ndim > 1 else 0.5, 0.2)
     return model.eval()
 
 
-def prompts(model: VisionTransformer, kind: str, tokens: int, seed: int = 0) -> list[torch.Tensor]:
+def prompts(net: Backbone, kind: str, tokens: int, seed: int = 0) -> list[torch.Tensor]:
     """Random prompts of a kind: "none", "shallow" or "deep"."""
-    count = {"none": 0, "shallow": 1, "deep": len(model.blocks)}[kind]
+    count = {"none": 0, "shallow": 1, "deep": len(net.layer_dims)}[kind]
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(tokens, model.embed_dim, generator=generator) for _ in range(count)]
+    return [torch.randn(tokens, dim, generator=generator) for dim in net.layer_dims[:count]]

@@ -30,8 +30,8 @@ def test_without_prompts_it_is_timms_own_forward(variant: str, form: str) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_prefix_form_equals_token_form(variant: str, kind: str) -> None:
-    model = build(variant)
-    net, learned = backbone.wrap(model, device="cpu"), prompts(model, kind, 5)
+    net = backbone.wrap(build(variant), device="cpu")
+    learned = prompts(net, kind, 5)
     torch.testing.assert_close(
         net.features(images(3), learned), net.features(images(3), learned, form="tokens"), **TOLERANCE
     )
@@ -39,20 +39,19 @@ def test_prefix_form_equals_token_form(variant: str, kind: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_prompts_change_the_features(variant: str) -> None:
-    model = build(variant)
-    net = backbone.wrap(model, device="cpu")
+    net = backbone.wrap(build(variant), device="cpu")
     for kind in ("shallow", "deep"):
-        assert not torch.allclose(net.features(images(2)), net.features(images(2), prompts(model, kind, 5)), atol=1e-2)
+        assert not torch.allclose(net.features(images(2)), net.features(images(2), prompts(net, kind, 5)), atol=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["shallow", "deep"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_gradients_are_those_of_the_token_form(variant: str, kind: str) -> None:
-    model = build(variant)
-    net, weights = backbone.wrap(model, device="cpu"), torch.randn(2, model.embed_dim)
+    net = backbone.wrap(build(variant), device="cpu")
+    weights = torch.randn(2, net.feature_dim)
     grads = []
     for form in ("prefix", "tokens"):
-        learned = [prompt.requires_grad_() for prompt in prompts(model, kind, 4)]
+        learned = [prompt.requires_grad_() for prompt in prompts(net, kind, 4)]
         (net.features(images(2), learned, form=form) * weights).sum().backward()
         grads.append([prompt.grad for prompt in learned])
     for prefix, tokens in zip(*grads, strict=True):
@@ -66,10 +65,9 @@ GROUP = st.tuples(st.sampled_from(KINDS), st.integers(1, 6), st.integers(1, 3))
 @settings(max_examples=12, deadline=None)
 @given(groups=st.lists(GROUP, min_size=1, max_size=5), seed=st.integers(0, 2**31))
 def test_a_mixed_batch_equals_one_by_one(variant: str, groups: list[tuple[str, int, int]], seed: int) -> None:
-    model = build(variant)
-    net = backbone.wrap(model, device="cpu")
+    net = backbone.wrap(build(variant), device="cpu")
     batch = images(sum(rows for _, _, rows in groups), seed)
-    tasks = [(prompts(model, kind, tokens, seed + i), rows) for i, (kind, tokens, rows) in enumerate(groups)]
+    tasks = [(prompts(net, kind, tokens, seed + i), rows) for i, (kind, tokens, rows) in enumerate(groups)]
 
     with torch.inference_mode():
         mixed = net.features_mixed(batch, [(net.encode(learned), rows) for learned, rows in tasks])
@@ -113,11 +111,12 @@ def test_groups_must_add_up_to_the_batch() -> None:
         ({"block_fn": ParallelScalingBlock}, "found ParallelScalingBlock"),
         ({"global_pool": "max"}, "expected token, avg, map, found 'max'"),
         ({"attn_layer": "diff"}, "found DiffAttention"),
+        ({"variant": "swin", "global_pool": "max"}, "expected avg, found 'max'"),
     ],
 )
 def test_unverified_parts_are_refused_by_name(changes: dict, words: str) -> None:
     with pytest.raises(backbone.UnsupportedBackbone, match=words):
-        backbone.wrap(build("plain", **changes))
+        backbone.wrap(build(**{"variant": "plain", **changes}))
 
 
 def test_an_encoded_task_knows_its_size() -> None:

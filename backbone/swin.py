@@ -1,0 +1,200 @@
+"""The prompted forward of the Swin family as timm builds it.
+
+Semantics of Jia et al. 2022: the prompts of a block join every window, with zero relative-position bias and no shift mask;
+what they attend to is averaged over the windows; merging repeats a prompt four times along the channels; and the
+feature is the mean over all tokens, prompts included. Deep prompts are replaced before every block, so all blocks but the
+last read only their keys and values (prefix form); through the last one they go as tokens, since the mean reads them.
+
+The released code of the paper mixes the images of a batch in Swin-Shallow; here every image sees its own prompts alone.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from timm.models.swin_transformer import (
+    PatchMerging,
+    SwinTransformer,
+    SwinTransformerBlock,
+    WindowAttention,
+    window_partition,
+    window_reverse,
+)
+from torch import Tensor, nn
+
+from .errors import UnsupportedBackbone
+from .prefix import Prefix
+from .projection import keys_values
+from .segments import Group, Segment, arrange, restore
+
+
+class SwinTransformerFamily:
+    """Runs a timm `SwinTransformer` with prompts; its blocks are counted through all stages.
+
+    Raises:
+        UnsupportedBackbone: a part of the model has no verified prompted form.
+    """
+
+    def __init__(self, model: SwinTransformer) -> None:
+        _check(model)
+        self.model = model
+        self.blocks: list[SwinTransformerBlock] = [block for stage in model.layers for block in stage.blocks]
+        # The merging, if any, that precedes a block: the first block of every stage but the first.
+        self.mergings = [
+            stage.downsample if index == 0 and isinstance(stage.downsample, PatchMerging) else None
+            for stage in model.layers
+            for index in range(len(stage.blocks))
+        ]
+        self.layer_dims: tuple[int, ...] = tuple(block.dim for block in self.blocks)
+        self.feature_dim: int = model.num_features
+        self.pooling = "avg"
+
+    def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor:
+        """Pooled features by the plain formulation: prompts go through every block as tokens."""
+        if not prompts:
+            return self.model.forward_head(self.model.forward_features(images), pre_logits=True)
+        everyone = [Segment(((Prefix(), len(images)),), len(images))]
+        x = self.model.patch_embed(images)
+        tokens: list[Tensor | None] = [prompts[0].expand(len(images), -1, -1)]
+        for layer in range(len(self.blocks)):
+            x, tokens = self._merge(layer, x, tokens)
+            if layer and len(prompts) > 1:
+                tokens = [prompts[layer].expand(len(images), -1, -1)]
+            x, tokens = self._block(layer, x, tokens, everyone)
+        return self._pool(x, tokens, everyone)
+
+    def encode(self, prompts: Sequence[Tensor]) -> Prefix:
+        """Encode a task's prompts: shallow ones stay tokens; deep ones become keys and values, the last block's tokens."""
+        if not prompts:
+            return Prefix()
+        if len(prompts) < len(self.blocks):
+            return Prefix(tokens=prompts[0])
+        encoded = [_encode_layer(block, prompt) for block, prompt in zip(self.blocks[:-1], prompts, strict=False)]
+        return Prefix(tokens=prompts[-1], keys_values=tuple(encoded))
+
+    def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
+        """Pooled features of a mixed batch: the first `rows` images use the first prefix, and so on."""
+        segments, order = arrange(groups)
+        x = self.model.patch_embed(images if order is None else images[order])
+        tokens = [None if segment.is_deep else segment.tokens() for segment in segments]
+        last = len(self.blocks) - 1
+        for layer in range(len(self.blocks)):
+            x, tokens = self._merge(layer, x, tokens)
+            if layer == last:
+                tokens = [
+                    segment.tokens() if segment.is_deep else own for segment, own in zip(segments, tokens, strict=True)
+                ]
+            x, tokens = self._block(layer, x, tokens, segments)
+        return restore(self._pool(x, tokens, segments), order)
+
+    def _merge(self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor | None]]:
+        """Halve the grid in front of a stage's first block; a prompt is merged with three copies of itself."""
+        merging = self.mergings[layer]
+        if merging is None:
+            return x, list(tokens)
+        merged = [None if own is None else merging.reduction(merging.norm(own.repeat(1, 1, 4))) for own in tokens]
+        return merging(x), merged
+
+    def _block(
+        self, layer: int, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """One block on image tokens x (rows, height, width, dim) and, per segment, prompts (rows, tokens, dim)."""
+        block, attn = self.blocks[layer], self.blocks[layer].attn
+        shifted = _shift(block, block.norm1(x))
+        windows = window_partition(shifted, block.window_size).flatten(1, 2)
+        per_image = len(windows) // len(x)
+        image_parts, after = [], []
+        parts = _heads(attn.qkv(windows), attn.num_heads).split([s.rows * per_image for s in segments], dim=1)
+        for segment, part, own in zip(segments, parts, tokens, strict=True):
+            asking = None if own is None else _heads(attn.qkv(block.norm1(own)), attn.num_heads)
+            image_part, prompt_part = _attend(block, shifted, segment, layer, part, asking)
+            image_parts.append(image_part)
+            after.append(None if own is None else _finish(block, own, prompt_part))
+        return _finish(block, x, _unshift(block, torch.cat(image_parts), shifted, x)), after
+
+    def _pool(self, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]) -> Tensor:
+        """Mean over all tokens behind the final norm: the image's and, where there are any, the prompts'."""
+        rows = self.model.norm(x).flatten(1, 2).split([segment.rows for segment in segments])
+        pairs = zip(rows, tokens, strict=True)
+        together = [part if own is None else torch.cat((self.model.norm(own), part), dim=1) for part, own in pairs]
+        return torch.cat([part.mean(dim=1) for part in together])
+
+
+def _attend(
+    block: SwinTransformerBlock, shifted: Tensor, segment: Segment, layer: int, image: Tensor, prompts: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Window attention of one segment.
+
+    Args:
+        shifted: the block's shifted and padded tokens, for the shape of its shift mask.
+        image: queries, keys and values (3, rows x windows, heads, area, head dim).
+        prompts: those of prompts that go through as tokens, (3, rows, heads, tokens, head dim); None where only keys and
+            values are read, which the segment then holds.
+
+    Returns:
+        What image tokens (rows x windows, area, dim) and prompts (rows, tokens, dim; averaged over windows) attend to.
+    """
+    q, k, v = image
+    windows = len(q) // segment.rows
+    asking = 0 if prompts is None else prompts.shape[3]
+    if prompts is None:
+        k, v = segment.prepend(k, layer, 0), segment.prepend(v, layer, 1)
+    else:
+        copies = prompts.repeat_interleave(windows, dim=1)
+        q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, (q, k, v), strict=True))
+    mask = F.pad(_bias(block, shifted), (k.shape[2] - image.shape[3], 0, asking, 0))
+    scores = (q * block.attn.scale) @ k.transpose(-2, -1)
+    scores = scores.unflatten(0, (segment.rows, windows)) + mask
+    mixed = (scores.softmax(dim=-1).flatten(0, 1) @ v).transpose(1, 2).flatten(2)
+    return mixed[:, asking:], mixed[:, :asking].unflatten(0, (segment.rows, windows)).mean(dim=1)
+
+
+def _bias(block: SwinTransformerBlock, shifted: Tensor) -> Tensor:
+    """Relative-position bias plus shift mask, (windows or 1, heads, area, area)."""
+    mask = block.get_attn_mask(shifted) if block.dynamic_mask else block.attn_mask
+    bias = block.attn._get_rel_pos_bias()
+    return bias if mask is None else bias + mask.unsqueeze(1)
+
+
+def _shift(block: SwinTransformerBlock, x: Tensor) -> Tensor:
+    """Shift (rows, height, width, dim) cyclically and pad it to whole windows."""
+    if any(block.shift_size):
+        x = x.roll((-block.shift_size[0], -block.shift_size[1]), dims=(1, 2))
+    height, width = block.window_size
+    return F.pad(x, (0, 0, 0, -x.shape[2] % width, 0, -x.shape[1] % height))
+
+
+def _unshift(block: SwinTransformerBlock, windows: Tensor, shifted: Tensor, x: Tensor) -> Tensor:
+    """Undo windows, padding and shift; the result has the shape of x."""
+    y = window_reverse(windows.unflatten(1, block.window_size), block.window_size, *shifted.shape[1:3])
+    y = y[:, : x.shape[1], : x.shape[2]]
+    return y.roll(block.shift_size, dims=(1, 2)) if any(block.shift_size) else y
+
+
+def _finish(block: SwinTransformerBlock, x: Tensor, mixed: Tensor) -> Tensor:
+    """What follows attention in a block, for tokens of any layout: projection, residual and MLP."""
+    x = x + block.attn.proj(mixed)
+    return x + block.mlp(block.norm2(x))
+
+
+def _heads(qkv: Tensor, heads: int) -> Tensor:
+    """(rows, tokens, 3 x dim) to (3, rows, heads, tokens, head dim)."""
+    return qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+
+
+def _encode_layer(block: SwinTransformerBlock, prompt: Tensor) -> Tensor:
+    """Keys and values of one block's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
+    return keys_values(block.attn.qkv, block.attn.num_heads, block.norm1(prompt)).permute(1, 2, 0, 3)
+
+
+def _check(model: nn.Module) -> None:
+    """Refuse what no parity test covers, by name."""
+    if type(model) is not SwinTransformer:
+        raise UnsupportedBackbone(f"backbone: expected a SwinTransformer, found {type(model).__name__}")
+    if model.global_pool != "avg":
+        raise UnsupportedBackbone(f"backbone pooling: expected avg, found {model.global_pool!r}")
+    for stage in model.layers:
+        for block in stage.blocks:
+            if type(block) is not SwinTransformerBlock or type(block.attn) is not WindowAttention:
+                found = type(block).__name__
+                raise UnsupportedBackbone(f"backbone block: expected SwinTransformerBlock, found {found}")
