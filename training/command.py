@@ -18,52 +18,39 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 
+NOT_IN_RECIPE = frozenset({"out", "recipe", "samples", "device"})
+
+
 def train(
-    data: Annotated[str | None, typer.Argument(help="Folder of class folders, 'digits', or a demo set.")] = None,
-    out: Annotated[Path, typer.Option(help="Task file to write.")] = ...,  # type: ignore[assignment]
+    out: Annotated[Path, typer.Option(help="Task file to write.")],
+    data: Annotated[str | None, typer.Argument(help="A folder of class folders, 'digits', or a demo set.")] = None,
     task: Annotated[str | None, typer.Option(help="Name of the task.")] = None,
-    method: Annotated[str | None, typer.Option(help="vpt-deep, vpt-shallow or linear.")] = None,
+    method: Annotated[str | None, typer.Option(help="vpt-deep (the default), vpt-shallow or linear.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file of these options; flags win over it.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="facet-tiny or a timm model.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="facet-tiny (the default) or a timm model.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
-    tokens: Annotated[int | None, typer.Option(help="Prompt tokens per layer.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adamw or sgd.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate per 256 images.")] = None,
-    head_lr: Annotated[float | None, typer.Option(help="The head's, if it differs.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Prompt tokens per layer (10).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images (100).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step (64).")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw (the default) or sgd.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate, for batches of 256.")] = None,
+    head_lr: Annotated[float | None, typer.Option(help="The head's learning rate, if it differs.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay of prompts and head.")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of the training in which the rate rises.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the steps in which the rate rises.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes initial values, order and split.")] = None,
-    holdout: Annotated[float | None, typer.Option(help="Share held out if the data has no such part.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share to hold out of a folder without test/.")] = None,
     description: Annotated[str | None, typer.Option(help="Free text for the task file.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Folder for three held-out images.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train a task on labelled images and write its task file."""
+    flags = locals()  # before anything else is assigned: the options by name
     from rich.console import Console
 
-    flags = {
-        "data": data,
-        "task": task,
-        "method": method,
-        "backbone": backbone,
-        "checkpoint": None if checkpoint is None else str(checkpoint),
-        "tokens": tokens,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "lr": lr,
-        "head_lr": head_lr,
-        "weight_decay": weight_decay,
-        "warmup": warmup,
-        "seed": seed,
-        "holdout": holdout,
-        "description": description,
-    }
+    given = {name: value for name, value in flags.items() if name not in NOT_IN_RECIPE and value is not None}
     console = Console(stderr=True)
     try:
-        _run(flags, recipe, out, samples, device, console)
+        _run(given, recipe, out, samples, device, console)
     except (ValueError, OSError) as error:
         if not _is_ours(error):
             raise
@@ -72,14 +59,14 @@ def train(
 
 
 def _run(
-    flags: dict[str, Any], file: Path | None, out: Path, samples: Path | None, device: str, console: Console
+    given: dict[str, Any], file: Path | None, out: Path, samples: Path | None, device: str, console: Console
 ) -> None:
     from backbone import load as load_backbone
 
     from .datasets import load as load_data
     from .samples import save_samples
 
-    recipe = resolve(flags, file)
+    recipe = resolve(given, file)
     _check_out(out)
     data = load_data(recipe.data, seed=recipe.seed, holdout=recipe.holdout)
     for sentence in data.skipped:
@@ -92,15 +79,14 @@ def _run(
     typer.echo(summary(task, out))
 
 
-def resolve(flags: dict[str, Any], file: Path | None) -> Recipe:
-    """The recipe: flags win over the file, the file over the method's defaults."""
+def resolve(given: dict[str, Any], file: Path | None) -> Recipe:
+    """The recipe: what is given wins over the file, the file over the method's defaults."""
     from prompts_store import check_task_name
 
     from .methods import find
     from .recipe import Recipe, make_recipe, read_recipe
 
-    given = {} if file is None else read_recipe(file)
-    given |= {name: value for name, value in flags.items() if value is not None}
+    given = ({} if file is None else read_recipe(file)) | given
     method = find(given.get("method", Recipe.model_fields["method"].default))
     recipe = make_recipe(given, method.defaults)
     check_task_name(recipe.task)

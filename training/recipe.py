@@ -36,7 +36,7 @@ class Recipe(BaseModel):
     task: str
     method: str = "vpt-deep"
     backbone: str = "facet-tiny"
-    checkpoint: str | None = None
+    checkpoint: Path | None = None
     tokens: Annotated[int, Field(ge=0, le=10_000)] = 0
     epochs: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 64

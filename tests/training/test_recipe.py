@@ -13,7 +13,7 @@ GIVEN = {"data": "digits", "task": "digits"}
 def test_flags_win_over_file_over_method_over_defaults(tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text('data = "digits"\ntask = "mine"\nmethod = "vpt-shallow"\nepochs = 7\nbatch_size = 8\n')
-    recipe = resolve({"epochs": 3, "lr": None}, file)
+    recipe = resolve({"epochs": 3}, file)
     assert (recipe.epochs, recipe.batch_size, recipe.method, recipe.task) == (3, 8, "vpt-shallow", "mine")
     assert recipe.lr == METHODS["vpt-shallow"].defaults["lr"]
     assert recipe.warmup == Recipe.model_fields["warmup"].default
