@@ -1,6 +1,6 @@
 """Getting a backbone: the embedded one, any supported timm name, a checkpoint file, or a model in hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from .fingerprint import CLASSIFIER_PREFIXES
 from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 
-FAMILIES: dict[type[nn.Module], type[Family]] = {
+FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
     SwinTransformer: SwinTransformerFamily,
 }
@@ -92,7 +92,7 @@ def _check_name(name: str) -> None:
         raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
 
 
-def _load_checkpoint(model: nn.Module, path: Path) -> None:
+def _load_checkpoint(model: Any, path: Path) -> None:
     if not path.is_file():
         raise BackboneError(f"checkpoint: expected a file, found nothing at {path}")
     try:

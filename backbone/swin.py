@@ -1,14 +1,15 @@
 """The prompted forward of the Swin family as timm builds it.
 
-Semantics of Jia et al. 2022: the prompts of a block join every window, with zero relative-position bias and no shift mask;
-what they attend to is averaged over the windows; merging repeats a prompt four times along the channels; and the
-feature is the mean over all tokens, prompts included. Deep prompts are replaced before every block, so all blocks but the
-last read only their keys and values (prefix form); through the last one they go as tokens, since the mean reads them.
+Semantics of Jia et al. 2022: the prompts of a block join every window, with zero relative-position bias and no shift
+mask; what they attend to is averaged over the windows; merging repeats a prompt four times along the channels; and the
+feature is the mean over all tokens, prompts included. Deep prompts are replaced before every block, so all blocks but
+the last read only their keys and values (prefix form); through the last they go as tokens, since the mean reads them.
 
 The released code of the paper mixes the images of a batch in Swin-Shallow; here every image sees its own prompts alone.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from timm.models.swin_transformer import (
     window_partition,
     window_reverse,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import UnsupportedBackbone
 from .prefix import Prefix
@@ -64,7 +65,7 @@ class SwinTransformerFamily:
         return self._pool(x, tokens, everyone)
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts: shallow ones stay tokens; deep ones become keys and values, the last block's tokens."""
+        """Encode a task's prompts: shallow ones stay tokens; deep ones become keys and values but for the last block."""
         if not prompts:
             return Prefix()
         if len(prompts) < len(self.blocks):
@@ -128,8 +129,8 @@ def _attend(
     Args:
         shifted: the block's shifted and padded tokens, for the shape of its shift mask.
         image: queries, keys and values (3, rows x windows, heads, area, head dim).
-        prompts: those of prompts that go through as tokens, (3, rows, heads, tokens, head dim); None where only keys and
-            values are read, which the segment then holds.
+        prompts: those of prompts that go through as tokens, (3, rows, heads, tokens, head dim); None where only
+            keys and values are read, which the segment then holds.
 
     Returns:
         What image tokens (rows x windows, area, dim) and prompts (rows, tokens, dim; averaged over windows) attend to.
@@ -187,7 +188,7 @@ def _encode_layer(block: SwinTransformerBlock, prompt: Tensor) -> Tensor:
     return keys_values(block.attn.qkv, block.attn.num_heads, block.norm1(prompt)).permute(1, 2, 0, 3)
 
 
-def _check(model: nn.Module) -> None:
+def _check(model: Any) -> None:
     """Refuse what no parity test covers, by name."""
     if type(model) is not SwinTransformer:
         raise UnsupportedBackbone(f"backbone: expected a SwinTransformer, found {type(model).__name__}")
