@@ -31,7 +31,9 @@ def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
 def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: int) -> None:
     if (hidden > 0) != (manifest.head == "mlp"):
         found = f"{hidden} hidden layers" if hidden else "no hidden layer 'head.0.weight'"
-        raise InvalidTensors(f"head: expected tensors of a '{manifest.head}' head as the manifest says, found {found}")
+        raise InvalidTensors(
+            f"head: expected the tensors of kind '{manifest.head}' as the manifest says, found {found}"
+        )
     stems = [f"head.{index}" for index in range(hidden)] + ["head"]
     expected = [f"prompts.{layer}" for layer in range(manifest.layers)]
     expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]

@@ -127,7 +127,10 @@ def _first_fault(error: ValidationError) -> str:
             return f"{where}: expected no field of this name, found {_shown(fault['input'])}"
         case "value_error":  # one of the validators above, which name expected and found themselves
             return f"{where}: {fault['ctx']['error']}"
-    rule = re.sub(r"^\w+ should (be )?", "", fault["msg"])
+        case "json_invalid":
+            return f"{where}: expected valid JSON, found a fault: {fault['ctx']['error']}"
+    # pydantic's "Input should be greater than 0" and "List should have at least 1 item"
+    rule = re.sub(r"^\w+ should (?=\w)", "to ", fault["msg"]).removeprefix("to be ")
     return f"{where}: expected {rule}, found {_shown(fault['input'])}"
 
 

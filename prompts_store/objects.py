@@ -69,9 +69,11 @@ def open_objects(location: str | Path, **options: Any) -> Objects:
 
 def _open_folder(path: Path) -> Objects:
     root = path.expanduser().resolve()
-    with _translated(str(root)):
+    try:
         folder = durable.Folder(root)
-        return Objects(LocalStore(root), folder)
+    except OSError as error:
+        raise StoreUnavailable(f"storage of '{root}': {error}") from error
+    return Objects(LocalStore(root), folder)
 
 
 @contextmanager

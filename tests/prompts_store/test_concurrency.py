@@ -1,0 +1,110 @@
+"""Many writers at once: every acknowledged version is there, once, under its own number."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from obstore.store import MemoryStore
+
+from prompts_store import Store, StoreError, Version, open_store
+from prompts_store.objects import Objects
+
+Open = Callable[[], Objects]
+WRITERS, EACH = 8, 6
+
+
+def write(store: Store, writer: int, start: threading.Barrier) -> Iterator[tuple[Version, bytes]]:
+    start.wait()
+    for turn in range(EACH):
+        data = f"{writer} {turn}".encode()
+        version = store.publish("flowers", data, by=f"writer {writer}")
+        store.activate("flowers", version.number, by=f"writer {writer}")
+        yield version, data
+
+
+def test_two_stores_with_many_threads_lose_nothing(opened: Open) -> None:
+    stores = [Store(opened()), Store(opened())]
+    start = threading.Barrier(WRITERS)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        lists = pool.map(lambda writer: list(write(stores[writer % 2], writer, start)), range(WRITERS))
+        acknowledged = [pair for pairs in lists for pair in pairs]
+    assert len({version.number for version, _ in acknowledged}) == WRITERS * EACH
+    reader = Store(opened())
+    state = reader.state("flowers")
+    assert {v.number for v in state.versions} == {version.number for version, _ in acknowledged}
+    assert all(reader.read("flowers", version.number) == data for version, data in acknowledged)
+    assert len(state.events) == 2 * WRITERS * EACH
+    assert {event.version for event in state.events if event.event == "activate"} == {v.number for v in state.versions}
+    assert stores[0].state("flowers") == stores[1].state("flowers") == state
+
+
+def test_readers_see_the_history_only_grow(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.publish("flowers", b"first", by="ada")
+    done = threading.Event()
+
+    def watch() -> list[int]:
+        seen = [len(store.state("flowers").events)]
+        while not done.is_set():
+            seen.append(len(store.state("flowers").events))
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        watchers = [pool.submit(watch) for _ in range(3)]
+        for number in range(30):
+            store.publish("flowers", b"%d" % number, by="ada")
+        done.set()
+        for watcher in watchers:
+            assert watcher.result() == sorted(watcher.result())
+
+
+class TwoStores(RuleBasedStateMachine):
+    """Any sequence of calls through two stores behaves like a list of versions and one live number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shared = MemoryStore()
+        self.stores = [Store(Objects(shared)), Store(Objects(shared))]
+        self.versions: list[bytes] = []
+        self.live: int | None = None
+
+    @rule(which=st.integers(0, 1), data=st.binary(max_size=9))
+    def publish(self, which: int, data: bytes) -> None:
+        self.versions.append(data)
+        assert self.stores[which].publish("task", data, by="x").number == len(self.versions)
+
+    @rule(which=st.integers(0, 1), number=st.integers(1, 5))
+    def activate(self, which: int, number: int) -> None:
+        if number <= len(self.versions):
+            assert self.stores[which].activate("task", number, by="x").live == number
+            self.live = number
+        else:
+            with pytest.raises(StoreError):
+                self.stores[which].activate("task", number, by="x")
+
+    @rule(which=st.integers(0, 1))
+    def retire(self, which: int) -> None:
+        if self.live is None:
+            with pytest.raises(StoreError):
+                self.stores[which].retire("task", by="x")
+        else:
+            assert self.stores[which].retire("task", by="x").live is None
+            self.live = None
+
+    @invariant()
+    def agree(self) -> None:
+        for store in self.stores if self.versions else ():
+            state = store.state("task")
+            assert state.live == self.live
+            assert [v.sha256 for v in state.versions] == [hashlib.sha256(data).hexdigest() for data in self.versions]
+            assert store.heads() == {"task": state.head}
+
+
+TwoStores.TestCase.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+test_two_stores_behave_like_one = TwoStores.TestCase

@@ -1,0 +1,39 @@
+"""The package's public names, and that the store does without torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+import prompts_store
+from prompts_store import errors
+
+NAMES = {
+    *("BackboneFacts", "Head", "MAX_FILE_BYTES", "Manifest", "TaskFile", "check_task_name"),
+    *("Event", "Store", "TaskState", "Version", "open_store"),
+    *("StoreError", "InvalidTaskName", "TaskNotFound", "VersionNotFound", "TaskNotLive"),
+    *("StoreConflict", "DamagedObject", "StoreUnavailable"),
+    *("TaskFileError", "NotATaskFile", "InvalidManifest", "InvalidTensors", "WrongBackbone"),
+}
+
+
+def test_public_names() -> None:
+    assert set(prompts_store.__all__) == NAMES
+    assert all(getattr(prompts_store, name) is not None for name in NAMES)
+
+
+def test_unknown_names_are_errors() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = prompts_store.nothing
+
+
+def test_every_error_is_documented_and_exported() -> None:
+    tree = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert all(error.__name__ in NAMES and error.__name__ in (errors.__doc__ or "") for error in tree)
+    assert all(issubclass(error, errors.StoreError | errors.TaskFileError) for error in tree)
+
+
+def test_the_store_does_not_load_torch() -> None:
+    code = "import sys, prompts_store; prompts_store.open_store('memory:'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
