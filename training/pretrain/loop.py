@@ -41,7 +41,7 @@ def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
     else:
         with tempfile.TemporaryDirectory() as folder:
             meeting = str(Path(folder) / "workers")
-            multiprocessing.spawn(_work_together, (config, show_progress, meeting), nprocs=config.workers)  # type: ignore[no-untyped-call]
+            multiprocessing.spawn(_work_together, (config, show_progress, meeting), nprocs=config.workers)
     return config.folder / "facet_tiny.safetensors"
 
 
@@ -103,7 +103,7 @@ class Worker:
         with torch.autocast("cpu", torch.bfloat16):
             losses: dict[str, torch.Tensor] = self.model(*batch)
         self.optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()  # type: ignore[no-untyped-call]
+        losses["total"].backward()
         self._share_gradients()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()

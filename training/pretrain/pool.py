@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,9 +28,9 @@ class Pool:
     labels: np.ndarray
 
     @classmethod
-    def open(cls, folder: Path, size: int, mode: str) -> Pool:
+    def open(cls, folder: Path, size: int, mode: Literal["r", "r+"]) -> Pool:
         def array(name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-            return np.memmap(folder / name, dtype=dtype, mode=mode, shape=(size, *shape))
+            return np.memmap(folder / name, np.dtype(dtype), mode, shape=(size, *shape))
 
         return cls(
             array("images.bin", (3, IMAGE_SIZE, IMAGE_SIZE), "uint8"),

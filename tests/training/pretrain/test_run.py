@@ -59,7 +59,7 @@ def test_resumed_run_ends_with_the_same_weights(config, tmp_path):
     whole = run(config, show_progress=False)
     broken = replace(config, folder=tmp_path / "broken")
     broken.folder.mkdir()
-    pool = ensure_pool(broken, 0, lambda: None, lambda rows: None)
+    pool = ensure_pool(broken, 0, lambda: None, StopsAfter(10**6).advance)
     with pytest.raises(Stopped):
         Worker(0, broken, pool).train(StopsAfter(3))
     assert load_state(broken.folder / "state.pt")["step"] == 2
