@@ -65,7 +65,7 @@ class SwinTransformerFamily:
         return self._pool(x, tokens, everyone)
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts: shallow ones stay tokens; deep ones become keys and values but for the last block."""
+        """Encode a task's prompts: shallow ones stay tokens; deep ones become keys and values but for the last."""
         if not prompts:
             return Prefix()
         if len(prompts) < len(self.blocks):
