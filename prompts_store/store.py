@@ -10,8 +10,9 @@ ever written on top of the exact state it was checked against.
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,7 @@ class Store:
     def __init__(self, objects: Objects, *, clock: Callable[[], datetime] | None = None) -> None:
         self._objects = objects
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._readers = ThreadPoolExecutor(_PARALLEL_READS, "store")
         # Events never change, so states are only ever extended; threads may replace them without a lock.
         self._states: dict[str, TaskState] = {}
         # Writers of one task queue here instead of racing each other to the storage. A fixed number of
@@ -50,9 +52,7 @@ class Store:
 
     def publish(self, task: str, data: bytes, *, by: str) -> Version:
         """Add a version; it is durable when this returns, and not live until it is activated."""
-        check_task_name(task)
-        _check_by(by)
-        with self._lock(task):
+        with self._writing(task, by):
             sha256, number = hashlib.sha256(data).hexdigest(), self._create_version(task, data)
             publish = self._event("publish", number, by, sha256, len(data))
             return self._append(task, lambda _: publish).version(number)
@@ -61,26 +61,23 @@ class Store:
         """Make a published version the live one; raise TaskNotFound or VersionNotFound."""
 
         def event(state: TaskState) -> Event:
-            chosen = state.version(version)
+            chosen = _existing(state).version(version)
             return self._event("activate", version, by, chosen.sha256, chosen.size)
 
-        _check_by(by)
-        with self._lock(task):
-            self.state(task)
+        with self._writing(task, by):
             return self._append(task, event)
 
     def retire(self, task: str, *, by: str) -> TaskState:
         """Take the live version out of service; its versions stay. Raise TaskNotFound or TaskNotLive."""
 
         def event(state: TaskState) -> Event:
-            if state.live is None:
+            number = _existing(state).live
+            if number is None:
                 raise TaskNotLive(f"task '{task}': expected a live version to retire, found none")
-            live = state.version(state.live)
+            live = state.version(number)
             return self._event("retire", live.number, by, live.sha256, live.size)
 
-        _check_by(by)
-        with self._lock(task):
-            self.state(task)
+        with self._writing(task, by):
             return self._append(task, event)
 
     def tasks(self) -> list[str]:
@@ -100,10 +97,7 @@ class Store:
     def state(self, task: str) -> TaskState:
         """Live version, versions and history as of now; raise TaskNotFound."""
         check_task_name(task)
-        state = self._refresh(task)
-        if not state.events:
-            raise TaskNotFound(f"task '{task}': expected a published task, found none of that name")
-        return state
+        return _existing(self._refresh(task))
 
     def read(self, task: str, version: int) -> bytes:
         """The bytes of a published version, checked against its sha256."""
@@ -118,8 +112,13 @@ class Store:
             raise DamagedObject(f"object '{path}': expected sha256 {expected}, found {found}")
         return data
 
-    def _lock(self, task: str) -> threading.Lock:
-        return self._locks[hash(task) % _LOCKS]
+    @contextmanager
+    def _writing(self, task: str, by: str) -> Iterator[None]:
+        check_task_name(task)
+        if not 0 < len(by) <= MAX_BY:
+            raise StoreError(f"by: expected 1 to {MAX_BY} characters that say who acts, found {len(by)}")
+        with self._locks[hash(task) % _LOCKS]:
+            yield
 
     def _event(
         self, kind: Literal["publish", "activate", "retire"], version: int, by: str, sha256: str, size: int
@@ -164,9 +163,8 @@ class Store:
     def _load(self, task: str) -> TaskState:
         """Read the whole history, many events at a time since each may be a round trip."""
         numbers = sorted(self._numbers(task, "events", ".json"))
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            events = pool.map(lambda number: self._read_event(task, number), numbers)
-            state = fold(task, [event for event in events if event], numbers[-1] if numbers else 0)
+        events = self._readers.map(lambda number: self._read_event(task, number), numbers)
+        state = fold(task, [event for event in events if event], numbers[-1] if numbers else 0)
         return self._keep(state) if state.events else state
 
     def _keep(self, state: TaskState) -> TaskState:
@@ -182,7 +180,7 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def _numbers(self, task: str, folder: str, suffix: str) -> Iterable[int]:
+    def _numbers(self, task: str, folder: str, suffix: str) -> Iterator[int]:
         for path in self._objects.paths(f"{task}/{folder}"):
             number = _number(path, f"{task}/{folder}/", suffix)
             if number is not None:
@@ -197,9 +195,10 @@ def _event_path(task: str, number: int) -> str:
     return f"{task}/events/{number:06}.json"
 
 
-def _check_by(by: str) -> None:
-    if not 0 < len(by) <= MAX_BY:
-        raise StoreError(f"by: expected 1 to {MAX_BY} characters that say who acts, found {len(by)}")
+def _existing(state: TaskState) -> TaskState:
+    if not state.events:
+        raise TaskNotFound(f"task '{state.name}': expected a published task, found none of that name")
+    return state
 
 
 def _number(path: str, prefix: str, suffix: str) -> int | None:

@@ -1,8 +1,8 @@
 """Publishes until it is killed: `publisher.py FOLDER`, driven by test_kill.py over stdin and stdout.
 
-Each line on stdin is a time in seconds. For each, a child process is forked that publishes and activates
-versions without pause and is killed with SIGKILL after that time; then one line with the JSON list of what
-it had been told was stored, [task, number, sha256], goes to stdout.
+Each line on stdin is a count and a time in seconds. For each, a child process is forked that publishes and
+activates versions without pause and is killed with SIGKILL that time after so many acknowledgements; then one
+line with the JSON list of what it had been told was stored, [task, number, sha256], goes to stdout.
 """
 
 import hashlib
@@ -27,20 +27,22 @@ def publish_forever(folder: str, acknowledged: int) -> None:
         store.activate(task, version.number, by="publisher")
 
 
-def run_and_kill(folder: str, seconds: float) -> list[str]:
+def run_and_kill(folder: str, count: int, seconds: float) -> list[list[str | int]]:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
         publish_forever(folder, writer)
     os.close(writer)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
     with os.fdopen(reader) as lines:
-        return [json.loads(line) for line in lines]
+        acknowledged = [json.loads(lines.readline()) for _ in range(count)]
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return acknowledged + [json.loads(line) for line in lines]
 
 
 if __name__ == "__main__":
     for request in sys.stdin:
-        print(json.dumps(run_and_kill(sys.argv[1], float(request))), flush=True)
+        count, seconds = request.split()
+        print(json.dumps(run_and_kill(sys.argv[1], int(count), float(seconds))), flush=True)

@@ -21,13 +21,13 @@ def test_every_acknowledged_version_survives_a_kill(tmp_path: Path) -> None:
         assert publisher.stdin
         assert publisher.stdout
         for _ in range(KILLS):
-            publisher.stdin.write(f"{chance.uniform(0.005, 0.1)}\n")
+            publisher.stdin.write(f"{chance.randrange(5)} {chance.uniform(0, 0.03)}\n")
             publisher.stdin.flush()
             new = [tuple(entry) for entry in json.loads(publisher.stdout.readline())]
             check(open_store(tmp_path), new)
             acknowledged += new
         publisher.stdin.close()
-    assert len(acknowledged) > KILLS
+    assert len(acknowledged) >= KILLS
     assert len({(task, number) for task, number, _ in acknowledged}) == len(acknowledged)
     check(open_store(tmp_path), acknowledged)
 
