@@ -66,3 +66,9 @@ class InvalidTensors(TaskFileError):
 
 class WrongBackbone(TaskFileError):
     """The task file was learned for another backbone than the one it should run on."""
+
+
+def shown(value: object) -> str:
+    """A value as the sentences show it: its repr, cut where it gets long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -48,7 +49,7 @@ class Version:
     number: int
     sha256: str
     size: int
-    at: AwareDatetime
+    at: datetime
     by: str
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
+from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError, shown
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
@@ -115,7 +115,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in pairs:
         if name in fields:
-            raise ValueError(f"the key {name[:80]!r} stands there twice")
+            raise ValueError(f"the key {shown(name)} stands there twice")
         fields[name] = value
     return fields
 
@@ -129,24 +129,24 @@ def _manifest_text(metadata: object) -> str:
         raise NotATaskFile(f"metadata: expected a manifest under the key '{METADATA_KEY}', found none")
     if len(metadata) != 1:
         others = sorted(key for key in metadata if key != METADATA_KEY)
-        raise NotATaskFile(f"metadata: expected the key '{METADATA_KEY}' alone, found {others[0][:80]!r} as well")
+        raise NotATaskFile(f"metadata: expected the key '{METADATA_KEY}' alone, found {shown(others[0])} as well")
     return metadata[METADATA_KEY]
 
 
 def _tensor(name: str, entry: object) -> tuple[TensorSpec, tuple[int, int]]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise NotATaskFile(f"header entry {name[:80]!r}: expected dtype, shape and data_offsets, found {_shown(entry)}")
+        raise NotATaskFile(f"header entry {shown(name)}: expected dtype, shape and data_offsets, found {shown(entry)}")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise InvalidTensors(f"dtype of {name[:80]!r}: expected one of {', '.join(DTYPES)}, found {_shown(dtype)}")
+        raise InvalidTensors(f"dtype of {shown(name)}: expected one of {', '.join(DTYPES)}, found {shown(dtype)}")
     if not _naturals(shape) or len(shape) > 2:
-        raise InvalidTensors(f"shape of {name[:80]!r}: expected one or two sizes, found {_shown(shape)}")
+        raise InvalidTensors(f"shape of {shown(name)}: expected one or two sizes, found {shown(shape)}")
     if not _naturals(offsets) or len(offsets) != 2:
-        raise NotATaskFile(f"data_offsets of {name[:80]!r}: expected two positions, found {_shown(offsets)}")
+        raise NotATaskFile(f"data_offsets of {shown(name)}: expected two positions, found {shown(offsets)}")
     spec = TensorSpec(dtype, tuple(shape))
     if offsets[1] - offsets[0] != spec.nbytes:
         raise NotATaskFile(
-            f"data_offsets of {name[:80]!r}: expected {spec.nbytes} bytes for shape {_shown(shape)}, "
+            f"data_offsets of {shown(name)}: expected {spec.nbytes} bytes for shape {shown(shape)}, "
             f"found {offsets[1] - offsets[0]}"
         )
     return spec, (offsets[0], offsets[1])
@@ -161,12 +161,7 @@ def _check_offsets(offsets: Mapping[str, tuple[int, int]], payload: int) -> None
     position = 0
     for name, (begin, end) in sorted(offsets.items(), key=lambda item: item[1]):
         if begin != position:
-            raise NotATaskFile(f"data_offsets of {name[:80]!r}: expected to begin at {position}, found {begin}")
+            raise NotATaskFile(f"data_offsets of {shown(name)}: expected to begin at {position}, found {begin}")
         position = end
     if position != payload:
         raise NotATaskFile(f"tensor bytes: expected {position} as the header declares, found {payload}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "…"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from prompts_store.errors import InvalidTensors
+from prompts_store.errors import InvalidTensors, shown
 from prompts_store.header import TensorSpec
 from prompts_store.manifest import Manifest
 
@@ -41,7 +41,7 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
     for name in sorted(set(tensors) - set(expected)):
-        raise InvalidTensors(f"tensors: expected only those that the manifest describes, found {name[:80]!r} as well")
+        raise InvalidTensors(f"tensors: expected only those that the manifest describes, found {shown(name)} as well")
 
 
 def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from prompts_store.errors import InvalidManifest
+from prompts_store.errors import InvalidManifest, shown
 from prompts_store.names import check_task_name
 
 MAX_LABELS = 100_000
@@ -84,7 +84,7 @@ class Manifest(BaseModel):
     def _recipe(cls, recipe: object) -> object:
         for key, value in recipe.items() if isinstance(recipe, dict) else ():
             if not isinstance(value, str | int | float | None):
-                raise ValueError(f"expected text, numbers, true, false or null, found {_shown(value)} for {key!r}")
+                raise ValueError(f"expected text, numbers, true, false or null, found {shown(value)} for {key!r}")
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"expected finite numbers, found {value} for {key!r}")
         return recipe
@@ -124,16 +124,11 @@ def _first_fault(error: ValidationError) -> str:
         case "missing":
             return f"{where}: expected a value, found none"
         case "extra_forbidden":
-            return f"{where}: expected no field of this name, found {_shown(fault['input'])}"
+            return f"{where}: expected no field of this name, found {shown(fault['input'])}"
         case "value_error":  # one of the validators above, which name expected and found themselves
             return f"{where}: {fault['ctx']['error']}"
         case "json_invalid":
             return f"{where}: expected valid JSON, found a fault: {fault['ctx']['error']}"
     # pydantic's "Input should be greater than 0" and "List should have at least 1 item"
     rule = re.sub(r"^\w+ should (?=\w)", "to ", fault["msg"]).removeprefix("to be ")
-    return f"{where}: expected {rule}, found {_shown(fault['input'])}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "…"
+    return f"{where}: expected {rule}, found {shown(fault['input'])}"

@@ -2,10 +2,10 @@
 
 import re
 
-from prompts_store.errors import InvalidTaskName
+from prompts_store.errors import InvalidTaskName, shown
 
 MAX_LENGTH = 128
-_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RULE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_LENGTH - 1}}}")
 # The Open Inference Protocol serves /v2/models/stats beside /v2/models/{name}.
 RESERVED = frozenset({"stats"})
 
@@ -15,7 +15,7 @@ def check_task_name(name: str) -> str:
     if not isinstance(name, str) or not _RULE.fullmatch(name) or ".." in name:
         raise InvalidTaskName(
             f"task name: expected 1 to {MAX_LENGTH} letters, digits, '.', '_' or '-', starting with a letter "
-            f"or digit and without '..', found {_shown(name)}"
+            f"or digit and without '..', found {shown(name)}"
         )
     if name in RESERVED:
         raise InvalidTaskName(f"task name: expected a name that is not reserved, found '{name}'")
@@ -29,8 +29,3 @@ def is_task_name(name: str) -> bool:
     except InvalidTaskName:
         return False
     return True
-
-
-def _shown(name: object) -> str:
-    text = repr(name)
-    return text if len(text) <= 80 else f"{text[:80]}… ({len(text)} characters)"
