@@ -16,7 +16,7 @@ class PretrainConfig:
     """
 
     folder: Path
-    steps: int = 14_000
+    steps: int = 10_500
     batch: int = 64
     workers: int = 2
     seed: int = 0
@@ -31,12 +31,13 @@ class PretrainConfig:
 
     # optimisation
     rate: float = 1e-3
+    muon_rate: float = 3e-3
     warmup: float = 0.04
     weight_decay: float = 0.05
     clip: float = 1.0
     average_decay: float = 0.999
     patch_drop: float = 0.5
-    patch_drop_until: float = 0.8
+    patch_drop_until: float = 0.9
 
     # weights of the losses
     surface_weight: float = 0.5
@@ -45,7 +46,7 @@ class PretrainConfig:
 
     # bookkeeping, in steps; probe_every = 0 never probes
     save_every: int = 500
-    probe_every: int = 2_000
+    probe_every: int = 1_000
     log_every: int = 50
 
     def identity(self) -> dict[str, Any]:

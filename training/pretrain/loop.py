@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 import time
 from datetime import timedelta
@@ -12,13 +11,14 @@ from typing import Any
 
 import torch
 from torch import distributed, multiprocessing
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from .augment import augment
 from .checkpoint import export, load_state, save_state
 from .config import PretrainConfig
 from .images import seeded
 from .model import Pretraining, draw_kept
+from .optimizers import averaging, optimizers, schedule, set_rates
 from .pool import Pool, ensure_pool
 from .probe import probes
 from .progress import NoProgress, Progress, progress_bar
@@ -75,10 +75,8 @@ class Worker:
         torch.manual_seed(config.seed)
         self.rank, self.config, self.pool = rank, config, pool
         self.model = Pretraining(config)
-        self.average = AveragedModel(
-            self.model.vit, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True
-        )
-        self.optimizer = _optimizer(self.model, config)
+        self.average = AveragedModel(self.model.vit, multi_avg_fn=averaging(config), use_buffers=True)
+        self.optimizers = optimizers(self.model, config)
         self.step = 0
         self._resume()
 
@@ -96,17 +94,17 @@ class Worker:
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, config)
+        set_rates(self.optimizers, self.step, config)
         batch = self._batch()
         self.model.train()
         with torch.autocast("cpu", torch.bfloat16):
             losses: dict[str, torch.Tensor] = self.model(*batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         losses["total"].backward()
         self._share_gradients()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         if self.rank == 0:
             self.average.update_parameters(self.model.vit)
         return losses
@@ -135,7 +133,7 @@ class Worker:
     def _bookkeeping(self, meter: Meter) -> None:
         config, last = self.config, self.step == self.config.steps
         if last or self.step % config.log_every == 0:
-            _log(config.folder, {"step": self.step, **meter.read(), "rate": learning_rate(self.step, config)})
+            _log(config.folder, {"step": self.step, **meter.read(), "schedule": round(schedule(self.step, config), 4)})
         if last or self.step % config.save_every == 0:
             self._save()
         if config.probe_every and (last or self.step % config.probe_every == 0):
@@ -149,7 +147,7 @@ class Worker:
                 "step": self.step,
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             },
         )
         export(self.average.module, self.config.folder / "facet_tiny.safetensors")
@@ -163,7 +161,8 @@ class Worker:
             raise ValueError(f"Folder {self.config.folder} expects the settings {state['settings']} of its run.")
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step = state["step"]
 
 
@@ -188,22 +187,6 @@ class Meter:
         means["images_per_second"] = round(self._steps * self._images / (time.monotonic() - self._since), 1)
         self._reset()
         return means
-
-
-def learning_rate(step: int, config: PretrainConfig) -> float:
-    """Linear warm-up, then a cosine down to a hundredth."""
-    warmup = max(1, round(config.warmup * config.steps))
-    if step < warmup:
-        return config.rate * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, config.steps - warmup))
-    return config.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _optimizer(model: torch.nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
-    decayed = [p for p in model.parameters() if p.ndim >= 2 and p.shape[0] > 1]
-    others = [p for p in model.parameters() if p.ndim < 2 or p.shape[0] == 1]  # tokens and positions among them
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=True)
 
 
 def _log(folder: Path, entry: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ import backbone.tiny  # noqa: F401  (registers facet_tiny with timm)
 from .config import PretrainConfig
 from .images import BACKGROUNDS, MASK_SIZE, SURFACES
 
+_CLASSES = ("shape", "surface", "background")  # in the order of the labels' columns
+
 
 class Pretraining(nn.Module):
     """The class token names shape, surface and background; each patch token draws the foreground under it.
@@ -34,6 +36,8 @@ class Pretraining(nn.Module):
         self.background = nn.Linear(vit.embed_dim, len(BACKGROUNDS))
         self.cells: int = MASK_SIZE // vit.patch_embed.grid_size[0]
         self.foreground = nn.Linear(vit.embed_dim, self.cells**2)
+        for head in (self.shape, self.surface, self.background):
+            nn.init.normal_(head.weight, std=0.01)
         self.weights = {
             "shape": 1.0,
             "surface": config.surface_weight,
@@ -69,12 +73,11 @@ class Pretraining(nn.Module):
         """
         tokens = self.tokens((images - 0.5) / 0.25, kept)
         summary, patches = tokens[:, 0], tokens[:, 1:]
-        logits = {name: getattr(self, name)(summary).float() for name in ("shape", "surface", "background")}
-        losses = {
-            name: functional.cross_entropy(values, labels[:, i]) for i, (name, values) in enumerate(logits.items())
-        }
         drawn = self.foreground(patches).float()
-        losses["dense"] = functional.binary_cross_entropy_with_logits(drawn, self._cells(foreground, kept))
+        losses = {"dense": functional.binary_cross_entropy_with_logits(drawn, self._cells(foreground, kept))}
+        logits = {name: getattr(self, name)(summary).float() for name in _CLASSES}
+        for column, name in enumerate(_CLASSES):
+            losses[name] = functional.cross_entropy(logits[name], labels[:, column])
         losses["total"] = sum((self.weights[name] * loss for name, loss in losses.items()), torch.zeros(()))
         losses["accuracy"] = (logits["shape"].argmax(1) == labels[:, 0]).float().mean()
         return losses

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from training.pretrain import PretrainConfig, run
 from training.pretrain.checkpoint import load_state
 from training.pretrain.images import seeded
-from training.pretrain.loop import Worker, learning_rate
+from training.pretrain.loop import Worker
 from training.pretrain.model import Pretraining, draw_kept
+from training.pretrain.optimizers import schedule
 from training.pretrain.pool import ensure_pool
 from training.pretrain.progress import NoProgress
 
@@ -118,10 +119,10 @@ def test_kept_patches_are_distinct():
     assert draw_kept(3, 36, 1.0, seeded(8)) is None
 
 
-def test_learning_rate_warms_up_and_falls(config):
+def test_schedule_warms_up_and_falls(config):
     config = replace(config, steps=100, warmup=0.1)
-    rates = [learning_rate(step, config) for step in range(100)]
-    assert rates[0] == pytest.approx(config.rate / 10)
-    assert max(rates) == pytest.approx(config.rate)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] < 0.02 * config.rate
+    shares = [schedule(step, config) for step in range(100)]
+    assert shares[0] == pytest.approx(0.1)
+    assert max(shares) == pytest.approx(1.0)
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert shares[-1] < 0.02
