@@ -282,15 +282,15 @@ class Batcher:
         """Wait for work and do it; false when there is none and none will come. Holds no row once it returns."""
         with self._changed:
             self._changed.wait_for(lambda: self._calls or len(self._queue) or self._stopped)
+            # At most one call between two batches, so that a flood of uploads cannot keep requests waiting.
             call = self._calls.popleft() if self._calls else None
-            rows = [] if call else self._queue.take(self._max_batch)
-            if not (call or rows):
-                return bool(len(self._queue)) or not self._stopped
+            rows = self._queue.take(self._max_batch)
+            finished = self._stopped and not (call or rows or len(self._queue))
         if call:
             _run_call(*call)
-        else:
+        if rows:
             self._run_batch(rows)
-        return True
+        return not finished
 
     def _run_batch(self, rows: Sequence[Row]) -> None:
         groups = _group(rows)

@@ -81,3 +81,37 @@ def png(seed: int = 0, size: tuple[int, int] = (SIDE, SIDE)) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels.numpy()).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+TASK_FILE = {"Content-Type": "application/octet-stream"}
+PNG = {"Content-Type": "image/png"}
+
+
+def upload(client: Any, file: TaskFile | bytes, task: str | None = None, **query: Any) -> Any:
+    """Upload a task file through any httpx-like client."""
+    data = file if isinstance(file, bytes) else file.to_bytes()
+    name = task or TaskFile.from_bytes(data).manifest.task
+    return client.post(f"/v1/tasks/{name}/versions", content=data, headers=TASK_FILE, params=query)
+
+
+def ask(client: Any, task: str, image: bytes | None = None, **query: Any) -> Any:
+    """Send one image to one task."""
+    return client.post(f"/v1/tasks/{task}/predict", content=image or png(), headers=PNG, params=query)
+
+
+def assert_problem(response: Any, status: int, *words: str) -> None:
+    """A problem document of this status whose one sentence holds these words."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert document["status"] == status
+    assert set(document) == {"type", "title", "status", "detail", "instance"}
+    assert "\n" not in document["detail"]
+    for word in words:
+        assert word in document["detail"]
+
+
+def metrics(client: Any) -> dict[str, float]:
+    """Every series of /metrics with its value."""
+    lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}

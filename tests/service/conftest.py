@@ -1,0 +1,42 @@
+"""Fixtures of the service's tests."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from service_parts import small_backbone
+from starlette.testclient import TestClient
+
+from backbone import Backbone
+from prompts_store import open_store
+from service.app import create_app
+from service.settings import Settings
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def small() -> Backbone:
+    return small_backbone()
+
+
+@pytest.fixture
+def serve(small: Backbone) -> Iterator[Callable[..., TestClient]]:
+    """Makes clients of running applications: settings by name; `store` and `clock` are passed on."""
+    with ExitStack() as stack:
+
+        def start(**given: Any) -> TestClient:
+            parts = {name: given.pop(name) for name in ("store", "clock", "backbone") if name in given}
+            app = create_app(Settings(**given), **({"store": open_store("memory:"), "backbone": small} | parts))
+            return stack.enter_context(TestClient(app, raise_server_exceptions=False))
+
+        yield start
+
+
+@pytest.fixture
+def client(serve: Callable[..., TestClient]) -> TestClient:
+    return serve()

@@ -1,0 +1,37 @@
+"""A real server process with the small backbone, for the tests that kill, stop or load one.
+
+    python small_server.py PORT STORE        serve, with FACET_* variables for the rest
+    python small_server.py                   read lines "PORT STORE" and fork a server for each: no import to wait for
+
+Each server prints `pid N` and then its banner.
+"""
+
+import os
+import signal
+import sys
+
+import torch
+from service_parts import small_backbone
+
+from service.server import run
+from service.settings import read_settings
+
+
+def serve(port: str, store: str) -> None:
+    torch.set_num_threads(1)
+    settings = read_settings({"port": int(port), "store": store, "builtin": False})
+    print("pid", os.getpid(), flush=True)
+    run(settings, backbone=small_backbone(), announce=lambda text: print(text, flush=True))
+
+
+def fork_servers() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the killed are reaped by the kernel
+    for line in sys.stdin:
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            serve(*line.split())
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:]) if len(sys.argv) > 1 else fork_servers()

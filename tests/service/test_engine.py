@@ -1,0 +1,93 @@
+"""The engine: mixed batches equal one-by-one answers, and what cannot answer is not let in."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from service_parts import DEPTH, SIDE, small_backbone, task_file
+from torch import Tensor
+
+from service.bank import Resident
+from service.engine import Engine
+from service.errors import ForwardFailed, UnfitTask
+
+SMALL = small_backbone()
+ENGINE = Engine(SMALL)
+
+
+@st.composite
+def residents(draw: st.DrawFn) -> Resident:
+    """A random task: deep, shallow or without prompts; any number of tokens and classes; any activation."""
+    seed = draw(st.integers(0, 1000))
+    classes = draw(st.integers(1, 12))
+    file = task_file(
+        SMALL,
+        f"task{seed}",
+        layers=draw(st.sampled_from([0, 1, DEPTH])),
+        tokens=draw(st.integers(1, 9)),
+        labels=[f"c{index}" for index in range(classes)],
+        activation=draw(st.sampled_from(["softmax", "sigmoid", "none"])),
+        seed=seed,
+    )
+    return ENGINE.settle(file, version=seed + 1)
+
+
+def noise(count: int, seed: int) -> list[Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    return list(torch.randn(count, 3, SIDE, SIDE, generator=random))
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(residents(), st.integers(1, 4)), min_size=1, max_size=6), st.integers(0, 1000))
+def test_a_mixed_batch_answers_as_each_image_alone(tasks: list[tuple[Resident, int]], seed: int) -> None:
+    groups = [(resident, noise(count, seed + index)) for index, (resident, count) in enumerate(tasks)]
+    mixed = ENGINE.run(groups)
+    for (resident, images), scores in zip(groups, mixed, strict=True):
+        assert scores.shape == (len(images), len(resident.manifest.labels))
+        alone = torch.cat([ENGINE.run([(resident, [image])])[0] for image in images])
+        torch.testing.assert_close(scores, alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [0, 1, DEPTH])
+def test_scores_are_those_of_the_plain_formulation(layers: int) -> None:
+    file = task_file(SMALL, "birds", layers=layers, activation="none", labels=["a", "b", "c"])
+    images = noise(3, 7)
+    scores = ENGINE.run([(ENGINE.settle(file, 1), images)])[0]
+    features = SMALL.features(torch.stack(images), file.prompts, form="tokens")
+    torch.testing.assert_close(scores, file.head(features), atol=1e-5, rtol=1e-5)
+
+
+def test_activations() -> None:
+    images, logits = noise(2, 3), [0.5, -1.0, 2.0]
+    expected = {
+        "softmax": torch.tensor(logits).softmax(0),
+        "sigmoid": torch.tensor(logits).sigmoid(),
+        "none": torch.tensor(logits),
+    }
+    for activation, row in expected.items():
+        file = task_file(SMALL, activation, labels=["a", "b", "c"], bias=logits, activation=activation)
+        scores = ENGINE.run([(ENGINE.settle(file, 1), images)])[0]
+        torch.testing.assert_close(scores, row.expand(2, 3))
+
+
+def test_a_half_precision_task_answers_in_float32() -> None:
+    file = task_file(SMALL, "birds", layers=DEPTH, labels=["a", "b"])
+    small = type(file).from_bytes(file.to_bytes(torch.float16))
+    images = noise(2, 5)
+    half, full = (ENGINE.run([(ENGINE.settle(each, 1), images)])[0] for each in (small, file))
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, full, atol=5e-3, rtol=5e-3)
+
+
+def test_scores_that_overflow_are_refused() -> None:
+    file = task_file(SMALL, "wild", labels=["a", "b"], bias=[3e38, -3e38], activation="none")
+    weight = torch.full_like(file.head.layers[0][0], 3e38)
+    wild = type(file)(file.manifest, file.prompts, type(file.head)(((weight, file.head.layers[0][1]),)))
+    with pytest.raises(UnfitTask, match="task 'wild': expected finite scores"):
+        ENGINE.settle(wild, 1)
+
+
+def test_a_batch_with_scores_that_are_not_finite_fails() -> None:
+    resident = ENGINE.settle(task_file(SMALL, "birds"), 1)
+    with pytest.raises(ForwardFailed, match="finite"):
+        ENGINE.run([(resident, [torch.full((3, SIDE, SIDE), float("nan"))])])
