@@ -15,6 +15,8 @@ from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError, sh
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
 METADATA_KEY = "facet"
+# The same for a training checkpoint: what a method that changes the backbone writes in place of a task file.
+CHECKPOINT_KEY = "facet-checkpoint"
 # safetensors' names for the storage dtypes of a task file, with bytes per element
 DTYPES: Mapping[str, int] = {"F16": 2, "BF16": 2, "F32": 4}
 
@@ -54,10 +56,12 @@ class Header:
 
 def read_header(data: bytes) -> Header:
     """Parse and check the header of a complete file; raise NotATaskFile or InvalidTensors."""
-    check_size(len(data))
     length = _header_length(data)
     fields = _parse(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
-    manifest = _manifest_text(fields.pop("__metadata__", None))
+    metadata = fields.pop("__metadata__", None)
+    _refuse_checkpoint(metadata)  # before the size: checkpoints are large, and that is not what is wrong with them
+    check_size(len(data))
+    manifest = _manifest_text(metadata)
     offsets: dict[str, tuple[int, int]] = {}
     tensors: dict[str, TensorSpec] = {}
     for name, entry in fields.items():
@@ -122,6 +126,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+def _refuse_checkpoint(metadata: object) -> None:
+    if isinstance(metadata, dict) and CHECKPOINT_KEY in metadata:
+        fields = load_json(str(metadata[CHECKPOINT_KEY]), "checkpoint", NotATaskFile)
+        method = fields.get("method") if isinstance(fields, dict) else None
+        raise NotATaskFile(
+            f"file: expected a task file, found a training checkpoint of method {shown(method)}, which computes "
+            "with a network of its own, so it cannot be served from the shared backbone"
+        )
 
 
 def _manifest_text(metadata: object) -> str:

@@ -138,6 +138,13 @@ def _metadata() -> Iterator[Hostile]:
     }.items():
         yield Hostile(name, assemble({"__metadata__": metadata, **bare}, payload), NotATaskFile, ("'facet'",))
     more = {"__metadata__": {"facet": facet, "more": "x"}, **bare}
+    for name, text, words in (
+        ("checkpoint", '{"method": "adapter"}', ("training checkpoint of method 'adapter'", "cannot be served")),
+        ("checkpoint_of_a_list", "[]", ("training checkpoint of method None",)),
+        ("checkpoint_not_json", "adapter", ("checkpoint", "valid JSON")),
+    ):
+        checkpoint = {"__metadata__": {"facet-checkpoint": text}, **bare}
+        yield Hostile(name, assemble(checkpoint, payload), NotATaskFile, words)
     yield Hostile("more_metadata", assemble(more, payload), NotATaskFile, ("metadata", "'more'"))
 
 
