@@ -74,6 +74,9 @@ class Catalog:
         on_engine: runs a function on the engine's thread.
         facts: what a task file must fit.
         observe: told about every change.
+
+    Attributes:
+        closed: whether changes are refused because the server is shutting down.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class Catalog:
         # A lock lives while somebody holds or awaits it: names come from clients, so they must not pile up.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._changes: set[asyncio.Task[Any]] = set()
-        self._closed = False
+        self.closed = False
 
     # Reading.
 
@@ -173,7 +176,7 @@ class Catalog:
 
     async def close(self) -> None:
         """Refuse further changes and wait for those under way."""
-        self._closed = True
+        self.closed = True
         await asyncio.gather(*self._changes, return_exceptions=True)
 
     def _is_stale(self, task: str, head: int) -> bool:
@@ -181,7 +184,7 @@ class Catalog:
         return entry is None or entry.retry or entry.state.head < head
 
     async def _change(self, task: str, change: Coroutine[Any, Any, T]) -> T:
-        if self._closed:
+        if self.closed:
             change.close()
             raise Draining("server: expected to take changes, found it shutting down")
         lock = self._locks.setdefault(task, asyncio.Lock())

@@ -81,8 +81,8 @@ class Core:
             self.decoder.close()
 
     def drain(self) -> None:
-        """Take no new requests from now on; those admitted are finished."""
-        self.batcher.draining = True
+        """Take no new requests and changes from now on; those admitted are finished."""
+        self.batcher.draining = self.catalog.closed = True
 
     async def _follow_store(self) -> None:
         seconds = self.settings.store_poll_seconds

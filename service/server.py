@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -45,16 +46,19 @@ def run(
         BackboneError, StoreError: the backbone or the store cannot be had.
     """
     check_exposure(settings)
-    listener = _bind(settings)  # before anything slow: a taken port should be told at once
-    backbone = backbone or load(
-        settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype
-    )
-    store = store or open_store(settings.store)
-    if settings.builtin:
-        builtin.seed(store, facts(backbone))
-    app = create_app(settings, store=store, backbone=backbone)
-    address = _address(settings.host, listener)
-    server = _Server(_config(app, settings), app, lambda: announce(banner(app.state.core, address)))
+    with _bind(settings) as listener:  # before anything slow: a taken port should be told at once
+        backbone = backbone or load(
+            settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype
+        )
+        store = store or open_store(settings.store)
+        if settings.builtin:
+            builtin.seed(store, facts(backbone))
+        app = create_app(settings, store=store, backbone=backbone)
+        address = _address(settings.host, listener)
+        _serve(_Server(_config(app, settings), app, lambda: announce(banner(app.state.core, address))), listener)
+
+
+def _serve(server: "_Server", listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has shut down
     try:
         server.run(sockets=[listener])
@@ -99,9 +103,11 @@ def _bind(settings: Settings) -> socket.socket:
         family, kind, protocol, _, place = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
+        with ExitStack() as unless_bound:
+            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            unless_bound.pop_all()
     except OSError as error:
         raise SettingsError(
             f"port: expected a free one at {settings.host}, found {settings.port} not to be had ({error.strerror})"

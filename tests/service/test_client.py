@@ -1,0 +1,145 @@
+"""The client and the commands that use it, against a live server in this process."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import typer
+import uvicorn
+from fastapi import FastAPI
+from service_parts import DEPTH, numbered, png, small_backbone, task_file
+from typer.testing import CliRunner
+
+from backbone import Backbone
+from prompts_store import open_store
+from service.app import create_app
+from service.client import Client, ClientError
+from service.client_command import predict, push, tasks
+from service.server import banner
+from service.settings import Settings
+
+cli = typer.Typer()
+for command in (push, predict, tasks):
+    cli.command()(command)
+
+
+@pytest.fixture
+def app(small: Backbone) -> FastAPI:
+    return create_app(Settings(), store=open_store("memory:"), backbone=small)
+
+
+@pytest.fixture
+def url(app: FastAPI) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def nobody() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_the_whole_life_of_a_task(url: str, small: Backbone) -> None:
+    data = [numbered(small, "counter", number) for number in (1, 2)]
+    with Client(url + "/") as client:
+        assert client.upload("counter", data[0])["version"] == 1
+        assert client.upload("counter", data[1], activate=False)["live"] is False
+        assert client.task("counter")["live"] == 1
+        assert client.activate("counter", 2) == {"task": "counter", "version": 2}
+        assert client.download("counter", 1) == data[0]
+        assert [task["task"] for task in client.tasks()["tasks"]] == ["counter"]
+        images = [(f"{seed}.png", png(seed)) for seed in range(40)]  # more than one request takes
+        results = client.predict("counter", images, top_k=1)
+        assert [(r["image"], r["file"]) for r in results] == [(n, f"{n}.png") for n in range(40)]
+        assert {r["predictions"][0]["label"] for r in results} == {"v2"}
+        client.retire("counter")
+        assert client.tasks()["tasks"][0]["state"] == "retired"
+
+
+def test_the_servers_sentence_is_the_error(url: str) -> None:
+    with Client(url) as client, pytest.raises(ClientError, match="nobody") as refused:
+        client.predict("nobody", [("a.png", png())])
+    assert refused.value.status == 404
+
+
+def test_no_server_and_no_facet_are_sentences(nobody: str) -> None:
+    with Client(nobody) as client, pytest.raises(ClientError, match="found none that answers"):
+        client.tasks()
+    with pytest.raises(ClientError, match="expected"), Client("nonsense") as client:
+        client.tasks()
+
+    def other(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200 if request.method == "GET" else 502, text="<html>hello</html>")
+
+    with Client("http://other", transport=httpx.MockTransport(other)) as client:
+        with pytest.raises(ClientError, match="expected a Facet server, found something else"):
+            client.tasks()
+        with pytest.raises(ClientError, match="status 502"):
+            client.retire("x")
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_push_predict_tasks(url: str, small: Backbone, tmp_path: Path) -> None:
+    file = tmp_path / "pets.safetensors"
+    task_file(small, "pets", layers=DEPTH, bias=[0.0, 2.0]).save(file)
+    images = [tmp_path / "a.png", tmp_path / "b.png"]
+    for image in images:
+        image.write_bytes(png())
+    assert run("push", str(file), "--to", url) == (0, f"pets version 1 is live at {url}\n")
+    assert run("push", str(file), "--to", url, "--no-activate") == (0, f"pets version 2 is stored, not live at {url}\n")
+    status, output = run("predict", url, "pets", *map(str, images), "--top-k", "2")
+    assert status == 0
+    assert output.splitlines() == [f"{image}: dog 0.881, cat 0.119" for image in images]
+    assert run("tasks", url) == (0, "pets  version 1 of 2, vpt-deep, 2 labels, accuracy 0.500\n")
+
+
+def test_commands_fail_in_one_sentence(url: str, nobody: str, tmp_path: Path) -> None:
+    wrong, foreign, image = tmp_path / "wrong.safetensors", tmp_path / "foreign.safetensors", tmp_path / "a.png"
+    wrong.write_bytes(b"not a task file")
+    task_file(small_backbone(seed=1), "pets").save(foreign)
+    image.write_bytes(png())
+    for arguments, words in (
+        (["push", str(wrong), "--to", url], "facet push: "),
+        (["push", str(foreign), "--to", url], "fingerprint"),
+        (["predict", url, "nobody", str(image)], "nobody"),
+        (["tasks", nobody], "found none that answers"),
+    ):
+        status, output = run(*arguments)
+        assert status == 1
+        assert words in output
+        assert "Traceback" not in output
+        assert len(output.strip().splitlines()) == 1
+
+
+def test_the_banner_tells_what_is_served(url: str, app: FastAPI, small: Backbone) -> None:
+    core = app.state.core
+    assert "facet push TASK.safetensors --to http://x" in banner(core, "http://x")
+    with Client(url) as client:
+        client.upload("pets", task_file(small, "pets").to_bytes())
+    text = banner(core, "http://x")
+    assert "serves 1 tasks on small (cpu) at http://x" in text
+    assert "pets  version 1, linear, 2 labels, accuracy 0.500" in text
+
+
+def test_the_client_needs_no_torch() -> None:
+    modules = "service.client, service.client_command, service.command"
+    code = f"import {modules}, sys, json; print(json.dumps(list(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert not {"torch", "timm", "fastapi"} & set(loaded)
