@@ -7,23 +7,44 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from backbone import Backbone
+from prompts_store import Head
 from training.images import InMemory, Inputs, in_order
+from training.recipe import Recipe
 
 from .method import Method
 
 
 class Linear(Method):
+    """Trains on features standardised over the training images, as linear probes of frozen networks often
+    do (cf. He et al. 2022, arXiv 2111.06377, appendix A.1): features that hardly vary would otherwise be learned
+    too slowly. The standardisation is folded into the written head.
+    """
+
     name = "linear"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.1, "weight_decay": 0.01}
-    unused = frozenset({"tokens"})
+
+    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__(backbone, classes, recipe, generator)
+        self.mean, self.scale = torch.zeros(backbone.feature_dim), torch.ones(backbone.feature_dim)
 
     def prepare(self, images: Inputs) -> Inputs:
-        """Extract the features once: (images, feature_dim)."""
-        with torch.no_grad():
-            features = [
-                self.backbone.features(batch).float().cpu() for batch in images.batches(in_order(len(images), 64))
-            ]
-        return InMemory(torch.cat(features))
+        """Extract the features once and standardise them: (images, feature_dim)."""
+        features = self._extract(images)
+        self.mean, deviation = features.mean(dim=0), features.std(dim=0)
+        # a feature that is as good as constant is noise: do not blow it up
+        self.scale = deviation.clamp_min(0.01 * deviation.mean().item() + 1e-6)
+        return InMemory((features - self.mean) / self.scale)
 
     def features(self, inputs: Tensor) -> Tensor:
         return inputs.to(self.backbone.device)
+
+    def written_head(self) -> Head:
+        weight, bias = super().written_head().layers[0]
+        weight = weight / self.scale
+        return Head(((weight, bias - weight @ self.mean),))
+
+    def _extract(self, images: Inputs) -> Tensor:
+        with torch.no_grad():
+            batches = images.batches(in_order(len(images), 64))
+            return torch.cat([self.backbone.features(batch).float().cpu() for batch in batches])
