@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .errors import BackboneError
 from .fingerprint import fingerprint
 from .prefix import Prefix
-from .preprocess import Preprocess
+from .preprocess import Channels, Preprocess
 
 
 class Family(Protocol):
@@ -64,12 +64,12 @@ class Backbone:
         return self.preprocess.input_size
 
     @property
-    def mean(self) -> tuple[float, ...]:
+    def mean(self) -> Channels:
         """Normalisation mean per channel."""
         return self.preprocess.mean
 
     @property
-    def std(self) -> tuple[float, ...]:
+    def std(self) -> Channels:
         """Normalisation standard deviation per channel."""
         return self.preprocess.std
 

@@ -1,6 +1,7 @@
 """From image bytes to the tensor that a backbone expects."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,10 @@ MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
+Channels = tuple[float, float, float]
+"""One value for each of red, green and blue."""
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """Resize, centre crop and normalisation of one backbone, taken from timm's data config.
@@ -33,8 +38,8 @@ class Preprocess:
     """
 
     input_size: tuple[int, int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Channels
+    std: Channels
     interpolation: str = "bicubic"
     crop_pct: float = 1.0
     crop_mode: str = "center"
@@ -46,8 +51,8 @@ class Preprocess:
         height, width = getattr(model.patch_embed, "img_size", None) or config["input_size"][1:]
         return cls(
             input_size=(3, height, width),
-            mean=tuple(config["mean"]),
-            std=tuple(config["std"]),
+            mean=_channels(config["mean"]),
+            std=_channels(config["std"]),
             interpolation=config["interpolation"],
             crop_pct=config["crop_pct"],
             crop_mode=config["crop_mode"],
@@ -89,6 +94,11 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         return _to_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # whatever a decoder stumbles over in hostile bytes, the image is bad
         raise ImageError(f"image: expected a whole {image.format} file, found damaged data ({error})") from error
+
+
+def _channels(values: Sequence[float]) -> Channels:
+    red, green, blue = values
+    return float(red), float(green), float(blue)
 
 
 def _open(data: bytes) -> Image.Image:
