@@ -36,4 +36,5 @@ def export(vit: nn.Module, path: Path) -> None:
     }
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={"format": "pt"})
+    partial.chmod(0o644)  # safetensors creates files for their owner alone
     os.replace(partial, path)
