@@ -8,16 +8,16 @@ import asyncio
 import logging
 import math
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
-from .bank import Resident
+from .admission import Answer, FairQueue, Row, Ticket
 from .engine import Group
 from .errors import Draining, ForwardFailed, Overloaded
 
@@ -27,15 +27,6 @@ T = TypeVar("T")
 
 Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
 """Answers a batch given by groups: for each group its scores, (rows, labels)."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Answer:
-    """Scores of one row, (labels,), with the seconds it waited and the seconds its batch ran."""
-
-    scores: Tensor
-    queue_seconds: float
-    forward_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,96 +45,6 @@ class BatchReport:
     full: bool
     queue_seconds: Sequence[float]
     forward_seconds: float
-
-
-@dataclass(eq=False, slots=True)
-class Row:
-    """One image for one task, on its way through a batch."""
-
-    ticket: "Ticket"
-    place: int
-    resident: Resident
-    image: Tensor
-    queued: float
-
-    @property
-    def abandoned(self) -> bool:
-        """Nobody waits for it any more: its client left, its deadline passed or a sibling failed."""
-        return self.ticket.done
-
-
-class FairQueue:
-    """Rows that wait, in one line for each task; the lines take turns."""
-
-    def __init__(self) -> None:
-        self._lines: OrderedDict[str, deque[Row]] = OrderedDict()
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def push(self, row: Row) -> None:
-        """Put a row at the end of its task's line; a new line is served last."""
-        self._lines.setdefault(row.resident.task, deque()).append(row)
-        self._length += 1
-
-    def take(self, limit: int) -> list[Row]:
-        """Remove up to `limit` rows, one of each task in turn; abandoned rows are dropped on the way."""
-        taken: list[Row] = []
-        while self._lines and len(taken) < limit:
-            task, line = self._lines.popitem(last=False)
-            row = line.popleft()
-            self._length -= 1
-            if line:
-                self._lines[task] = line
-            if not row.abandoned:
-                taken.append(row)
-        return taken
-
-
-class Ticket:
-    """A request's admission: its rows have a place from here until the `with` block ends."""
-
-    def __init__(self, batcher: "Batcher", rows: int) -> None:
-        self._batcher, self.rows = batcher, rows
-        self._future: asyncio.Future[list[Answer]] | None = None
-        self._answers: dict[int, Answer] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._future is not None:
-            self._future.cancel()
-        self._batcher._release(self.rows)
-
-    @property
-    def done(self) -> bool:
-        """Answered, failed or given up."""
-        return self._future is not None and self._future.done()
-
-    async def run(self, rows: Sequence[tuple[Resident, Tensor]]) -> list[Answer]:
-        """Wait for the answers of the admitted rows, in their order; to cancel the wait drops the rows.
-
-        Raises:
-            ForwardFailed: the forward of one of the rows failed.
-        """
-        assert len(rows) == self.rows, "a ticket is for the rows it was admitted with"
-        self._future = asyncio.get_running_loop().create_future()
-        now = self._batcher.clock()
-        self._batcher._enqueue([Row(self, place, resident, image, now) for place, (resident, image) in enumerate(rows)])
-        return await self._future
-
-    def answer(self, place: int, answer: Answer | Exception) -> None:
-        """Settle one row; the last one wakes the request, the first failure ends it."""
-        if self._future is None or self._future.done():
-            return
-        if isinstance(answer, Exception):
-            self._future.set_exception(answer)
-            return
-        self._answers[place] = answer
-        if len(self._answers) == self.rows:
-            self._future.set_result([self._answers[place] for place in range(self.rows)])
 
 
 @dataclass
@@ -180,7 +81,7 @@ class Batcher:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._forward, self._max_batch, self._queue_limit = forward, max_batch, queue_limit
-        self._observe, self.clock = observe, clock
+        self._observe, self._clock = observe, clock
         self._queue = FairQueue()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._changed = threading.Condition()  # guards the queue, the calls and `_stopped`
@@ -225,7 +126,7 @@ class Batcher:
             room = self._queue_limit - self._load.rows
             raise Overloaded(f"queue: expected room for {rows} rows, found {room}", self._retry_after())
         self._load.rows += rows
-        return Ticket(self, rows)
+        return Ticket(rows, self._enqueue, self._release, self._clock)
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run a function on the engine's thread, between batches."""
@@ -294,9 +195,9 @@ class Batcher:
 
     def _run_batch(self, rows: Sequence[Row]) -> None:
         groups = _group(rows)
-        begun = self.clock()
+        begun = self._clock()
         outcomes = self._answer(list(groups.values()))
-        seconds = self.clock() - begun
+        seconds = self._clock() - begun
         ordered = [row for group in groups.values() for row in group]
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._deliver, ordered, outcomes, begun, seconds)

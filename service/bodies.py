@@ -1,12 +1,13 @@
 """Reading request bodies within limits, and answering early without cutting a client off."""
 
 import asyncio
-from collections.abc import MutableMapping
+import sys
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import Headers, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,31 +80,39 @@ async def read_form(
     """
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMedia(f"Content-Type: expected multipart/form-data, found {media_type(request)!r}")
-    bounded = _bounded(request, settings.max_request_bytes, "a form", settings.idle_body_seconds)
+    form = await _parse(request, settings)
     try:
-        form = await bounded.form(max_files=settings.max_images, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
-    except HTTPException as error:
-        raise BadRequest(
-            f"form: expected at most {settings.max_images} files in valid parts, found: {error.detail}"
-        ) from None
-    try:
-        images: list[ImageBytes] = []
-        texts: dict[str, list[str]] = {name: [] for name in fields}
-        for name, value in form.multi_items():
-            if name == "file" and isinstance(value, UploadFile):
-                images.append(await _image(value, settings.max_image_bytes))
-            elif name in texts and isinstance(value, str):
-                texts[name].append(value)
-            else:
-                kind = "file" if isinstance(value, UploadFile) else "text"
-                raise BadRequest(
-                    f"form: expected the file part 'file'{_also(fields)}, found a {kind} part {name[:60]!r}"
-                )
+        images = [await _image(part, settings.max_image_bytes) for part in _files(form, fields)]
     finally:
         await form.close()
     if not images:
         raise BadRequest("form: expected at least one part 'file' with a file name, found none")
-    return images, texts
+    return images, {field: [str(value) for value in form.getlist(field)] for field in fields}
+
+
+async def _parse(request: Request, settings: Settings) -> FormData:
+    bounded = _bounded(request, settings.max_request_bytes, "a form", settings.idle_body_seconds)
+    limits = {"max_files": settings.max_images, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
+    try:
+        return await _InMemoryParser(bounded.headers, bounded.stream(), **limits).parse()
+    except MultiPartException as error:
+        raise BadRequest(
+            f"form: expected at most {settings.max_images} files in valid parts, found: {error.message}"
+        ) from None
+
+
+def _files(form: FormData, fields: tuple[str, ...]) -> Iterator[UploadFile]:
+    """The `file` parts, in their order; any part that is neither a file nor a known text field is refused."""
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            kind, known = "file", name == "file"
+        else:
+            kind, known = "text", name in fields
+        if not known:
+            expected = f"the file part 'file'{_also(fields)}"
+            raise BadRequest(f"form: expected {expected}, found a {kind} part {name[:60]!r}")
+        if isinstance(value, UploadFile):
+            yield value
 
 
 def _also(fields: tuple[str, ...]) -> str:
@@ -137,6 +146,12 @@ def _bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Re
         return message
 
     return Request(request.scope, receive)
+
+
+class _InMemoryParser(MultiPartParser):
+    """Starlette's parser without its temporary files: the form's size is bounded, and a disk may be read-only."""
+
+    spool_max_size = sys.maxsize
 
 
 class LingeringClose:

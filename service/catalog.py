@@ -131,7 +131,9 @@ class Catalog:
         """A task with its newest history, read from the store."""
         state = await asyncio.to_thread(self._store.state, task)
         known = self._entries.get(task)
-        return replace(known, state=state) if known else Entry(state)
+        if known:
+            return replace(known, state=state)
+        return Entry(state, "another server published it" if state.live else None)
 
     async def read(self, task: str, version: int) -> tuple[Version, bytes]:
         """The record and the bytes of a stored version."""

@@ -69,10 +69,10 @@ class Core:
     async def running(self) -> AsyncIterator[None]:
         """Start the engine, load the store's tasks, follow it; at the end finish what was admitted."""
         self.batcher.start()
-        await self.batcher.call(self.engine.warm_up)
-        await self.catalog.refresh()
         follower = asyncio.create_task(self._follow_store())
         try:
+            await self.batcher.call(self.engine.warm_up)
+            await self.catalog.refresh()
             yield
         finally:
             follower.cancel()

@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 
+from .admission import Answer
 from .bank import Resident
-from .batcher import Answer
 from .bodies import ImageBytes, read_form, read_images
 from .core import Core, CoreDependency
 from .errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded, UnknownTask

@@ -51,6 +51,7 @@ def run(
             settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype
         )
         store = store or open_store(settings.store)
+        store.heads()  # one that cannot be reached is told here, in a sentence
         if settings.builtin:
             builtin.seed(store, facts(backbone))
         app = create_app(settings, store=store, backbone=backbone)

@@ -1,10 +1,14 @@
 """Fixtures of the service's tests."""
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from service_parts import small_backbone
 from starlette.testclient import TestClient
 
@@ -40,3 +44,20 @@ def serve(small: Backbone) -> Iterator[Callable[..., TestClient]]:
 @pytest.fixture
 def client(serve: Callable[..., TestClient]) -> TestClient:
     return serve()
+
+
+@pytest.fixture
+def app(small: Backbone) -> FastAPI:
+    return create_app(Settings(), store=open_store("memory:"), backbone=small)
+
+
+@pytest.fixture
+def url(app: FastAPI) -> Iterator[str]:
+    """Address of `app` on a real port, served by a thread of this process."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

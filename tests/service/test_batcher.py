@@ -14,8 +14,9 @@ from service_parts import small_backbone, task_file
 from torch import Tensor
 
 from backbone import Prefix
+from service.admission import Answer, FairQueue, Row, Ticket
 from service.bank import Resident
-from service.batcher import Answer, Batcher, BatchReport, FairQueue, Row, Ticket
+from service.batcher import Batcher, BatchReport
 from service.engine import Group
 from service.errors import Draining, ForwardFailed, Overloaded
 
@@ -278,5 +279,5 @@ def test_the_queue_serves_a_late_task_within_one_round() -> None:
 
 
 def _row(task: str, place: int) -> Row:
-    ticket = Ticket(Batcher(HeldEngine(), max_batch=1, queue_limit=1), 1)
+    ticket = Ticket(1, enqueue=lambda rows: None, release=lambda rows: None, clock=lambda: 0.0)  # noqa: ARG005
     return Row(ticket, place, resident(task), image(0), 0.0)

@@ -4,45 +4,23 @@ import json
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import typer
-import uvicorn
 from fastapi import FastAPI
 from service_parts import DEPTH, numbered, png, small_backbone, task_file
 from typer.testing import CliRunner
 
 from backbone import Backbone
-from prompts_store import open_store
-from service.app import create_app
 from service.client import Client, ClientError
 from service.client_command import predict, push, tasks
 from service.server import banner
-from service.settings import Settings
 
 cli = typer.Typer()
 for command in (push, predict, tasks):
     cli.command()(command)
-
-
-@pytest.fixture
-def app(small: Backbone) -> FastAPI:
-    return create_app(Settings(), store=open_store("memory:"), backbone=small)
-
-
-@pytest.fixture
-def url(app: FastAPI) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture
