@@ -16,7 +16,7 @@ class PretrainConfig:
     """
 
     folder: Path
-    steps: int = 10_500
+    steps: int = 8_200
     batch: int = 64
     workers: int = 2
     seed: int = 0
