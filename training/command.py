@@ -32,6 +32,7 @@ def train(
     tokens: Annotated[int | None, typer.Option(help="Prompt tokens per layer (10).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images (100).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step (64).")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 (the default) or bfloat16.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw (the default) or sgd.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate, for batches of 256.")] = None,
     head_lr: Annotated[float | None, typer.Option(help="The head's learning rate, if it differs.")] = None,

@@ -25,6 +25,7 @@ class Recipe(BaseModel):
     Attributes:
         data: a named data set or a folder.
         tokens: prompt tokens per layer.
+        precision: of the forward and backward pass through the backbone, in training only.
         lr: learning rate of what the method adds to the backbone; of the head too unless `head_lr` is given.
         warmup: share of the training in which the learning rate rises, step by step.
         holdout: share of each class that is held out where the data has no such part.
@@ -40,6 +41,7 @@ class Recipe(BaseModel):
     tokens: Annotated[int, Field(ge=0, le=10_000)] = 0
     epochs: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 64
+    precision: Literal["float32", "bfloat16"] = "float32"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: Rate
     head_lr: Rate | None = None

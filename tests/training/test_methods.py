@@ -98,3 +98,13 @@ def test_linear_standardises_the_features_of_the_bare_backbone(tiny: Backbone, s
     torch.testing.assert_close(inputs.std(dim=0), torch.ones(32), atol=1e-3, rtol=0)
     features = tiny.features(next(images.batches(rows)))
     torch.testing.assert_close(method.written_head()(features), method(inputs), atol=1e-3, rtol=1e-4)
+
+
+def test_bfloat16_stays_close_to_float32_and_leaves_parameters_alone(tiny: Backbone, shades: TaskData) -> None:
+    batch = next(prepare(shades.train, tiny.preprocess).batches([torch.arange(6)]))
+    exact, fast = (_method("vpt-deep", tiny, precision=precision) for precision in ("float32", "bfloat16"))
+    expected, found = exact(batch), fast(batch)
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.05 * expected.abs().max()
+    found.sum().backward()
+    assert {parameter.grad.dtype for parameter in fast.parameters() if parameter.grad is not None} == {torch.float32}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from backbone import Backbone
 from prompts_store import Head
 from training.images import Inputs
+from training.precision import computing_in
 from training.recipe import Recipe
 
 
@@ -48,7 +49,9 @@ class Method(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (batch, classes)."""
-        logits: Tensor = self.head(self.features(inputs).float())
+        with computing_in(self.recipe.precision, self.backbone.device):
+            features = self.features(inputs)
+        logits: Tensor = self.head(features.float())
         return logits
 
     def written_prompts(self) -> tuple[Tensor, ...]:
