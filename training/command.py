@@ -1,4 +1,4 @@
-"""`facet train`: from labelled images to a task file."""
+"""`facet train`: from labelled images to a task file, or to a checkpoint of a method that cannot be served."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from backbone import Backbone
     from prompts_store import TaskFile
 
+    from .checkpoints import Checkpoint
     from .examples import TaskData
     from .recipe import Recipe
 
 
+METHOD_HELP = """vpt-deep (the default), vpt-shallow, linear or mlp-3, which can be served; partial-1, bias, adapter,
+lora, sidetune or full, which write a checkpoint. Other numbers are layers."""
 NOT_IN_RECIPE = frozenset({"out", "recipe", "samples", "device"})
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Task file to write.")],
+    out: Annotated[Path, typer.Option(help="Task file or checkpoint to write.")],
     data: Annotated[str | None, typer.Argument(help="A folder of class folders, 'digits', or a demo set.")] = None,
     task: Annotated[str | None, typer.Option(help="Name of the task.")] = None,
-    method: Annotated[str | None, typer.Option(help="vpt-deep (the default), vpt-shallow or linear.")] = None,
+    method: Annotated[str | None, typer.Option(help=METHOD_HELP)] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file of these options; flags win over it.")] = None,
     backbone: Annotated[str | None, typer.Option(help="facet-tiny (the default) or a timm model.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
@@ -36,15 +39,22 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="adamw (the default) or sgd.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate, for batches of 256.")] = None,
     head_lr: Annotated[float | None, typer.Option(help="The head's learning rate, if it differs.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of prompts and head.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of what is trained.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the steps in which the rate rises.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="mlp-k, full: share of activations dropped.")] = None,
+    reduction: Annotated[int | None, typer.Option(help="adapter: narrower than its layer by (8).")] = None,
+    adapter_init: Annotated[str | None, typer.Option(help="adapter: random (the default) or zero.")] = None,
+    rank: Annotated[int | None, typer.Option(help="lora: rank of what is added (8).")] = None,
+    alpha: Annotated[float | None, typer.Option(help="lora: scale times the rank (16).")] = None,
+    lora_targets: Annotated[str | None, typer.Option(help="lora: qkv (the default), proj or qkv+proj.")] = None,
+    side_weights: Annotated[Path | None, typer.Option(help="sidetune: local AlexNet weights.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes initial values, order and split.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share to hold out of a folder without test/.")] = None,
     description: Annotated[str | None, typer.Option(help="Free text for the task file.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Folder for three held-out images.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a task on labelled images and write its task file."""
+    """Train a task on labelled images and write its task file, or a checkpoint for methods that cannot be served."""
     flags = locals()  # before anything else is assigned: the options by name
     from rich.console import Console
 
@@ -87,24 +97,40 @@ def resolve(given: dict[str, Any], file: Path | None) -> Recipe:
     from .methods import find
     from .recipe import Recipe, make_recipe, read_recipe
 
-    given = ({} if file is None else read_recipe(file)) | given
-    method = find(given.get("method", Recipe.model_fields["method"].default))
-    recipe = make_recipe(given, method.defaults)
+    values = ({} if file is None else read_recipe(file)) | given
+    method = find(values.get("method", Recipe.model_fields["method"].default))
+    recipe = make_recipe(values, method.defaults)
     check_task_name(recipe.task)
+    _check_used(given, recipe, method.uses)
     return recipe
 
 
-def summary(task: TaskFile, out: Path) -> str:
+def _check_used(given: dict[str, Any], recipe: Recipe, uses: frozenset[str]) -> None:
+    """Refuse a flag that the method does not read; a file may serve several methods."""
+    from .errors import TrainingError
+    from .recipe import METHOD_FIELDS
+
+    for name in sorted((METHOD_FIELDS - uses) & given.keys()):
+        raise TrainingError(f"{name}: expected no value, which {recipe.method} does not use, found {given[name]!r}")
+
+
+def summary(task: TaskFile | Checkpoint, out: Path) -> str:
     """What was reached and where it lies, for people."""
     manifest, metrics = task.manifest, task.manifest.metrics
     return (
         f"{manifest.task}: accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['macro_f1']:.3f} "
         f"on {metrics['held_out_images']:.0f} held-out images ({manifest.method}, {manifest.backbone})\n"
-        f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)"
+        f"wrote {out} ({out.stat().st_size / 1000:.0f} kB){_not_served(task)}"
     )
 
 
-def _train(network: Backbone, data: TaskData, recipe: Recipe, console: Console) -> TaskFile:
+def _not_served(task: TaskFile | Checkpoint) -> str:
+    from .checkpoints import Checkpoint
+
+    return ", a checkpoint that cannot be served from the shared backbone" if isinstance(task, Checkpoint) else ""
+
+
+def _train(network: Backbone, data: TaskData, recipe: Recipe, console: Console) -> TaskFile | Checkpoint:
     from .progress import training_progress
     from .train import train_task
 

@@ -1,7 +1,8 @@
 """What can go wrong in this room.
 
     TrainingError        a method, recipe or place that cannot be used
-    └─ DataError         a data set that nothing can be learned from
+    ├─ DataError         a data set that nothing can be learned from
+    └─ CheckpointError   a file that is no training checkpoint, or one of another method
 
 Every message is one sentence that names what was expected and what was found.
 """
@@ -13,3 +14,7 @@ class TrainingError(ValueError):
 
 class DataError(TrainingError):
     """The data set is missing, empty or too small."""
+
+
+class CheckpointError(TrainingError):
+    """The file is not a training checkpoint, or its tensors are not those of its method."""

@@ -16,6 +16,7 @@ from .errors import TrainingError
 from .images import Inputs
 from .methods import Method
 from .recipe import Recipe
+from .seeding import seeded
 
 MOMENTUM = 0.9
 
@@ -56,11 +57,12 @@ def fit(
     total = recipe.epochs * steps_per_epoch(len(targets), recipe)
     schedule = LambdaLR(optimizer, lambda step: rate_factor(step, total, recipe.warmup))
     method.train()
-    for number, (epoch, rows, batch) in enumerate(_batches(inputs, recipe, generator)):
-        loss = F.cross_entropy(method(batch), targets[rows].to(method.backbone.device))
-        _descend(loss, optimizer)
-        schedule.step()
-        on_step(Step(number, epoch, len(rows), _finite(loss.item(), epoch, recipe)))
+    with seeded(generator):  # for dropout and stochastic depth
+        for number, (epoch, rows, batch) in enumerate(_batches(inputs, recipe, generator)):
+            loss = F.cross_entropy(method(batch), targets[rows].to(method.backbone.device))
+            _descend(loss, optimizer)
+            schedule.step()
+            on_step(Step(number, epoch, len(rows), _finite(loss.item(), epoch, recipe)))
     method.eval()
 
 
@@ -77,16 +79,16 @@ def rate_factor(step: int, total: int, warmup: float) -> float:
 
 
 def make_optimizer(method: Method, recipe: Recipe) -> Optimizer:
-    """AdamW or SGD with momentum; the head has its own rate, and one-dimensional parameters do not decay."""
-    head = {id(parameter) for parameter in method.head.parameters()}
+    """AdamW or SGD with momentum over what is trained; the head has its own rate."""
     added_rate, head_rate = recipe.rates
+    undecayed = method.undecayed()
     groups = [
         {
             "params": [parameter],
-            "lr": head_rate if id(parameter) in head else added_rate,
-            "weight_decay": recipe.weight_decay if parameter.ndim > 1 else 0.0,
+            "lr": head_rate if name.startswith("head.") else added_rate,
+            "weight_decay": 0.0 if name in undecayed else recipe.weight_decay,
         }
-        for parameter in method.parameters()
+        for name, parameter in method.trained().items()
     ]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=MOMENTUM)

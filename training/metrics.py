@@ -1,6 +1,8 @@
-"""How well a task does on held-out images, computed from what its task file holds."""
+"""How well a task does on held-out images, computed as it will be."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from sklearn.metrics import accuracy_score, f1_score
@@ -10,6 +12,7 @@ from backbone import Backbone
 from prompts_store import TaskFile
 
 from .images import Inputs, in_order
+from .methods import Method
 
 BATCH = 64
 
@@ -17,12 +20,18 @@ BATCH = 64
 def predict(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
     """The index of the most likely label of every image, (images,)."""
     head = task.head.to(backbone.device, torch.float32)
+    return _choices(lambda batch: head(backbone.features(batch, task.prompts).float()), images)
+
+
+def predict_live(method: Method, images: Inputs) -> Tensor:
+    """The same by a method in hand, in evaluation mode."""
+    return _choices(method, method.prepare(images))
+
+
+def _choices(logits: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
     with torch.inference_mode():
-        choices = [
-            head(backbone.features(batch, task.prompts).float()).argmax(dim=1).cpu()
-            for batch in images.batches(in_order(len(images), BATCH))
-        ]
-    return torch.cat(choices)
+        batches = inputs.batches(in_order(len(inputs), BATCH))
+        return torch.cat([logits(batch).argmax(dim=1).cpu() for batch in batches])
 
 
 def measure(predicted: Tensor, targets: Tensor) -> dict[str, float]:

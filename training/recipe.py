@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
 from .errors import TrainingError
 
@@ -15,6 +15,11 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 PLACES = frozenset({"data", "task", "backbone", "checkpoint", "description"})
 """Fields that the manifest states in fields of its own."""
+
+METHOD_FIELDS = frozenset(
+    {"tokens", "dropout", "reduction", "adapter_init", "rank", "alpha", "lora_targets", "side_weights"}
+)
+"""Fields that only some methods read; `Method.uses` says which."""
 
 
 class Recipe(BaseModel):
@@ -24,7 +29,14 @@ class Recipe(BaseModel):
 
     Attributes:
         data: a named data set or a folder.
+        method: a method's name; the number in "partial-2" and "mlp-3" counts layers.
         tokens: prompt tokens per layer.
+        dropout: share of activations dropped in training, of an MLP head or (full) of the backbone's MLPs.
+        reduction: an adapter is narrower than its layer by this factor.
+        adapter_init: "random", or "zero" for the initial values of the paper's released code.
+        rank, alpha: of LoRA; what it adds is scaled by alpha / rank.
+        lora_targets: the attention layers that LoRA adapts.
+        side_weights: local file of AlexNet weights for sidetune; random without.
         precision: of the forward and backward pass through the backbone, in training only.
         lr: learning rate of what the method adds to the backbone; of the head too unless `head_lr` is given.
         warmup: share of the training in which the learning rate rises, step by step.
@@ -39,6 +51,13 @@ class Recipe(BaseModel):
     backbone: str = "facet-tiny"
     checkpoint: Path | None = None
     tokens: Annotated[int, Field(ge=0, le=10_000)] = 0
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    reduction: Annotated[int, Field(ge=1)] = 8
+    adapter_init: Literal["random", "zero"] = "random"
+    rank: Annotated[int, Field(ge=1)] = 8
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 16.0
+    lora_targets: Literal["qkv", "proj", "qkv+proj"] = "qkv"
+    side_weights: Path | None = None
     epochs: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 64
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -57,9 +76,22 @@ class Recipe(BaseModel):
         scale = self.batch_size / 256
         return self.lr * scale, (self.lr if self.head_lr is None else self.head_lr) * scale
 
-    def hyperparameters(self, unused: frozenset[str]) -> dict[str, Any]:
-        """What the manifest records: every field but `unused`, those not given, and those with a place there."""
-        return self.model_dump(exclude=set(PLACES | unused), exclude_none=True)
+    @property
+    def method_number(self) -> int:
+        """The k of a method that has one, such as 2 for "partial-2"."""
+        return int(self.method.rpartition("-")[2])
+
+    def hyperparameters(self, uses: frozenset[str]) -> dict[str, Any]:
+        """What the manifest records: all but those not given and those that have a place there.
+
+        Args:
+            uses: those of METHOD_FIELDS that the method reads; the others are left out.
+        """
+        return self.model_dump(mode="json", exclude=set(PLACES | (METHOD_FIELDS - uses)), exclude_none=True)
+
+    @field_serializer("side_weights")
+    def _name_only(self, path: Path | None) -> str | None:
+        return None if path is None else path.name
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

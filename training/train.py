@@ -1,4 +1,4 @@
-"""A training run from data to task file, as `facet train` and the reports call it."""
+"""A training run from data to its result, as `facet train` and the reports call it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from backbone import Backbone
 from prompts_store import TaskFile
 
 from . import methods
+from .checkpoints import Checkpoint
 from .examples import TaskData
 from .fit import Step, fit, ignore
 from .images import prepare
@@ -19,8 +20,11 @@ from .writing import write
 
 def train_task(
     backbone: Backbone, data: TaskData, recipe: Recipe, on_step: Callable[[Step], None] = ignore
-) -> TaskFile:
+) -> TaskFile | Checkpoint:
     """Train one task; with the same seed, machine and thread count it gives the same tensors.
+
+    Returns:
+        A checkpoint where the method cannot be served from the shared backbone.
 
     Raises:
         TrainingError: the method is unknown, or the loss is no longer finite.

@@ -1,4 +1,4 @@
-"""From a trained method to the task file: manifest, measured accuracy, storage dtype."""
+"""From a trained method to what is written of it: manifest, measured accuracy, storage dtype."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from torch import Tensor
 from backbone import Backbone
 from prompts_store import InvalidTensors, Manifest, TaskFile
 
+from .checkpoints import Checkpoint
 from .examples import TaskData
 from .images import Inputs
 from .methods import Method
-from .metrics import measure, predict
+from .metrics import measure, predict, predict_live
 from .recipe import Recipe
 
 
-def write(method: Method, data: TaskData, recipe: Recipe, images: Inputs) -> TaskFile:
-    """The task file of a trained method, with the metrics of its tensors as stored.
+def write(method: Method, data: TaskData, recipe: Recipe, images: Inputs) -> TaskFile | Checkpoint:
+    """The task file of a trained method, or its checkpoint; with the metrics of the tensors as stored.
 
     Args:
         images: the preprocessed held-out images.
     """
-    exact = TaskFile(_manifest(method, data, recipe), method.written_prompts(), method.written_head())
-    return choose_dtype(exact, method.backbone, images, torch.tensor(data.test.targets))
+    manifest, targets = _manifest(method, data, recipe), torch.tensor(data.test.targets)
+    if method.served:
+        exact = TaskFile(manifest, method.written_prompts(), method.written_head())
+        return choose_dtype(exact, method.backbone, images, targets)
+    metrics = measure(predict_live(method, images), targets)
+    return Checkpoint(manifest.model_copy(update={"metrics": metrics}), method.written_tensors())
 
 
 def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
@@ -54,14 +59,14 @@ def _manifest(method: Method, data: TaskData, recipe: Recipe) -> Manifest:
     backbone, prompts = method.backbone, method.written_prompts()
     return Manifest(
         task=recipe.task,
-        method=method.name,
+        method=recipe.method,
         layers=len(prompts),
         tokens=_tokens(prompts),
         head="linear" if len(method.written_head().layers) == 1 else "mlp",
         labels=data.labels,
         activation="softmax",
         data=data.description,
-        recipe=recipe.hyperparameters(method.unused),
+        recipe=recipe.hyperparameters(method.uses),
         metrics={},
         created=datetime.now(UTC),
         description=recipe.description,

@@ -4,8 +4,8 @@ import pytest
 
 from training.command import resolve
 from training.errors import TrainingError
-from training.methods import METHODS
-from training.recipe import Recipe, make_recipe, read_recipe
+from training.methods import METHODS, find
+from training.recipe import METHOD_FIELDS, Recipe, make_recipe, read_recipe
 
 GIVEN = {"data": "digits", "task": "digits"}
 
@@ -26,10 +26,11 @@ def test_rates_scale_with_the_batch() -> None:
 
 
 def test_manifest_records_what_the_method_used() -> None:
-    recipe = make_recipe(GIVEN | {"lr": 0.4, "tokens": 5}, {})
-    recorded = recipe.hyperparameters(frozenset({"tokens"}))
-    assert {"lr", "seed", "epochs", "optimizer"} <= set(recorded)
-    assert not {"tokens", "data", "task", "head_lr", "checkpoint"} & set(recorded)
+    recipe = make_recipe(GIVEN | {"lr": 0.4, "side_weights": "/somewhere/alexnet.pth"}, {})
+    recorded = recipe.hyperparameters(frozenset({"rank", "side_weights"}))
+    assert {"lr", "seed", "epochs", "optimizer", "rank"} <= set(recorded)
+    assert not {"tokens", "data", "task", "head_lr", "checkpoint", "dropout"} & set(recorded)
+    assert recorded["side_weights"] == "alexnet.pth"
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,27 @@ def test_missing_values_are_named() -> None:
         make_recipe({"data": "digits"}, {"lr": 0.1})
 
 
-def test_unknown_method() -> None:
-    with pytest.raises(TrainingError, match=r"^method: expected one of linear, .*, found 'magic'$"):
-        resolve(GIVEN | {"method": "magic"}, None)
+@pytest.mark.parametrize("name", ["magic", "mlp-k", "mlp-0", "mlp", "partial-1000", "linear-3", "full-", "mlp-²"])
+def test_unknown_method(name: str) -> None:
+    with pytest.raises(TrainingError, match=rf"^method: expected one of linear, .*, found '{name}'$"):
+        resolve(GIVEN | {"method": name}, None)
+
+
+@pytest.mark.parametrize(("name", "key"), [("partial-2", "partial-k"), ("mlp-12", "mlp-k"), ("vpt-deep", "vpt-deep")])
+def test_numbers_stand_for_k(name: str, key: str) -> None:
+    assert find(name) is METHODS[key]
+
+
+def test_a_flag_that_the_method_does_not_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"^tokens: expected no value, which linear does not use, found 5$"):
+        resolve(GIVEN | {"method": "linear", "tokens": 5}, None)
+    (tmp_path / "r.toml").write_text("tokens = 5")
+    assert resolve(GIVEN | {"method": "linear"}, tmp_path / "r.toml").tokens == 5
+
+
+def test_every_method_field_is_a_field_that_some_method_reads() -> None:
+    assert Recipe.model_fields.keys() >= METHOD_FIELDS
+    assert frozenset().union(*(method.uses for method in METHODS.values())) == METHOD_FIELDS
 
 
 def test_recipe_file_must_be_toml(tmp_path: Path) -> None:

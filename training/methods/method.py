@@ -15,19 +15,22 @@ from training.recipe import Recipe
 
 
 class Method(nn.Module):
-    """A way to adapt a frozen backbone to one task; its parameters are what it trains, head included.
+    """A way to adapt a frozen backbone to one task; those of its parameters that need a gradient are what it trains.
 
-    A new method subclasses this, sets `name`, and overrides the parts in which it differs.
+    A new method subclasses this, sets `name`, and overrides the parts in which it differs. The shared backbone is
+    never changed: a method that trains its weights or puts layers into it does so on a copy (`OwnBackbone`).
 
     Attributes:
-        name: as in the recipe and the task file.
+        name: as in the recipe; "-k" at its end stands for "-" and a number.
+        served: what it learns fits in a task file, to be served from the shared backbone.
         defaults: values of the recipe that suit this method.
-        unused: fields of the recipe that mean nothing to it.
+        uses: those of `recipe.METHOD_FIELDS` that it reads.
     """
 
     name: ClassVar[str]
+    served: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {}
-    unused: ClassVar[frozenset[str]] = frozenset()
+    uses: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
         """Create the parameters.
@@ -37,7 +40,7 @@ class Method(nn.Module):
         """
         super().__init__()
         self.backbone, self.recipe = backbone, recipe
-        self.head = linear_head(backbone.feature_dim, classes, generator)
+        self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
 
     def prepare(self, images: Inputs) -> Inputs:
         """Compute once what does not change in training; its rows are what `features` gets."""
@@ -54,13 +57,26 @@ class Method(nn.Module):
         logits: Tensor = self.head(features.float())
         return logits
 
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name; the head's names begin with "head."."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def undecayed(self) -> set[str]:
+        """Names of what is trained without weight decay: biases, gains of norms, single numbers."""
+        return {name for name, parameter in self.trained().items() if parameter.ndim < 2}
+
     def written_prompts(self) -> tuple[Tensor, ...]:
         """The prompts that the task file holds, in float32 on the CPU."""
         return ()
 
     def written_head(self) -> Head:
         """The head that the task file holds, in float32 on the CPU."""
-        return Head(((copied(self.head.weight), copied(self.head.bias)),))
+        return Head((layer(self.head),))
+
+    def written_tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds, in float32 on the CPU: the whole state but the frozen weights."""
+        frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+        return {name: copied(value) for name, value in self.state_dict().items() if name not in frozen}
 
 
 def linear_head(features: int, classes: int, generator: torch.Generator) -> nn.Linear:
@@ -69,6 +85,11 @@ def linear_head(features: int, classes: int, generator: torch.Generator) -> nn.L
     nn.init.normal_(head.weight, std=(2 / classes) ** 0.5, generator=generator)
     nn.init.zeros_(head.bias)
     return head
+
+
+def layer(linear: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a linear layer as the task file's head holds them."""
+    return copied(linear.get_parameter("weight")), copied(linear.get_parameter("bias"))
 
 
 def copied(parameter: Tensor) -> Tensor:

@@ -1,0 +1,23 @@
+"""Bias tuning (BitFit, Zaken et al. 2022; TinyTL, Cai et al. 2020): every bias of the backbone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+
+from backbone import Backbone
+from training.recipe import Recipe
+
+from .own_backbone import OwnBackbone
+
+
+class Bias(OwnBackbone):
+    """Trains what is called a bias: those of linear layers and norms, and Swin's tables of relative-position bias."""
+
+    name = "bias"
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.005, "weight_decay": 0.01}
+
+    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__(backbone, classes, recipe, generator)
+        self.release(name for name, _ in self.model.named_parameters() if "bias" in name)

@@ -1,0 +1,44 @@
+"""Full fine-tuning: every weight of the backbone."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from backbone import Backbone
+from training.recipe import Recipe
+
+from .method import Method
+from .own_backbone import OwnBackbone
+
+VIT_DROPOUT = 0.1
+
+
+class Full(OwnBackbone):
+    """Trains in training mode: with the stochastic depth that the model was built with, and with dropout behind the
+    embeddings and in the MLPs (unless the recipe says otherwise 0.1 in a ViT and none in a Swin, as in the paper).
+    """
+
+    name = "full"
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.001, "weight_decay": 0.01}
+    uses = frozenset({"dropout"})
+
+    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__(backbone, classes, recipe, generator)
+        self.release(name for name, _ in self.model.named_parameters())
+        set_dropout(self.model, recipe.dropout)
+
+    def train(self, mode: bool = True) -> Self:
+        return Method.train(self, mode)
+
+
+def set_dropout(model: Any, rate: float | None) -> None:
+    """Set the share of activations dropped behind the embeddings and twice in each MLP; None for the paper's."""
+    if rate is None:
+        rate = VIT_DROPOUT if isinstance(model, VisionTransformer) else 0.0
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Dropout) and (name == "pos_drop" or ".mlp.drop" in name):
+            module.p = rate

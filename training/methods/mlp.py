@@ -1,0 +1,73 @@
+"""An MLP of k linear layers as head, on the features of the untouched backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from backbone import Backbone
+from prompts_store import Head
+from training.recipe import Recipe
+from training.seeding import seeded
+
+from .linear import Linear
+from .method import copied, layer, linear_head
+
+
+class MLP(Linear):
+    """Hidden layers are as wide as the feature: linear, ReLU, batch normalisation, dropout (Jia et al. 2022)."""
+
+    name = "mlp-k"
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.01, "dropout": 0.1}
+    uses = frozenset({"dropout"})
+
+    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__(backbone, classes, recipe, generator)
+        width = backbone.feature_dim
+        hidden = [_hidden(width, recipe.dropout or 0.0, generator) for _ in range(recipe.method_number - 1)]
+        self.head = nn.Sequential(*hidden, linear_head(width, classes, generator))
+
+    def written_head(self) -> Head:
+        """The head in evaluation mode; what normalises is folded into the linear layer behind it."""
+        return Head(tuple(_folded(self.head, 1 / self.scale, -self.mean / self.scale)))
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation for which an epoch's last batch may be a single row: that one uses the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+def _hidden(width: int, dropout: float, generator: torch.Generator) -> nn.Sequential:
+    with seeded(generator):  # for the bias, which keeps torch's own initial values
+        linear = nn.Linear(width, width)
+    nn.init.normal_(linear.weight, std=(2 / width) ** 0.5, generator=generator)
+    return nn.Sequential(linear, nn.ReLU(), BatchNorm(width), nn.Dropout(dropout))
+
+
+def _folded(head: Any, scale: Tensor, shift: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weight and bias of each linear layer: W (s h + t) + b is (W s) h + (W t + b).
+
+    Args:
+        scale, shift: s and t by which the features were standardised.
+    """
+    *hidden, last = head
+    for linear, _, norm, _ in hidden:
+        weight, bias = layer(linear)
+        yield weight * scale, bias + weight @ shift
+        scale, shift = _scale_and_shift(norm)
+    weight, bias = layer(last)
+    yield weight * scale, bias + weight @ shift
+
+
+def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+    """Batch normalisation in evaluation mode as s h + t, each (width,)."""
+    scale = copied(norm.weight) / (copied(norm.running_var) + norm.eps).sqrt()
+    return scale, copied(norm.bias) - scale * copied(norm.running_mean)

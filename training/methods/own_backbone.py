@@ -1,0 +1,67 @@
+"""What the methods share that train weights of the backbone or put layers into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from backbone import Backbone
+from training.recipe import Recipe
+
+from .method import Method
+
+
+class OwnBackbone(Method):
+    """A method with a copy of the backbone, which is its to change; none of it is trained until it is released.
+
+    Attributes:
+        model: the copy, a timm model in float32 without classifier. While training it stays in evaluation mode, as
+            in the released code: no dropout, no stochastic depth.
+    """
+
+    served = False
+
+    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__(backbone, classes, recipe, generator)
+        self.model = own_copy(backbone)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        images = inputs.to(self.backbone.device, torch.float32)
+        features: Tensor = self.model.forward_head(self.model.forward_features(images), pre_logits=True)
+        return features
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.model.eval()
+        return self
+
+    def undecayed(self) -> set[str]:
+        """Also what timm trains without decay, such as position embeddings and tables of relative-position bias."""
+        return super().undecayed() | {f"model.{name}" for name in self.model.no_weight_decay()}
+
+    def release(self, names: Iterable[str]) -> None:
+        """Train these parameters of the copy."""
+        for name in names:
+            self.model.get_parameter(name).requires_grad_(True)
+
+
+def own_copy(backbone: Backbone) -> Any:
+    """A frozen copy of the network in evaluation mode; in float32, which can learn, whatever the backbone is in."""
+    model: Any = deepcopy(backbone.model).float()
+    model.reset_classifier(0)
+    return model
+
+
+def blocks(model: Any) -> dict[str, Any]:
+    """The transformer blocks by their names in the model, in the order of the forward."""
+    if hasattr(model, "blocks"):
+        return {f"blocks.{index}": block for index, block in enumerate(model.blocks)}
+    return {
+        f"layers.{stage}.blocks.{index}": block
+        for stage, layer in enumerate(model.layers)
+        for index, block in enumerate(layer.blocks)
+    }
