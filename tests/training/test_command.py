@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from prompts_store import TaskFile
+from training.checkpoints import Checkpoint
 from training.command import train
 
 app = typer.Typer()
@@ -69,12 +70,46 @@ def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_
 
 
 @pytest.mark.parametrize(
+    ("flags", "tensor"),
+    [
+        ({"method": "mlp-2", "dropout": 0.3}, ""),
+        ({"method": "full", "dropout": 0.3}, "model.pos_embed"),
+        ({"method": "partial-1"}, "model.norm.weight"),
+        ({"method": "adapter", "reduction": 32}, "model.blocks.0.mlp.adapter.downsample.weight"),
+        ({"method": "adapter", "adapter_init": "zero"}, "model.blocks.0.mlp.adapter.downsample.weight"),
+        ({"method": "lora", "rank": 3, "alpha": 5.0}, "model.blocks.0.attn.qkv.lora_a"),
+        ({"method": "lora", "lora_targets": "proj"}, "model.blocks.0.attn.proj.lora_b"),
+    ],
+)
+def test_methods_with_their_options(flags: dict, tensor: str, colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "colours.safetensors"
+    options = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)]
+    common = ("--task", "colours", "--out", out, "--checkpoint", checkpoint, "--epochs", 1, "--device", "cpu")
+    code, stdout, stderr = _run(colours, *common, *options)
+    assert code == 0, stderr
+    assert ("a checkpoint that cannot be served" in stdout) == bool(tensor)
+    written = Checkpoint.load(out) if tensor else TaskFile.load(out)
+    assert {"method": written.manifest.method, **written.manifest.recipe}.items() >= flags.items()
+    assert written.manifest.metrics["held_out_images"] == 2
+    assert not tensor or tensor in written.tensors
+
+
+def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    arguments = (colours, "--task", "colours", "--out", tmp_path / "t", "--checkpoint", checkpoint)
+    code, _, stderr = _run(*arguments, "--method", "sidetune", "--side-weights", tmp_path / "none.pth")
+    assert code == 1
+    assert "side_weights: expected a file, found none at" in stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["nowhere", "--task", "t"], "data: expected a folder or one of digits"),
         (["digits"], "task: expected a value, found none"),
         (["digits", "--task", "../t"], "task name: expected"),
         (["digits", "--task", "t", "--method", "magic"], "method: expected one of linear"),
+        (["digits", "--task", "t", "--method", "full", "--tokens", "3"], "tokens: expected no value, which full does"),
+        (["digits", "--task", "t", "--method", "partial-99"], "method: expected partial-1 to partial-"),
         (["digits", "--task", "t", "--tokens", "0"], "tokens: expected at least 1 for vpt-deep, found 0"),
         (["digits", "--task", "t", "--backbone", "resnet18"], "backbone: expected one of"),
         (["digits", "--task", "t", "--device", "abacus"], "device: expected"),
