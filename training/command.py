@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prompts_store import TaskFile
 
     from .checkpoints import Checkpoint
-    from .examples import TaskData
+    from .datasets import TaskData
     from .recipe import Recipe
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from backbone import Preprocess
 
-from .examples import Examples
+from .datasets import Examples
 
 MEMORY_BUDGET = 2 * 2**30
 """Bytes of preprocessed images that are kept; a larger set is decoded anew in every epoch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .examples import TaskData
+from .datasets import TaskData
 
 COUNT = 3
 

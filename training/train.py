@@ -11,7 +11,7 @@ from prompts_store import TaskFile
 
 from . import methods
 from .checkpoints import Checkpoint
-from .examples import TaskData
+from .datasets import TaskData
 from .fit import Step, fit, ignore
 from .images import prepare
 from .recipe import Recipe

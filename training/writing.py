@@ -11,7 +11,7 @@ from backbone import Backbone
 from prompts_store import InvalidTensors, Manifest, TaskFile
 
 from .checkpoints import Checkpoint
-from .examples import TaskData
+from .datasets import TaskData
 from .images import Inputs
 from .methods import Method
 from .metrics import measure, predict, predict_live

@@ -7,7 +7,7 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
 import backbone
-from training.examples import Examples, TaskData
+from training.datasets import Examples, TaskData
 
 
 @pytest.fixture(scope="session")

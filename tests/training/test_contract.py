@@ -12,7 +12,7 @@ from PIL import Image
 from backbone import Backbone
 from prompts_store import TaskFile
 from training.checkpoints import Checkpoint
-from training.examples import Examples, TaskData
+from training.datasets import Examples, TaskData
 from training.fit import fit, make_optimizer
 from training.images import InMemory, prepare
 from training.methods import METHODS, find

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from backbone import Backbone
+from training.datasets import TaskData
 from training.errors import TrainingError
-from training.examples import TaskData
 from training.fit import Step, fit, make_optimizer, rate_factor, steps_per_epoch
 from training.images import prepare
 from training.methods import METHODS

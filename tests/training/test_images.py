@@ -1,7 +1,7 @@
 import torch
 
 from backbone import Backbone
-from training.examples import TaskData
+from training.datasets import TaskData
 from training.images import InMemory, Streamed, in_order, prepare
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from backbone import Backbone
+from training.datasets import TaskData
 from training.errors import TrainingError
-from training.examples import TaskData
 from training.images import prepare
 from training.methods import METHODS
 from training.methods.method import Method

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.examples import Examples, TaskData
+from training.datasets import Examples, TaskData
 from training.samples import save_samples
 
 

@@ -4,7 +4,7 @@ import torch
 from backbone import Backbone
 from prompts_store import Head, TaskFile
 from training.command import resolve
-from training.examples import TaskData
+from training.datasets import TaskData
 from training.fit import Step
 from training.images import prepare
 from training.metrics import measure, predict

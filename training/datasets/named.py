@@ -1,20 +1,14 @@
-"""One way to every data set: `load` turns a source, named by text, into images with labels.
-
-A source is the name of a demo set, `digits`, or a folder of class folders (see `folders`).
-"""
+"""The data sets that come with the package, by name: handwritten digits and the procedural demo sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .demo_sets import DEMO_SETS, TEST, TRAIN
-from .errors import DataError
 from .examples import Examples, TaskData
-from .folders import load_folder
 
 DEMO_IMAGES = 1000
 """Images of a demo set in each of its two parts."""
@@ -22,25 +16,6 @@ DEMO_IMAGES = 1000
 DIGITS_TRAIN = 1000
 DIGITS_SIZE = 64
 """The 8 x 8 digits are enlarged to this side, so that people can see them too."""
-
-
-def load(source: str | Path, *, seed: int = 0, holdout: float = 0.2) -> TaskData:
-    """Load the data set that `source` names.
-
-    Names come first: a folder called `digits` is reached as `./digits`.
-
-    Args:
-        seed: draws the held-out part of a folder that has none; named sets have a fixed one.
-        holdout: share of each class to hold out, likewise.
-
-    Raises:
-        DataError: there is no such source, or it holds fewer than two classes with two images.
-    """
-    if source in NAMED:
-        return NAMED[str(source)]()
-    if not Path(source).is_dir():
-        raise DataError(f"data: expected a folder or one of {', '.join(NAMED)}, found {str(source)!r}")
-    return load_folder(Path(source), seed=seed, holdout=holdout)
 
 
 def load_digits() -> TaskData:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.demo_sets import canvas
+from training.datasets.demo_sets import canvas
 
 
 @pytest.mark.parametrize("seed", range(20))

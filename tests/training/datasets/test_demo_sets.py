@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from training.demo_sets import DEMO_SETS, TEST, TRAIN
-from training.demo_sets.canvas import SIZE
+from training.datasets.demo_sets import DEMO_SETS, TEST, TRAIN
+from training.datasets.demo_sets.canvas import SIZE
 
 pytestmark = pytest.mark.parametrize("name", DEMO_SETS)
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 import backbone
 from backbone.preprocess import FORMATS
+from training.errors import DataError
 
-from .errors import DataError
 from .examples import Examples, TaskData
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
