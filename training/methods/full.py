@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -11,7 +11,6 @@ from torch import nn
 from backbone import Backbone
 from training.recipe import Recipe
 
-from .method import Method
 from .own_backbone import OwnBackbone
 
 VIT_DROPOUT = 0.1
@@ -23,6 +22,7 @@ class Full(OwnBackbone):
     """
 
     name = "full"
+    stochastic = True
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.001, "weight_decay": 0.01}
     uses = frozenset({"dropout"})
 
@@ -30,9 +30,6 @@ class Full(OwnBackbone):
         super().__init__(backbone, classes, recipe, generator)
         self.release(name for name, _ in self.model.named_parameters())
         set_dropout(self.model, recipe.dropout)
-
-    def train(self, mode: bool = True) -> Self:
-        return Method.train(self, mode)
 
 
 def set_dropout(model: Any, rate: float | None) -> None:

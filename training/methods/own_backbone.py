@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -19,11 +19,12 @@ class OwnBackbone(Method):
     """A method with a copy of the backbone, which is its to change; none of it is trained until it is released.
 
     Attributes:
-        model: the copy, a timm model in float32 without classifier. While training it stays in evaluation mode, as
-            in the released code: no dropout, no stochastic depth.
+        model: the copy, a timm model in float32 without classifier.
+        stochastic: dropout and stochastic depth act in the copy while it trains; the released code does without.
     """
 
     served = False
+    stochastic: ClassVar[bool] = False
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__(backbone, classes, recipe, generator)
@@ -36,7 +37,7 @@ class OwnBackbone(Method):
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        self.model.eval()
+        self.model.train(mode and self.stochastic)
         return self
 
     def undecayed(self) -> set[str]:
