@@ -25,6 +25,9 @@ logger = logging.getLogger("facet.service")
 
 T = TypeVar("T")
 
+JOIN_SECONDS = 10.0
+"""How long a shutdown waits for the engine's thread: a forward that hangs must not keep the process."""
+
 Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
 """Answers a batch given by groups: for each group its scores, (rows, labels)."""
 
@@ -146,7 +149,7 @@ class Batcher:
             self._stopped = True
             self._changed.notify()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
 
     def _release(self, rows: int) -> None:
         self._load.rows -= rows

@@ -49,6 +49,8 @@ def tasks(url: Annotated[str, typer.Argument(help="Address of the server.")] = U
     """List the tasks of a server."""
     with _client(url, "tasks") as client:
         listed = client.tasks()
+    if not listed["tasks"]:
+        typer.echo(f"no tasks yet: facet push FILE --to {url}")
     width = max((len(task["task"]) for task in listed["tasks"]), default=0)
     for task in listed["tasks"]:
         typer.echo(f"{task['task']:<{width}}  {_describe(task)}")

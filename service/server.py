@@ -125,6 +125,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         app,
         log_config=_logging(settings.log_level.upper()),
         access_log=settings.log_level in ("debug", "info"),
+        ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,

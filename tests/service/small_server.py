@@ -9,6 +9,7 @@ Each server prints `pid N` and then its banner.
 import os
 import signal
 import sys
+from importlib import import_module
 
 import torch
 from service_parts import small_backbone
@@ -25,6 +26,8 @@ def serve(port: str, store: str) -> None:
 
 
 def fork_servers() -> None:
+    for module in ("lifespan.on", "loops.uvloop", "protocols.http.httptools_impl"):  # uvicorn loads them late
+        import_module(f"uvicorn.{module}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the killed are reaped by the kernel
     for line in sys.stdin:
         if os.fork() == 0:

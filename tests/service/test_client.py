@@ -80,6 +80,7 @@ def test_push_predict_tasks(url: str, small: Backbone, tmp_path: Path) -> None:
     images = [tmp_path / "a.png", tmp_path / "b.png"]
     for image in images:
         image.write_bytes(png())
+    assert run("tasks", url) == (0, f"no tasks yet: facet push FILE --to {url}\n")
     assert run("push", str(file), "--to", url) == (0, f"pets version 1 is live at {url}\n")
     assert run("push", str(file), "--to", url, "--no-activate") == (0, f"pets version 2 is stored, not live at {url}\n")
     status, output = run("predict", url, "pets", *map(str, images), "--top-k", "2")

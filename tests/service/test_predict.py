@@ -252,15 +252,47 @@ def test_a_passed_deadline_is_504_and_its_rows_are_dropped(serve: Serve, small: 
     assert metrics(client)["facet_batch_rows_sum"] == before + 1
 
 
+def test_a_failing_forward_or_fault_of_ours_is_one_500_and_the_server_goes_on(serve: Serve) -> None:
+    broken = small_backbone()
+    client = serve(backbone=broken)
+    upload(client, task_file(broken, "pets"))
+    sound = broken.features_mixed
+
+    def on_fire(*_: Any) -> torch.Tensor:
+        raise RuntimeError("the device is on fire")
+
+    broken.features_mixed = on_fire  # type: ignore[method-assign]
+    assert_problem(ask(client, "pets"), 500, "'pets'", "on fire")
+    broken.features_mixed = sound  # type: ignore[method-assign]
+    assert ask(client, "pets").status_code == 200
+
+
+def test_an_unforeseen_error_tells_nothing_but_that(serve: Serve) -> None:
+    broken = small_backbone()
+    gate = broken.preprocess = HeldPreprocess(broken.preprocess)  # type: ignore[assignment]
+    gate.gate.set()
+    client = serve(backbone=broken)
+    upload(client, task_file(broken, "pets"))
+    gate.fault = RuntimeError("secret")
+    response = ask(client, "pets")
+    assert_problem(response, 500, "its log has the cause")
+    assert "secret" not in response.text
+    gate.fault = None
+    assert ask(client, "pets").status_code == 200
+
+
 class HeldPreprocess:
-    """A backbone's preprocessing that waits at a gate."""
+    """A backbone's preprocessing that waits at a gate, or fails."""
 
     def __init__(self, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
         self.input_size, self.mean, self.std = preprocess.input_size, preprocess.mean, preprocess.std
         self.entered, self.gate = threading.Event(), threading.Event()
+        self.fault: Exception | None = None
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
+        if self.fault:
+            raise self.fault
         self.entered.set()
         self.gate.wait(10)
         return self._preprocess(image)

@@ -1,19 +1,22 @@
 """kill -9 at random moments of uploads: what was acknowledged is there, nothing half-written is served."""
 
 import hashlib
+import itertools
 import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 from processes import Nursery
-from service_parts import TASK_FILE, ask, numbered, small_backbone
+from service_parts import TASK_FILE, ask, numbered
+
+from backbone import Backbone
 
 KILLS = 50
-TASKS = ("left", "right")
 
 
 @pytest.fixture
@@ -23,63 +26,60 @@ def nursery() -> Iterator[Nursery]:
     nursery.close()
 
 
-class Uploader(threading.Thread):
-    """Uploads and activates versions of one task until the server is gone, and keeps what was acknowledged."""
-
-    def __init__(self, url: str, task: str, known: "Known") -> None:
-        super().__init__()
-        self._url, self._task, self._known = url, task, known
-        self._small = small_backbone()
-
-    def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=20) as client:
-            try:
-                while True:
-                    self._upload(client)
-            except httpx.TransportError:
-                return  # killed
-
-    def _upload(self, client: httpx.Client) -> None:
-        number = self._known.next_number()
-        data = numbered(self._small, self._task, number)
-        self._known.sent[hashlib.sha256(data).hexdigest()] = number
-        response = client.post(f"/v1/tasks/{self._task}/versions", content=data, headers=TASK_FILE)
-        assert response.status_code == 201, response.text
-        made = response.json()
-        self._known.acknowledged[made["version"]] = made["sha256"]
-
-
 class Known:
-    """What the client of one task knows: what it sent, and what was acknowledged."""
+    """What the clients of one task know over all lives of the server: what they sent, and what was acknowledged."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: str) -> None:
+        self.task = task
         self.sent: dict[str, int] = {}
         self.acknowledged: dict[int, str] = {}
 
-    def next_number(self) -> int:
-        return (len(self.sent) + 1) % 64
+    def upload(self, client: httpx.Client, small: Backbone) -> None:
+        """Upload and activate the next version."""
+        number = (len(self.sent) + 1) % 64
+        data = numbered(small, self.task, number)
+        self.sent[hashlib.sha256(data).hexdigest()] = number
+        response = client.post(f"/v1/tasks/{self.task}/versions", content=data, headers=TASK_FILE)
+        assert response.status_code == 201, response.text
+        made = response.json()
+        self.acknowledged[made["version"]] = made["sha256"]
 
 
-def test_fifty_kills(nursery: Nursery, tmp_path: Path) -> None:
-    known, moments = {task: Known() for task in TASKS}, random.Random(0)
+def upload_until_killed(url: str, known: Known, small: Backbone, alarm: threading.Event, uploads: int) -> None:
+    """Upload one version after another; raise the alarm after some of them, and go on until the server is gone."""
+    with httpx.Client(base_url=url, timeout=20) as client:
+        try:
+            for count in itertools.count():
+                if count == uploads:
+                    alarm.set()
+                known.upload(client, small)
+        except httpx.TransportError:
+            return
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # half a minute on a quiet machine; processes that start wait longest on a busy one
+def test_fifty_kills(nursery: Nursery, small: Backbone, tmp_path: Path) -> None:
+    tasks, moments = [Known("left"), Known("right")], random.Random(0)
     url = nursery.start(tmp_path)
     for _ in range(KILLS):
-        uploaders = [Uploader(url, task, known[task]) for task in TASKS]
-        for uploader in uploaders:
-            uploader.start()
-        time.sleep(moments.uniform(0.0, 0.12))
-        nursery.kill()
-        for uploader in uploaders:
-            uploader.join(20)
+        alarm, uploads = threading.Event(), moments.randrange(3)
+        with ThreadPoolExecutor() as pool:
+            clients = [pool.submit(upload_until_killed, url, known, small, alarm, uploads) for known in tasks]
+            assert alarm.wait(30)
+            time.sleep(moments.uniform(0.0, 0.03))
+            nursery.kill()
+        for client in clients:
+            client.result()
         url = nursery.start(tmp_path)
-        with httpx.Client(base_url=url, timeout=20) as client:
-            for task in TASKS:
-                _check(client, task, known[task])
-    assert all(len(task.acknowledged) > KILLS / 2 for task in known.values())
+        with httpx.Client(base_url=url, timeout=20) as http:
+            for known in tasks:
+                _check(http, known)
+    assert sum(len(known.acknowledged) for known in tasks) > KILLS
 
 
-def _check(client: httpx.Client, task: str, known: Known) -> None:
-    response = client.get(f"/v1/tasks/{task}")
+def _check(client: httpx.Client, known: Known) -> None:
+    response = client.get(f"/v1/tasks/{known.task}")
     if response.status_code == 404:
         assert not known.acknowledged
         return
@@ -93,9 +93,9 @@ def _check(client: httpx.Client, task: str, known: Known) -> None:
         return
     assert document["state"] == "live"
     assert document["live"] >= newest
-    (result,) = ask(client, task, top_k=1).json()["results"]
+    (result,) = ask(client, known.task, top_k=1).json()["results"]
     assert result["version"] == document["live"]
     assert result["predictions"][0]["label"] == f"v{known.sent[stored[document['live']]]}"
     for number in list(stored)[-2:]:
-        data = client.get(f"/v1/tasks/{task}/versions/{number}").content
+        data = client.get(f"/v1/tasks/{known.task}/versions/{number}").content
         assert hashlib.sha256(data).hexdigest() == stored[number]
