@@ -3,7 +3,7 @@
 import families
 import pytest
 import torch
-from method_examples import images, method, network
+from method_examples import images, method, network, nudged
 from torch import nn
 
 import backbone
@@ -58,3 +58,20 @@ def test_own_weights_are_float32_whatever_the_backbone_is() -> None:
     made = method("full", net)
     assert {parameter.dtype for parameter in made.parameters()} == {torch.float32}
     assert made(images()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("variant", families.VARIANTS)
+def test_every_supported_network_can_be_trained_whole(variant: str) -> None:
+    net, made = network(variant), method("full", network(variant)).eval()
+    torch.testing.assert_close(made.features(images()), net.features(images()), atol=1e-5, rtol=1e-5)
+    made(images()).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in made.trained().values())
+
+
+@pytest.mark.parametrize("name", ["partial-1", "bias", "adapter", "lora"])
+@pytest.mark.parametrize("variant", families.VARIANTS)
+def test_every_supported_network_can_be_trained_in_part(variant: str, name: str) -> None:
+    net, made = network(variant), nudged(method(name, network(variant)).train())
+    made(images()).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in made.trained().values())
+    assert not torch.allclose(made.features(images()), net.features(images()), atol=1e-4)
