@@ -1,0 +1,90 @@
+"""One cell of a study: one training and its accuracy on the held-out images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backbone import Backbone
+from prompts_store import TaskFile
+from training.datasets import TaskData
+from training.fit import fit
+from training.images import Inputs, prepare
+from training.methods import find
+from training.metrics import measure, predict_live
+from training.recipe import Recipe
+from training.train import train_task
+
+from .depth import first_layers
+from .fraction import take_fraction
+from .initial import prototypes
+from .method import PromptVariant, actions_of
+from .studies import Point
+from .variant import Variant
+
+
+def setting(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, Any]:
+    """All that decides the outcome, as JSON values: two cells of equal setting are one."""
+    return {
+        "data": recipe.data,
+        "about": data.description,
+        "backbone": backbone.name,
+        "fingerprint": backbone.fingerprint,
+        "method": point.method,
+        "variant": None if point.variant is None else point.variant.changes(),
+        "fraction": point.fraction,
+        "recipe": recipe.hyperparameters(find(point.method).uses),
+    }
+
+
+def run(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
+    """Train and measure.
+
+    Returns:
+        accuracy, macro_f1, held_out_images; parameters, what was trained, the head's included; seconds.
+    """
+    start = time.monotonic()
+    data = take_fraction(data, point.fraction, recipe.seed)
+    if point.variant is None:
+        outcome = _registered(recipe, data, backbone)
+    else:
+        outcome = _variant(point.variant, recipe, data, backbone)
+    return {**outcome, "seconds": round(time.monotonic() - start, 2)}
+
+
+def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
+    """A method as `facet train` runs it."""
+    trained = train_task(backbone, data, recipe)
+    if isinstance(trained, TaskFile):
+        tensors = [*trained.prompts, *(tensor for layer in trained.head.layers for tensor in layer)]
+    else:
+        tensors = list(trained.tensors.values())
+    return {**trained.manifest.metrics, "parameters": _count(tensors)}
+
+
+def _variant(variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
+    generator = torch.Generator().manual_seed(recipe.seed)
+    images, targets = prepare(data.train, backbone.preprocess), torch.tensor(data.train.targets)
+    starts = _prototypes(variant, recipe, images, targets, len(data.labels), backbone)
+    method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts).to(backbone.device)
+    fit(method, images, targets, recipe, generator)
+    predicted = predict_live(method, prepare(data.test, backbone.preprocess))
+    metrics: Mapping[str, float] = measure(predicted, torch.tensor(data.test.targets))
+    return {**metrics, "parameters": _count(list(method.trained().values()))}
+
+
+def _prototypes(
+    variant: Variant, recipe: Recipe, images: Inputs, targets: Tensor, classes: int, backbone: Backbone
+) -> list[Tensor]:
+    if not variant.needs_prototypes:
+        return []
+    layers = first_layers(actions_of(variant, recipe.method, len(backbone.layer_dims)))
+    return prototypes(backbone, images, targets, classes, variant.init, layers)
+
+
+def _count(tensors: Sequence[Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)

@@ -1,0 +1,80 @@
+"""A study's curves, a panel for each data set and one for their mean, as in the paper's figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from training.figures import COLOURS, MARKERS, new_figure
+
+from .report import MEAN, Row
+from .studies import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANEL = (4.2, 3.4)
+"""Inches."""
+
+DODGE = 0.14
+"""How far apart curves stand where the axis has names, in distances between names."""
+
+
+def draw(study: Study, rows: Sequence[Row], data: Sequence[str]) -> Figure:
+    """Accuracy in percent over what the study varies; bars are the standard deviation over seeds.
+
+    A method that the study does not vary is a dashed level.
+    """
+    panels = [*([MEAN] if len(data) > 1 else []), *data]
+    columns = min(3, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure = new_figure(PANEL[0] * columns, PANEL[1] * lines + 0.4)
+    grid = figure.subplots(lines, columns, squeeze=False).flatten()
+    for axes, name in zip(grid, panels, strict=False):
+        _panel(axes, study, [row for row in rows if name in row.accuracy], name)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    return figure
+
+
+def _panel(axes: Any, study: Study, rows: Sequence[Row], name: str) -> None:
+    axes.set(title=name, xlabel=study.axis, ylabel="accuracy (%)")
+    axes.grid(axis="y", alpha=0.3)
+    names = list(dict.fromkeys(row.value for row in rows if row.value))
+    curves = list(dict.fromkeys(row.curve for row in rows))
+    for number, curve in enumerate(curves):
+        found = [row for row in rows if row.curve == curve]
+        style = {"color": COLOURS[number % len(COLOURS)], "label": curve}
+        if not found[0].value:
+            axes.axhline(100 * found[0].accuracy[name], linestyle="--", **style)
+        else:
+            places = _places(study.scale, found, names, DODGE * (number - (len(curves) - 1) / 2))
+            _curve(axes, found, places, name, study.scale, {**style, "marker": MARKERS[number % len(MARKERS)]})
+    _ticks(axes, study.scale, names)
+
+
+def _places(scale: str, rows: Sequence[Row], names: Sequence[str], shift: float) -> list[float]:
+    if scale == "names":
+        return [names.index(row.value) + shift for row in rows]
+    return [float(row.value) for row in rows]
+
+
+def _curve(axes: Any, rows: Sequence[Row], places: Sequence[float], name: str, scale: str, style: dict) -> None:
+    heights, bars = ([100 * getattr(row, part)[name] for row in rows] for part in ("accuracy", "spread"))
+    axes.errorbar(places, heights, bars, linestyle="none" if scale == "names" else "-", capsize=3, **style)
+
+
+def _ticks(axes: Any, scale: str, names: Sequence[str]) -> None:
+    """Ticks at the values that were measured."""
+    if scale == "names":
+        slanted = len("".join(names)) > 36
+        axes.set_xticks(range(len(names)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center")
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        return
+    if scale == "log" and all(float(value) > 0 for value in names):
+        axes.set_xscale("log")
+    axes.set_xticks([float(value) for value in names], names)
+    axes.set_xticks([], minor=True)

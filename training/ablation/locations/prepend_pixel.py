@@ -1,0 +1,34 @@
+"""Prompts as a strip of pixels that the frozen patch embedding turns into tokens; at the input only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from backbone import Backbone
+from training.ablation.initial import drawn, xavier_bound
+from training.ablation.pooling import pool
+from training.ablation.tokens import embed, patch_tokens, run, vision_transformer
+
+
+class PrependPixel(nn.Module):
+    """(3, patch height, patches x patch width) pixels, one prompt token per patch, without position embedding.
+
+    Where the patch embedding is a convolutional stem, a token sees a little of its neighbours in the strip too.
+    """
+
+    def __init__(self, backbone: Backbone, tokens: int, init: str, generator: torch.Generator) -> None:
+        super().__init__()
+        self.backbone = backbone
+        patch_embed = vision_transformer(backbone).patch_embed
+        (height, width), bound = patch_embed.patch_size, xavier_bound(patch_embed, backbone.layer_dims[0])
+        shape = (3, height, tokens * width)
+        self.strip = nn.Parameter(drawn(shape, init, generator, low=-bound, high=bound, std=1.0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features (batch, dim) of preprocessed images."""
+        model = vision_transformer(self.backbone)
+        x = embed(model, images.to(self.backbone.device, self.backbone.dtype))
+        prompts, _ = patch_tokens(model.patch_embed, self.strip[None].to(x.dtype))
+        rest = [None] * (len(model.blocks) - 1)
+        return pool(model, *run(model, x, [prompts, *rest]), "backbone")

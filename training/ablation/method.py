@@ -1,0 +1,101 @@
+"""A prompt variant behind the seam of the methods; it is trained and measured, not written or served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from backbone import Backbone
+from training.errors import TrainingError
+from training.methods import Method
+from training.recipe import Recipe
+
+from .depth import Action, schedule
+from .initial import drawn, xavier_bound
+from .locations import Add, Below, Pad, Prepend, PrependPixel
+from .prompts import PromptTokens, make_projection
+from .tokens import vision_transformer
+from .variant import Variant
+
+
+class PromptVariant(Method):
+    """vpt-shallow or vpt-deep, as the recipe says, with the switches of a variant; on a plain ViT."""
+
+    name = "prompt-variant"
+    served = False
+    uses = frozenset({"tokens"})
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        classes: int,
+        recipe: Recipe,
+        generator: torch.Generator,
+        variant: Variant | None = None,
+        prototypes: Sequence[Tensor] = (),
+    ) -> None:
+        """Args:
+        variant: None for the method as it is.
+        prototypes: initial prompts of each set, where the variant wants those.
+        """
+        super().__init__(backbone, classes, recipe, generator)
+        self.variant = variant or Variant()
+        vision_transformer(backbone)
+        self.variant.check(recipe.method, len(backbone.layer_dims))
+        _check_tokens(recipe, self.variant)
+        self.location = self._location(generator, prototypes)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        features: Tensor = self.location(inputs)
+        return features
+
+    def _location(self, generator: torch.Generator, prototypes: Sequence[Tensor]) -> nn.Module:
+        backbone, tokens, variant = self.backbone, self.recipe.tokens, self.variant
+        kind, init = variant.location, variant.init
+        if kind == "prepend":
+            actions = actions_of(variant, self.recipe.method, len(backbone.layer_dims))
+            return Prepend(backbone, self._prompts(actions, generator, prototypes), variant.pooling)
+        if kind in ("add", "add-1"):
+            layers = 1 if self.recipe.method == "vpt-shallow" else len(backbone.layer_dims)
+            return Add(backbone, layers, init, generator, one_for_all=kind == "add-1")
+        at_input = {"prepend-pixel": PrependPixel, "pad": Pad, "below": Below}[kind]
+        return at_input(backbone, tokens, init, generator)
+
+    def _prompts(
+        self, actions: tuple[Action, ...], generator: torch.Generator, prototypes: Sequence[Tensor]
+    ) -> PromptTokens:
+        variant, layer_width = self.variant, self.backbone.layer_dims[0]
+        width = variant.projection or layer_width
+        bound = xavier_bound(self.backbone.model.patch_embed, width)
+        sets = len({action for action in actions if isinstance(action, int)})
+        shape = (self.recipe.tokens, width)
+        if variant.needs_prototypes:
+            _check_prototypes(prototypes, sets, shape)
+            initial = list(prototypes)
+        else:
+            initial = [drawn(shape, variant.init, generator, low=-bound, high=bound) for _ in range(sets)]
+        projection = None if variant.projection is None else make_projection(width, layer_width, generator)
+        return PromptTokens(initial, actions, projection, variant.dropout)
+
+
+def actions_of(variant: Variant, method: str, layers: int) -> tuple[Action, ...]:
+    """What a variant that prepends does in front of each layer; vpt-shallow is a depth of one that propagates."""
+    if method == "vpt-shallow":
+        return schedule(layers, 1, "bottom-up", "propagate")
+    return schedule(layers, variant.depth or layers, variant.direction, variant.beyond, shared=variant.shared)
+
+
+def _check_tokens(recipe: Recipe, variant: Variant) -> None:
+    if recipe.tokens < 1 and variant.location not in ("add", "add-1"):
+        raise TrainingError(f"tokens: expected at least 1 for location {variant.location}, found {recipe.tokens}")
+
+
+def _check_prototypes(prototypes: Sequence[Tensor], sets: int, shape: tuple[int, int]) -> None:
+    """They are one for each class, so the number of tokens is not free."""
+    if len(prototypes) != sets:
+        raise TrainingError(f"init: expected prototypes for {sets} sets of prompts, found {len(prototypes)}")
+    if any(tuple(prompt.shape) != shape for prompt in prototypes):
+        expected = f"{len(prototypes[0])}, one for each class"
+        raise TrainingError(f"tokens: expected {expected}, for prompts that begin as prototypes, found {shape[0]}")

@@ -1,0 +1,209 @@
+"""The ablations of the paper: what each varies, over which values, and which curves it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.errors import TrainingError
+
+from .variant import INPUT_ONLY, PROMPTED, Variant, make_variant
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the values of a study may depend on: the backbone's layers and the task's classes."""
+
+    layers: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place on one curve.
+
+    Attributes:
+        value: on the study's axis; empty for a method that the study does not vary, drawn as a level.
+        curve: name of the curve.
+        variant: None for the method as it is registered.
+        changes: of the recipe.
+        fraction: share of the training images that is used.
+    """
+
+    value: str
+    curve: str
+    method: str
+    variant: Variant | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class Study:
+    """One ablation.
+
+    Attributes:
+        axis: label of what is varied.
+        scale: of the axis: "names", "linear" or "log".
+        methods: compared where the user names none.
+        values: taken where the user names none.
+        points: from method, value and facts to places on curves; none where the two do not go together.
+        of_prompts: whether it varies prompts, so that a method without prompts is one level.
+    """
+
+    name: str
+    axis: str
+    scale: str
+    methods: tuple[str, ...]
+    values: Callable[[Facts], tuple[str, ...]]
+    points: Callable[[str, str, Facts], list[Point]]
+    of_prompts: bool = True
+
+
+def plan(study: Study, methods: Sequence[str], values: Sequence[str], facts: Facts) -> list[Point]:
+    """Every place of a study; empty `methods` or `values` stand for the study's own.
+
+    Raises:
+        TrainingError: a value is not one of the study, or does not go with a method or the backbone.
+    """
+    found = [
+        point
+        for method in methods or study.methods
+        for value in _values(study, method, values, facts)
+        for point in _points(study, method, value, facts)
+    ]
+    for point in found:
+        if point.variant is not None:
+            point.variant.check(point.method, facts.layers)
+    return found
+
+
+def _values(study: Study, method: str, values: Sequence[str], facts: Facts) -> Sequence[str]:
+    if study.of_prompts and method not in PROMPTED:
+        return ("",)
+    chosen = values or study.values(facts)
+    if not chosen:
+        raise TrainingError(f"values: expected those of the study {study.name}, which has none of its own, found none")
+    return chosen
+
+
+def _points(study: Study, method: str, value: str, facts: Facts) -> list[Point]:
+    if not value:
+        return [Point("", method, method)]
+    return study.points(method, value, facts)
+
+
+def _location(method: str, value: str, _: Facts) -> list[Point]:
+    variant = make_variant(location=value)
+    if value in INPUT_ONLY and method == "vpt-deep":
+        return []  # only the input has pixels
+    return [Point(value, method, method, variant)]
+
+
+def _length(method: str, value: str, _: Facts) -> list[Point]:
+    return [Point(value, method, method, changes={"tokens": _integer("length", value)})]
+
+
+def _depth(method: str, value: str, facts: Facts) -> list[Point]:
+    depth = _integer("depth", value)
+    if depth == facts.layers:  # the three curves meet here: one training serves them all
+        variants = [Variant(), Variant(), Variant()]
+    else:
+        variants = [
+            make_variant(depth=depth),
+            make_variant(depth=depth, beyond="drop"),
+            make_variant(depth=depth, direction="top-down"),
+        ]
+    curves = ("first k layers", "first k layers, then dropped", "last k layers")
+    return [Point(value, curve, method, variant) for curve, variant in zip(curves, variants, strict=True)]
+
+
+def _depths(facts: Facts) -> tuple[str, ...]:
+    """1 and the quarters, as the paper's 1, 3, 6, 9, 12."""
+    return tuple(str(depth) for depth in sorted({1, *(max(1, facts.layers * n // 4) for n in (1, 2, 3, 4))}))
+
+
+def _init(method: str, value: str, facts: Facts) -> list[Point]:
+    """Prototypes are one for each class; every other start gets as many prompts, to be comparable."""
+    return [Point(value, method, method, make_variant(init=value), {"tokens": facts.classes})]
+
+
+def _shared(method: str, value: str, _: Facts) -> list[Point]:
+    if value not in ("own", "shared"):
+        raise TrainingError(f"shared: expected own or shared, found {value!r}")
+    return [Point(value, method, method, make_variant(shared=value == "shared"))]
+
+
+def _projected(method: str, value: str, _: Facts) -> list[Point]:
+    width = None if value == "none" else _integer("projection", value)
+    return [Point(value, method, method, make_variant(projection=width))]
+
+
+def _fraction(method: str, value: str, _: Facts) -> list[Point]:
+    share = _number("fraction", value)
+    if not 0 < share <= 1:
+        raise TrainingError(f"fraction: expected a number above 0, at most 1, found {value!r}")
+    return [Point(value, method, method, fraction=share)]
+
+
+def _backbone(method: str, value: str, _facts: Facts) -> list[Point]:
+    """NAME, or NAME=FILE for weights of a local file."""
+    name, _, checkpoint = value.partition("=")
+    return [Point(value, method, method, changes={"backbone": name, "checkpoint": checkpoint or None})]
+
+
+def _switch(name: str, convert: Callable[[str, str], Any] = lambda _, value: value) -> Callable[..., list[Point]]:
+    """The points of a study that sets one switch of the variant to its value."""
+
+    def points(method: str, value: str, _: Facts) -> list[Point]:
+        return [Point(value, method, method, make_variant(**{name: convert(name, value)}))]
+
+    return points
+
+
+def _integer(name: str, value: str) -> int:
+    if not value.isdecimal():
+        raise TrainingError(f"{name}: expected a whole number, found {value!r}")
+    return int(value)
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise TrainingError(f"{name}: expected a number, found {value!r}") from None
+
+
+def _always(*values: str) -> Callable[[Facts], tuple[str, ...]]:
+    return lambda _: values
+
+
+_DEEP = ("vpt-deep", "linear")
+_BOTH = ("vpt-shallow", "vpt-deep", "linear")
+_LOCATIONS = ("prepend", "add", "add-1", "prepend-pixel", "pad", "below")
+_INITS = ("uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-nofirstl")
+_FRACTIONS = ("0.1", "0.2", "0.4", "0.6", "0.8", "1.0")
+
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        Study("location", "prompt location", "names", _BOTH, _always(*_LOCATIONS), _location),
+        Study("length", "prompt length", "log", _DEEP, _always("1", "5", "10", "50", "100"), _length),
+        Study("depth", "prompted layers k", "linear", _DEEP, _depths, _depth),
+        Study("pooling", "output", "names", _DEEP, _always("cls", "image", "prompt", "all"), _switch("pooling")),
+        Study("init", "initial prompts", "names", _DEEP, _always(*_INITS), _init),
+        Study("shared", "prompts of the layers", "names", _DEEP, _always("own", "shared"), _shared),
+        Study("projected", "width of the prompts", "names", _DEEP, _always("4", "16", "64", "none"), _projected),
+        Study("dropout", "prompt dropout", "linear", _DEEP, _always("0", "0.1", "0.3"), _switch("dropout", _number)),
+        Study("fraction", "share of the training images", "linear", (*_DEEP, "full"), _always(*_FRACTIONS), _fraction),
+        Study("backbone", "backbone", "names", (*_DEEP, "full"), _always(), _backbone),
+    )
+}
+"""The studies by name."""
+
+
+def find_study(name: str) -> Study:
+    if name not in STUDIES:
+        raise TrainingError(f"study: expected one of {', '.join(STUDIES)}, found {name!r}")
+    return STUDIES[name]
