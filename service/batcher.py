@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from .admission import Answer, FairQueue, Row, Ticket
+from .bank import Resident
 from .engine import Group
 from .errors import Draining, ForwardFailed, Overloaded
 
@@ -215,8 +216,13 @@ class Batcher:
                 return [outcome for rows in groups for outcome in self._answer([rows])]
             resident = groups[0][0].resident
             logger.exception("forward of task %r version %d failed", resident.task, resident.version)
-            failure = ForwardFailed(f"task {resident.task!r}: expected a finished forward, found: {error}")
-            return [failure] * len(groups[0])
+            return [_failure(resident, error) for _ in groups[0]]
+
+
+def _failure(resident: Resident, error: Exception) -> ForwardFailed:
+    """What a client is told: our own sentence, or only the kind of a foreign error, whose text the log has."""
+    found = str(error) if isinstance(error, ForwardFailed) else type(error).__name__
+    return ForwardFailed(f"task {resident.task!r}: expected a finished forward, found: {found}")
 
 
 def _group(rows: Sequence[Row]) -> dict[int, list[Row]]:

