@@ -65,7 +65,7 @@ def _manifest(method: Method, data: TaskData, recipe: Recipe) -> Manifest:
         head="linear" if len(method.written_head().layers) == 1 else "mlp",
         labels=data.labels,
         activation="softmax",
-        data=data.description,
+        data=data.summary,
         recipe=recipe.hyperparameters(method.uses),
         metrics={},
         created=datetime.now(UTC),

@@ -104,7 +104,10 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere", "--task", "t"], "data: expected a folder or one of digits"),
+        (
+            ["nowhere", "--task", "t"],
+            "torchvision:NAME:FOLDER, hf:NAME or one of digits, ",
+        ),
         (["digits"], "task: expected a value, found none"),
         (["digits", "--task", "../t"], "task name: expected"),
         (["digits", "--task", "t", "--method", "magic"], "method: expected one of linear"),

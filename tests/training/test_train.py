@@ -44,7 +44,8 @@ def test_manifest_describes_the_task(tiny: Backbone, shades: TaskData) -> None:
     manifest = _train("vpt-deep", tiny, shades, epochs=1, tokens=4, description="greys").manifest
     assert (manifest.task, manifest.method, manifest.layers, manifest.tokens) == ("shades", "vpt-deep", 2, 4)
     assert (manifest.labels, manifest.activation) == (("dark", "grey", "bright"), "softmax")
-    assert (manifest.data, manifest.description) == ("shades of grey", "greys")
+    assert manifest.data == "shades of grey, 30 training and 15 held-out images"
+    assert manifest.description == "greys"
     assert manifest.recipe["epochs"] == 1
 
 

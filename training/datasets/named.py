@@ -32,7 +32,7 @@ def load_digits() -> TaskData:
     train = examples.take(range(DIGITS_TRAIN))
     test = examples.take(range(DIGITS_TRAIN, len(examples)))
     labels = tuple(str(digit) for digit in range(10))
-    return TaskData(train, test, labels, f"scikit-learn handwritten digits, {_sizes(train, test)}")
+    return TaskData(train, test, labels, "scikit-learn handwritten digits")
 
 
 def _enlarged(digit: np.ndarray) -> Image.Image:
@@ -46,11 +46,7 @@ def load_demo(name: str) -> TaskData:
     demo = DEMO_SETS[name]
     train = Examples(*demo.generate(DEMO_IMAGES, stream=TRAIN))
     test = Examples(*demo.generate(DEMO_IMAGES, stream=TEST))
-    return TaskData(train, test, demo.labels, f"demo set {name} ({demo.description}), {_sizes(train, test)}")
-
-
-def _sizes(train: Examples, test: Examples) -> str:
-    return f"{len(train)} training and {len(test)} held-out images"
+    return TaskData(train, test, demo.labels, f"demo set {name} ({demo.description})")
 
 
 def _demo_loader(name: str) -> Callable[[], TaskData]:

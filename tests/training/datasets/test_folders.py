@@ -23,7 +23,7 @@ def test_split_is_stratified_and_seeded(tmp_path: Path) -> None:
     assert not set(data.train.images) & set(data.test.images)
     assert data.test.images == load(tmp_path, seed=1).test.images
     assert any(load(tmp_path, seed=seed).test.images != data.test.images for seed in (2, 3, 4))
-    assert data.description == f"folder {tmp_path.name}, 12 training and 3 held-out images"
+    assert data.summary == f"folder {tmp_path.name}, 12 training and 3 held-out images"
 
 
 @pytest.mark.parametrize("held_out", ["test", "val"])
@@ -34,6 +34,16 @@ def test_train_and_test_folders_are_respected(tmp_path: Path, held_out: str) -> 
     data = load(str(tmp_path))
     assert (len(data.train), len(data.test)) == (6, 4)
     assert all(path.is_relative_to(tmp_path / held_out) for path in data.test.images)
+
+
+def test_validation_beside_test_is_a_part_of_its_own(tmp_path: Path) -> None:
+    for part, count in (("train", 3), ("val", 2), ("test", 1)):
+        _fill(tmp_path / part / "cat", count)
+        _fill(tmp_path / part / "dog", count)
+    data = load(tmp_path)
+    assert data.validation is not None
+    assert (len(data.train), len(data.validation), len(data.test)) == (6, 4, 2)
+    assert all(path.is_relative_to(tmp_path / "val") for path in data.validation.images)
 
 
 def test_train_folder_alone_is_split(tmp_path: Path) -> None:
@@ -127,3 +137,18 @@ def test_photographs_are_turned_upright(tmp_path: Path) -> None:
     data = load(tmp_path, holdout=0.5)
     sizes = {data.train.image(i).size for i in range(2)} | {data.test.image(i).size for i in range(2)}
     assert sizes == {(12, 10), (10, 12)}
+
+
+@pytest.mark.parametrize("holdout", [0.0, 1.0])
+def test_share_to_hold_out(tmp_path: Path, holdout: float) -> None:
+    _fill(tmp_path / "cat", 2)
+    _fill(tmp_path / "dog", 2)
+    with pytest.raises(DataError, match=rf"^holdout: expected a share between 0 and 1, found {holdout:g}$"):
+        load(tmp_path, holdout=holdout)
+
+
+def test_names_of_classes_that_no_task_file_holds(tmp_path: Path) -> None:
+    _fill(tmp_path / "cat", 2)
+    _fill(tmp_path / "do\ng", 2)
+    with pytest.raises(DataError, match=r"^label: expected 1 to 200 printable characters, found 'do\\ng'$"):
+        load(tmp_path)

@@ -33,7 +33,7 @@ def test_demo_sets_load_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_source_is_one_sentence() -> None:
-    with pytest.raises(DataError, match=r"^data: expected a folder or one of digits, .*, found 'nowhere'$"):
+    with pytest.raises(DataError, match=r"^data: expected a folder, a table .* or one of digits, .*, found 'nowhere'$"):
         load("nowhere")
 
 
