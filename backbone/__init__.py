@@ -1,5 +1,6 @@
 """Networks and prompts: loading, preprocessing and the prompted forward. Knows nothing of names, versions or HTTP."""
 
+from .attention import class_token_attention
 from .backbone import Backbone
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
@@ -14,6 +15,7 @@ __all__ = [
     "Prefix",
     "Preprocess",
     "UnsupportedBackbone",
+    "class_token_attention",
     "decode_image",
     "load",
     "wrap",

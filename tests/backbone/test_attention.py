@@ -1,0 +1,81 @@
+"""Attention weights of the class token, against a computation by hand and against the network itself."""
+
+from typing import Any
+
+import families
+import pytest
+import torch
+
+import backbone
+from backbone import Backbone, BackboneError, UnsupportedBackbone, class_token_attention
+
+VARIANTS = ["plain", "dinov2-registers", "query-key-norm", "no-bias", "deit-distilled", "map-with-class"]
+KINDS = ["none", "shallow", "deep"]
+
+
+def network(variant: str) -> Backbone:
+    return backbone.wrap(families.build(variant), name=variant, device="cpu")
+
+
+def images() -> torch.Tensor:
+    return torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_sum_to_one_over_all_tokens(variant: str, kind: str) -> None:
+    net = network(variant)
+    model: Any = net.model
+    tokens = model.num_prefix_tokens + 16 + (0 if kind == "none" else 5)
+    for layer in (0, 1, -1):
+        weights = class_token_attention(net, images(), families.prompts(net, kind, 5), layer=layer)
+        assert weights.shape == (2, 4, tokens)
+        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 4))
+        assert weights.min() >= 0
+
+
+def test_first_layer_by_hand() -> None:
+    net = network("plain")
+    model: Any = net.model
+    (prompt,) = families.prompts(net, "shallow", 5)
+    embedded = model._pos_embed(model.patch_embed(images()))
+    block = model.blocks[0]
+    for row, found in enumerate(class_token_attention(net, images(), [prompt], layer=0)):
+        tokens = block.norm1(torch.cat((embedded[row, :1], prompt, embedded[row, 1:])))
+        q, k, _ = (tokens @ block.attn.qkv.weight.T + block.attn.qkv.bias).split(32, dim=-1)
+        for head in range(4):
+            part = slice(8 * head, 8 * head + 8)
+            scores = torch.stack([q[0, part] @ key / 8**0.5 for key in k[:, part]])
+            expected = scores.exp() / scores.exp().sum()
+            torch.testing.assert_close(found[head], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", ["plain", "query-key-norm", "dinov2-registers"])
+def test_weights_are_those_that_the_network_uses(variant: str, kind: str) -> None:
+    """The class token's attention output is the weighted sum of the values."""
+    net = network(variant)
+    model: Any = net.model
+    attn, taken = model.blocks[2].attn, []
+    attn.register_forward_hook(lambda _, inputs, output: taken.append((inputs[0], output)))
+    prompts = families.prompts(net, kind, 5)
+    net.features(images(), prompts, form="tokens")
+    (h, output), *_ = taken
+    weights = class_token_attention(net, images(), prompts, layer=2)
+    values = attn.qkv(h)[..., 64:].unflatten(-1, (4, 8)).transpose(1, 2)
+    mixed = (weights[:, :, None] @ values).transpose(1, 2).flatten(1)
+    torch.testing.assert_close(attn.proj(attn.norm(mixed)), output[:, 0], atol=1e-5, rtol=1e-4)
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    net = network("plain")
+    class_token_attention(net, images())
+    with pytest.raises(BackboneError, match="prompts: expected"):
+        class_token_attention(net, images(), [torch.zeros(1, 32)] * 2)
+    assert not any(module._forward_pre_hooks for module in net.model.modules())
+
+
+@pytest.mark.parametrize("variant", ["swin", "average-no-class"])
+def test_a_class_token_is_needed(variant: str) -> None:
+    with pytest.raises(UnsupportedBackbone, match=rf"^backbone: expected a ViT with a class token, found '{variant}'$"):
+        class_token_attention(network(variant), images())
