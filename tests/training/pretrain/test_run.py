@@ -8,7 +8,8 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from training.pretrain import PretrainConfig, run
+from training.pretrain.config import PretrainConfig
+from training.pretrain.loop import run
 from training.pretrain.checkpoint import load_state
 from training.pretrain.images import seeded
 from training.pretrain.loop import Worker
