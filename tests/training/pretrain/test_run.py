@@ -8,11 +8,10 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from training.pretrain.config import PretrainConfig
-from training.pretrain.loop import run
 from training.pretrain.checkpoint import load_state
+from training.pretrain.config import PretrainConfig
 from training.pretrain.images import seeded
-from training.pretrain.loop import Worker
+from training.pretrain.loop import Worker, run
 from training.pretrain.model import Pretraining, draw_kept
 from training.pretrain.optimizers import schedule
 from training.pretrain.pool import ensure_pool
