@@ -17,7 +17,7 @@ from .own_backbone import OwnBackbone, blocks
 
 class Adapter(OwnBackbone):
     name = "adapter"
-    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"reduction", "adapter_init"})
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:

@@ -16,7 +16,7 @@ class Bias(OwnBackbone):
     """Trains what is called a bias: those of linear layers and norms, and Swin's tables of relative-position bias."""
 
     name = "bias"
-    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.005, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.02, "weight_decay": 0.01}
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__(backbone, classes, recipe, generator)

@@ -23,7 +23,7 @@ class Full(OwnBackbone):
 
     name = "full"
     stochastic = True
-    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.001, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.004, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"dropout"})
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:

@@ -18,7 +18,7 @@ class LoRA(OwnBackbone):
     """Adapts the fused query-key-value layer of every block, and the output projection where the recipe says so."""
 
     name = "lora"
-    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"rank", "alpha", "lora_targets"})
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:

@@ -16,7 +16,7 @@ from .own_backbone import OwnBackbone, blocks
 
 class Partial(OwnBackbone):
     name = "partial-k"
-    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.001, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "head_lr": 0.02, "weight_decay": 0.01}
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__(backbone, classes, recipe, generator)

@@ -31,7 +31,7 @@ class Sidetune(Method):
 
     name = "sidetune"
     served = False
-    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.001, "head_lr": 0.1, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.004, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"side_weights"})
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
