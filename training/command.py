@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 METHOD_HELP = """vpt-deep (the default), vpt-shallow, linear or mlp-3, which can be served; partial-1, bias, adapter,
 lora, sidetune or full, which write a checkpoint. Other numbers are layers."""
+DATA_HELP = """A folder of class folders, a table (.csv, .tsv, .parquet), torchvision:NAME:FOLDER, hf:NAME, hf:FOLDER,
+digits, or a demo set."""
+AUGMENT_HELP = """Training images: none (as served, the default), vtab (plain resize), fgvc (random crop and flip) or
+timm. Held-out images are always preprocessed as served."""
 NOT_IN_RECIPE = frozenset({"out", "recipe", "samples", "device"})
 
 
 def train(
     out: Annotated[Path, typer.Option(help="Task file or checkpoint to write.")],
-    data: Annotated[str | None, typer.Argument(help="A folder of class folders, 'digits', or a demo set.")] = None,
+    data: Annotated[str | None, typer.Argument(help=DATA_HELP)] = None,
     task: Annotated[str | None, typer.Option(help="Name of the task.")] = None,
     method: Annotated[str | None, typer.Option(help=METHOD_HELP)] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file of these options; flags win over it.")] = None,
@@ -48,8 +52,21 @@ def train(
     alpha: Annotated[float | None, typer.Option(help="lora: scale times the rank (16).")] = None,
     lora_targets: Annotated[str | None, typer.Option(help="lora: qkv (the default), proj or qkv+proj.")] = None,
     side_weights: Annotated[Path | None, typer.Option(help="sidetune: local AlexNet weights.")] = None,
+    image_column: Annotated[str | None, typer.Option(help="Table: column of images (image).")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Table: column of labels (label).")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Table: column of parts (split, if there is one).")] = None,
+    label_separator: Annotated[str | None, typer.Option(help="Between labels in a cell; makes it multi-label.")] = None,
+    shots: Annotated[int | None, typer.Option(help="Learn from so many images of each class.")] = None,
+    fraction: Annotated[float | None, typer.Option(help="Learn from this share of each class.")] = None,
+    measure_on: Annotated[str | None, typer.Option(help="test (the default) or validation.")] = None,
+    validation: Annotated[float | None, typer.Option(help="Validation part: share, or number of images (0.2).")] = None,
+    augment: Annotated[str | None, typer.Option(help=AUGMENT_HELP)] = None,
+    crop_scale: Annotated[float | None, typer.Option(help="timm: least share of the area in a crop (0.08).")] = None,
+    color_jitter: Annotated[float | None, typer.Option(help="timm: strength of changes of colour (0.4).")] = None,
+    auto_augment: Annotated[str | None, typer.Option(help="timm: a policy, such as rand-m9-mstd0.5.")] = None,
+    random_erase: Annotated[float | None, typer.Option(help="timm: probability of an erased rectangle.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes initial values, order and split.")] = None,
-    holdout: Annotated[float | None, typer.Option(help="Share to hold out of a folder without test/.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share to hold out of a source without test part.")] = None,
     description: Annotated[str | None, typer.Option(help="Free text for the task file.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Folder for three held-out images.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -74,14 +91,17 @@ def _run(
 ) -> None:
     from backbone import load as load_backbone
 
-    from .datasets import load as load_data
+    from .datasets import balance
+    from .reading import read_data
     from .samples import save_samples
 
     recipe = resolve(given, file)
     _check_out(out)
-    data = load_data(recipe.data, seed=recipe.seed, holdout=recipe.holdout)
+    data = read_data(recipe)
     for sentence in data.skipped:
         console.print(f"skipped {sentence}", style="yellow", markup=False, highlight=False)
+    for line in balance(data):
+        console.print(line, markup=False, highlight=False)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
     task = _train(network, data, recipe, console)
     task.save(out)
@@ -106,20 +126,21 @@ def resolve(given: dict[str, Any], file: Path | None) -> Recipe:
 
 
 def _check_used(given: dict[str, Any], recipe: Recipe, uses: frozenset[str]) -> None:
-    """Refuse a flag that the method does not read; a file may serve several methods."""
+    """Refuse a flag that nothing reads; a file may serve several methods."""
     from .errors import TrainingError
-    from .recipe import METHOD_FIELDS
 
-    for name in sorted((METHOD_FIELDS - uses) & given.keys()):
-        raise TrainingError(f"{name}: expected no value, which {recipe.method} does not use, found {given[name]!r}")
+    unread = recipe.unread(uses)
+    for name in sorted(unread.keys() & given.keys()):
+        raise TrainingError(f"{name}: expected no value, which {unread[name]} does not use, found {given[name]!r}")
 
 
 def summary(task: TaskFile | Checkpoint, out: Path) -> str:
     """What was reached and where it lies, for people."""
-    manifest, metrics = task.manifest, task.manifest.metrics
+    manifest, metrics = task.manifest, dict(task.manifest.metrics)
+    images = metrics.pop("held_out_images")
+    reached = ", ".join(f"{name.replace('_', ' ').replace('f1', 'F1')} {value:.3f}" for name, value in metrics.items())
     return (
-        f"{manifest.task}: accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['macro_f1']:.3f} "
-        f"on {metrics['held_out_images']:.0f} held-out images ({manifest.method}, {manifest.backbone})\n"
+        f"{manifest.task}: {reached} on {images:.0f} held-out images ({manifest.method}, {manifest.backbone})\n"
         f"wrote {out} ({out.stat().st_size / 1000:.0f} kB){_not_served(task)}"
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -15,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from .errors import TrainingError
 from .images import Inputs
 from .methods import Method
+from .objectives import loss_of
 from .recipe import Recipe
 from .seeding import seeded
 
@@ -43,11 +43,11 @@ def fit(
     generator: torch.Generator,
     on_step: Callable[[Step], None] = ignore,
 ) -> None:
-    """Minimise the cross-entropy of `method` on `inputs`, in place.
+    """Minimise the loss of `method` on `inputs`, in place.
 
     Args:
         inputs: rows as `method.prepare` gives them.
-        targets: (rows,) label indices.
+        targets: (rows,) label indices, or (rows, labels) zeros and ones; see `objectives`.
         generator: orders the rows of every epoch.
 
     Raises:
@@ -59,7 +59,7 @@ def fit(
     method.train()
     with seeded(generator):  # for dropout and stochastic depth
         for number, (epoch, rows, batch) in enumerate(_batches(inputs, recipe, generator)):
-            loss = F.cross_entropy(method(batch), targets[rows].to(method.backbone.device))
+            loss = loss_of(method(batch), targets[rows].to(method.backbone.device))
             _descend(loss, optimizer)
             schedule.step()
             on_step(Step(number, epoch, len(rows), _finite(loss.item(), epoch, recipe)))
@@ -99,7 +99,7 @@ def _batches(inputs: Inputs, recipe: Recipe, generator: torch.Generator) -> Iter
     """Epoch, row numbers and rows of every batch; each epoch has all rows in a new order."""
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(inputs), generator=generator).split(recipe.batch_size)
-        for rows, batch in zip(order, inputs.batches(order), strict=True):
+        for rows, batch in zip(order, inputs.of_epoch(epoch).batches(order), strict=True):
             yield epoch, rows, batch
 
 

@@ -28,6 +28,10 @@ class Inputs(Protocol):
         """One tensor (len(rows), ...) for every tensor of row numbers."""
         ...
 
+    def of_epoch(self, epoch: int, /) -> Inputs:
+        """The rows as this epoch sees them, counted from 0; random augmentation differs from epoch to epoch."""
+        ...
+
 
 class InMemory:
     """Rows of one tensor."""
@@ -40,6 +44,9 @@ class InMemory:
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         return (self.rows[rows] for rows in indices)
+
+    def of_epoch(self, _epoch: int, /) -> Inputs:
+        return self
 
 
 class Streamed:
@@ -58,6 +65,9 @@ class Streamed:
                 ready, ahead = ahead, [] if rows is None else [pool.submit(self._row, int(i)) for i in rows]
                 if ready:
                     yield torch.stack([row.result() for row in ready])
+
+    def of_epoch(self, _epoch: int, /) -> Inputs:
+        return self
 
     def _row(self, index: int) -> Tensor:
         return self.preprocess(self.examples.image(index))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 from torch import Tensor
 
 from backbone import Backbone
@@ -13,31 +13,68 @@ from prompts_store import TaskFile
 
 from .images import Inputs, in_order
 from .methods import Method
+from .objectives import is_multi_label
 
 BATCH = 64
 
+TOLERANCE = {"accuracy": 0.0, "mean_average_precision": 0.0005}
+"""By how much the first of the metrics may fall for a task to count as good as before."""
+
 
 def predict(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
-    """The index of the most likely label of every image, (images,)."""
+    """The logits of every image, (images, labels)."""
     head = task.head.to(backbone.device, torch.float32)
-    return _choices(lambda batch: head(backbone.features(batch, task.prompts).float()), images)
+    return _logits(lambda batch: head(backbone.features(batch, task.prompts).float()), images)
 
 
 def predict_live(method: Method, images: Inputs) -> Tensor:
     """The same by a method in hand, in evaluation mode."""
-    return _choices(method, method.prepare(images))
+    return _logits(method, method.prepare(images))
 
 
-def _choices(logits: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
+def _logits(forward: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
     with torch.inference_mode():
         batches = inputs.batches(in_order(len(inputs), BATCH))
-        return torch.cat([logits(batch).argmax(dim=1).cpu() for batch in batches])
+        return torch.cat([forward(batch).cpu() for batch in batches])
 
 
-def measure(predicted: Tensor, targets: Tensor) -> dict[str, float]:
-    """Accuracy and macro-averaged F1, both in [0, 1], and the number of held-out images."""
+def measure(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """Metrics in [0, 1] and the number of held-out images.
+
+    Args:
+        targets: (images,) for accuracy and macro F1; (images, labels) for mean average precision, micro and macro F1,
+            where a label counts as given from a probability of 0.5 on.
+    """
+    metrics = _of_any_labels(logits, targets) if is_multi_label(targets) else _of_one_label(logits, targets)
+    return {**metrics, "held_out_images": float(len(targets))}
+
+
+def as_good(metrics: dict[str, float], before: dict[str, float]) -> bool:
+    """The first of the metrics has not fallen."""
+    first = next(iter(before))
+    return metrics[first] >= before[first] - TOLERANCE[first]
+
+
+def _of_one_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    predicted = logits.argmax(dim=1)
     return {
         "accuracy": float(accuracy_score(targets, predicted)),
         "macro_f1": float(f1_score(targets, predicted, average="macro")),
-        "held_out_images": float(len(targets)),
     }
+
+
+def _of_any_labels(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    given = logits >= 0
+    return {
+        "mean_average_precision": _mean_average_precision(logits, targets),
+        "micro_f1": float(f1_score(targets, given, average="micro", zero_division=0)),
+        "macro_f1": float(f1_score(targets, given, average="macro", zero_division=0)),
+    }
+
+
+def _mean_average_precision(logits: Tensor, targets: Tensor) -> float:
+    """Over the labels that a held-out image has; for the others it is not defined."""
+    present = targets.any(dim=0)
+    if not present.any():
+        return 0.0
+    return float(average_precision_score(targets[:, present], logits[:, present], average="macro"))

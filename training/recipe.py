@@ -22,13 +22,28 @@ METHOD_FIELDS = frozenset(
 """Fields that only some methods read; `Method.uses` says which."""
 
 
+TIMM_FIELDS = frozenset({"crop_scale", "color_jitter", "auto_augment", "random_erase"})
+"""Fields that only timm's augmentation reads."""
+
+
 class Recipe(BaseModel):
     """How one task is trained.
 
     Learning rates are for batches of 256 and scale with the batch size (Jia et al. 2022).
 
     Attributes:
-        data: a named data set or a folder.
+        data: a source as `datasets.load` takes it.
+        image_column, label_column, split_column, label_separator: see `datasets.Columns`.
+        shots: learn from so many images of each class.
+        fraction: learn from this share of each class.
+        measure_on: the part that the metrics are of. On "validation" hyperparameters are chosen; for "test" the
+            validation part is learned from too.
+        validation: where the source has no such part, a share of the training images or, from 1 on, their number.
+        augment: what is seen of the training images (see `augment`).
+        crop_scale: least share of the image's area that a random crop keeps.
+        color_jitter: strength of random changes of brightness, contrast and saturation; an `auto_augment` replaces it.
+        auto_augment: a policy of timm, such as "rand-m9-mstd0.5".
+        random_erase: probability that a random rectangle of an image is erased.
         method: a method's name; the number in "partial-2" and "mlp-3" counts layers.
         tokens: prompt tokens per layer.
         dropout: share of activations dropped in training, of an MLP head or (full) of the backbone's MLPs.
@@ -46,6 +61,10 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    label_separator: Annotated[str, Field(min_length=1)] | None = None
     task: str
     method: str = "vpt-deep"
     backbone: str = "facet-tiny"
@@ -68,6 +87,15 @@ class Recipe(BaseModel):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    shots: Annotated[int, Field(ge=1)] | None = None
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    measure_on: Literal["test", "validation"] = "test"
+    validation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.2
+    augment: Literal["none", "vtab", "fgvc", "timm"] = "none"
+    crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.08
+    color_jitter: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.4
+    auto_augment: str | None = None
+    random_erase: Annotated[float, Field(ge=0, le=1)] = 0.0
     description: str = ""
 
     @property
@@ -87,7 +115,16 @@ class Recipe(BaseModel):
         Args:
             uses: those of METHOD_FIELDS that the method reads; the others are left out.
         """
-        return self.model_dump(mode="json", exclude=set(PLACES | (METHOD_FIELDS - uses)), exclude_none=True)
+        return self.model_dump(mode="json", exclude=set(PLACES | self.unread(uses).keys()), exclude_none=True)
+
+    def unread(self, uses: frozenset[str]) -> dict[str, str]:
+        """Fields that this recipe does not read, each with what would have to be another for it to be read."""
+        fields = dict.fromkeys(METHOD_FIELDS - uses, self.method)
+        if self.augment != "timm":
+            fields |= dict.fromkeys(TIMM_FIELDS, f"augment {self.augment}")
+        if self.measure_on != "validation":
+            fields["validation"] = f"measure_on {self.measure_on}"
+        return fields
 
     @field_serializer("side_weights")
     def _name_only(self, path: Path | None) -> str | None:

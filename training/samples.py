@@ -27,7 +27,7 @@ def _chosen(data: TaskData, count: int) -> list[int]:
 
 
 def _save(data: TaskData, index: int, folder: Path) -> Path:
-    label = re.sub(r"[^\w.-]+", "_", data.labels[data.test.targets[index]])
+    label = re.sub(r"[^\w.-]+", "_", data.names(data.test.targets[index]))
     path = folder / f"{label}-{index}.png"
     data.test.image(index).save(path)
     return path

@@ -10,6 +10,7 @@ from backbone import Backbone
 from prompts_store import TaskFile
 
 from . import methods
+from .augment import check_augment, training_inputs
 from .checkpoints import Checkpoint
 from .datasets import TaskData
 from .fit import Step, fit, ignore
@@ -29,9 +30,10 @@ def train_task(
     Raises:
         TrainingError: the method is unknown, or the loss is no longer finite.
     """
+    check_augment(methods.find(recipe.method), recipe)
     generator = torch.Generator().manual_seed(recipe.seed)
     method = methods.find(recipe.method)(backbone, len(data.labels), recipe, generator)
     method.to(backbone.device)
-    inputs = method.prepare(prepare(data.train, backbone.preprocess))
-    fit(method, inputs, torch.tensor(data.train.targets), recipe, generator, on_step)
+    inputs = method.prepare(training_inputs(data.train, backbone.preprocess, recipe))
+    fit(method, inputs, data.targets(data.train), recipe, generator, on_step)
     return write(method, data, recipe, prepare(data.test, backbone.preprocess))

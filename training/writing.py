@@ -14,7 +14,7 @@ from .checkpoints import Checkpoint
 from .datasets import TaskData
 from .images import Inputs
 from .methods import Method
-from .metrics import measure, predict, predict_live
+from .metrics import as_good, measure, predict, predict_live
 from .recipe import Recipe
 
 
@@ -24,7 +24,7 @@ def write(method: Method, data: TaskData, recipe: Recipe, images: Inputs) -> Tas
     Args:
         images: the preprocessed held-out images.
     """
-    manifest, targets = _manifest(method, data, recipe), torch.tensor(data.test.targets)
+    manifest, targets = _manifest(method, data, recipe), data.targets(data.test)
     if method.served:
         exact = TaskFile(manifest, method.written_prompts(), method.written_head())
         return choose_dtype(exact, method.backbone, images, targets)
@@ -33,12 +33,12 @@ def write(method: Method, data: TaskData, recipe: Recipe, images: Inputs) -> Tas
 
 
 def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
-    """The task in float16 if, read back, it is as accurate on the held-out images, else as it is."""
+    """The task in float16 if, read back, it does as well on the held-out images, else as it is."""
     exact_metrics = measure(predict(exact, backbone, images), targets)
     half = _as_half(exact)
     if half is not None:
         half_metrics = measure(predict(half, backbone, images), targets)
-        if half_metrics["accuracy"] >= exact_metrics["accuracy"]:
+        if as_good(half_metrics, exact_metrics):
             return with_metrics(half, half_metrics)
     return with_metrics(exact, exact_metrics)
 
@@ -64,7 +64,7 @@ def _manifest(method: Method, data: TaskData, recipe: Recipe) -> Manifest:
         tokens=_tokens(prompts),
         head="linear" if len(method.written_head().layers) == 1 else "mlp",
         labels=data.labels,
-        activation="softmax",
+        activation="sigmoid" if data.multi_label else "softmax",
         data=data.summary,
         recipe=recipe.hyperparameters(method.uses),
         metrics={},

@@ -114,6 +114,18 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
         (["digits", "--task", "t", "--method", "full", "--tokens", "3"], "tokens: expected no value, which full does"),
         (["digits", "--task", "t", "--method", "partial-99"], "method: expected partial-1 to partial-"),
         (["digits", "--task", "t", "--tokens", "0"], "tokens: expected at least 1 for vpt-deep, found 0"),
+        (["digits", "--task", "t", "--crop-scale", "0.5"], "crop_scale: expected no value, which augment none does"),
+        (["digits", "--task", "t", "--validation", "9"], "validation: expected no value, which measure_on test does"),
+        (
+            ["digits", "--task", "t", "--label-column", "x"],
+            "label_column: expected no value, which digits does not use",
+        ),
+        (
+            ["digits", "--task", "t", "--shots", "500"],
+            "shots: expected at most 100, the training images of class '0', found 500",
+        ),
+        (["torchvision:CIFAR10:none", "--task", "t"], "expected the files of torchvision's CIFAR10 in none"),
+        (["none.csv", "--task", "t"], "data: expected a table, found no file at none.csv"),
         (["digits", "--task", "t", "--backbone", "resnet18"], "backbone: expected one of"),
         (["digits", "--task", "t", "--device", "abacus"], "device: expected"),
     ],
@@ -133,3 +145,49 @@ def test_place_to_write_is_checked_before_the_training(tmp_path: Path) -> None:
     code, _, stderr = _run("digits", "--task", "t", "--out", tmp_path / "none" / "t.safetensors")
     assert code == 1
     assert stderr.startswith("facet train: out: expected a file name in a folder that exists, found ")
+
+
+def test_table_of_several_labels_with_columns_of_its_own(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    assert colours.parent == tmp_path
+    table = tmp_path / "t.csv"
+    rows = [f"colours/{c}/{n}.png|{c} any|{'train' if n < 4 else 'test'}" for c in ("red", "blue") for n in range(5)]
+    table.write_text("\n".join(["file,kinds,part", *rows]).replace("|", ","))
+    out = tmp_path / "t.safetensors"
+    code, stdout, stderr = _run(
+        *(table, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--method", "linear", "--epochs", 2),
+        *("--image-column", "file", "--label-column", "kinds", "--split-column", "part", "--label-separator", " "),
+        *("--device", "cpu"),
+    )
+    assert code == 0, stderr
+    manifest = TaskFile.load(out).manifest
+    assert (manifest.labels, manifest.activation) == (("any", "blue", "red"), "sigmoid")
+    assert manifest.data == "table t.csv, 8 training and 2 held-out images"
+    assert {"mean_average_precision", "micro_f1", "macro_f1", "held_out_images"} == set(manifest.metrics)
+    assert f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, micro F1 " in stdout
+    assert "3 labels with 4 to 8 training images each" in stderr
+
+
+def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.safetensors"
+    code, _, stderr = _run(
+        *(colours, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--epochs", 1, "--device", "cpu"),
+        *("--shots", 3, "--measure-on", "validation", "--validation", 2, "--augment", "timm", "--crop-scale", 0.5),
+        *("--color-jitter", 0.1, "--auto-augment", "rand-m3", "--random-erase", 0.25),
+    )
+    assert code == 0, stderr
+    manifest = TaskFile.load(out).manifest
+    assert manifest.data == "folder colours, 4 training and 2 held-out images"
+    given = {"shots": 3, "measure_on": "validation", "validation": 2, "augment": "timm", "crop_scale": 0.5}
+    given |= {"color_jitter": 0.1, "auto_augment": "rand-m3", "random_erase": 0.25}
+    assert given.items() <= manifest.recipe.items()
+
+
+def test_share_of_the_training_images(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.safetensors"
+    code, _, stderr = _run(
+        *(colours, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--method", "linear", "--epochs", 1),
+        *("--fraction", 0.5, "--device", "cpu"),
+    )
+    assert code == 0, stderr
+    assert TaskFile.load(out).manifest.data == "folder colours, 4 training and 2 held-out images"
+    assert "data: folder colours, 4 training and 2 held-out images; 2 classes with 2 training images each" in stderr

@@ -22,6 +22,7 @@ class Linear(Method):
     """
 
     name = "linear"
+    extracts = True
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.1, "weight_decay": 0.01}
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:

@@ -22,12 +22,14 @@ class Method(nn.Module):
 
     Attributes:
         name: as in the recipe; "-k" at its end stands for "-" and a number.
+        extracts: it computes the features of the training images once, before the training.
         served: what it learns fits in a task file, to be served from the shared backbone.
         defaults: values of the recipe that suit this method.
         uses: those of `recipe.METHOD_FIELDS` that it reads.
     """
 
     name: ClassVar[str]
+    extracts: ClassVar[bool] = False
     served: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()
