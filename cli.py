@@ -5,7 +5,10 @@ import typer
 from bench.command import app as bench
 from service.client_command import predict, push, tasks
 from service.command import serve
+from training.ablation.command import ablate
+from training.attention.command import attention
 from training.command import train
+from training.embedding.command import tsne
 from training.pretrain.command import pretrain
 
 app = typer.Typer(
@@ -14,6 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, train, push, predict, tasks, pretrain):
+for command in (serve, train, push, predict, tasks, ablate, tsne, attention, pretrain):
     app.command()(command)
 app.add_typer(bench, name="bench")

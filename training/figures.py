@@ -32,19 +32,31 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write the figure atomically, in the format that the name's ending says.
+def short(name: str, longest: int = 24) -> str:
+    """A name or path that fits under an axis: its end is what tells it apart."""
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
-    Raises:
-        TrainingError: the ending is of no format that can be written.
-    """
-    content, kind = io.BytesIO(), path.suffix.removeprefix(".").lower()
-    check_format(figure, path)
-    figure.savefig(content, format=kind)
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure atomically, in the format that the name's ending says; raises what `check_place` does."""
+    check_place(path)
+    content = io.BytesIO()
+    figure.savefig(content, format=_ending(path))
     durable.replace(path, content.getvalue())
 
 
-def check_format(figure: Figure, path: Path) -> None:
-    kinds = sorted(figure.canvas.get_supported_filetypes())
-    if path.suffix.removeprefix(".").lower() not in kinds:
+def check_place(path: Path) -> None:
+    """Find out before the work that a figure can be drawn and written.
+
+    Raises:
+        TrainingError: there is no such folder, the name's ending is of no known format, or matplotlib is missing.
+    """
+    kinds = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
+    if _ending(path) not in kinds:
         raise TrainingError(f"out: expected a name that ends in one of {', '.join(kinds)}, found {path.name!r}")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise TrainingError(f"out: expected a file name in a folder that exists, found {path}")
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.removeprefix(".").lower()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,16 +11,16 @@ from torch import Tensor
 
 from backbone import Backbone
 from prompts_store import TaskFile
+from training.augment import training_inputs
 from training.datasets import TaskData
 from training.fit import fit
-from training.images import Inputs, prepare
+from training.images import prepare
 from training.methods import find
 from training.metrics import measure, predict_live
 from training.recipe import Recipe
 from training.train import train_task
 
 from .depth import first_layers
-from .fraction import take_fraction
 from .initial import prototypes
 from .method import PromptVariant, actions_of
 from .studies import Point
@@ -31,12 +31,11 @@ def setting(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) ->
     """All that decides the outcome, as JSON values: two cells of equal setting are one."""
     return {
         "data": recipe.data,
-        "about": data.description,
+        "about": data.summary,
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
         "method": point.method,
         "variant": None if point.variant is None else point.variant.changes(),
-        "fraction": point.fraction,
         "recipe": recipe.hyperparameters(find(point.method).uses),
     }
 
@@ -45,15 +44,14 @@ def run(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dic
     """Train and measure.
 
     Returns:
-        accuracy, macro_f1, held_out_images; parameters, what was trained, the head's included; seconds.
+        accuracy, macro_f1, held_out_images; parameters, all that was trained, head included; training_images; seconds.
     """
     start = time.monotonic()
-    data = take_fraction(data, point.fraction, recipe.seed)
     if point.variant is None:
         outcome = _registered(recipe, data, backbone)
     else:
         outcome = _variant(point.variant, recipe, data, backbone)
-    return {**outcome, "seconds": round(time.monotonic() - start, 2)}
+    return {**outcome, "training_images": len(data.train), "seconds": round(time.monotonic() - start, 2)}
 
 
 def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
@@ -68,22 +66,19 @@ def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str,
 
 def _variant(variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
     generator = torch.Generator().manual_seed(recipe.seed)
-    images, targets = prepare(data.train, backbone.preprocess), torch.tensor(data.train.targets)
-    starts = _prototypes(variant, recipe, images, targets, len(data.labels), backbone)
+    starts = _prototypes(variant, recipe, data, backbone)
     method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts).to(backbone.device)
-    fit(method, images, targets, recipe, generator)
-    predicted = predict_live(method, prepare(data.test, backbone.preprocess))
-    metrics: Mapping[str, float] = measure(predicted, torch.tensor(data.test.targets))
-    return {**metrics, "parameters": _count(list(method.trained().values()))}
+    fit(method, training_inputs(data.train, backbone.preprocess, recipe), data.targets(data.train), recipe, generator)
+    logits = predict_live(method, prepare(data.test, backbone.preprocess))
+    return {**measure(logits, data.targets(data.test)), "parameters": _count(list(method.trained().values()))}
 
 
-def _prototypes(
-    variant: Variant, recipe: Recipe, images: Inputs, targets: Tensor, classes: int, backbone: Backbone
-) -> list[Tensor]:
+def _prototypes(variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone) -> list[Tensor]:
     if not variant.needs_prototypes:
         return []
     layers = first_layers(actions_of(variant, recipe.method, len(backbone.layer_dims)))
-    return prototypes(backbone, images, targets, classes, variant.init, layers)
+    images, targets = prepare(data.train, backbone.preprocess), data.targets(data.train)
+    return prototypes(backbone, images, targets, len(data.labels), variant.init, layers)
 
 
 def _count(tensors: Sequence[Tensor]) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from training.figures import COLOURS, MARKERS, new_figure
+from training.figures import COLOURS, MARKERS, new_figure, short
 
 from .report import MEAN, Row
 from .studies import Study
@@ -41,7 +41,7 @@ def draw(study: Study, rows: Sequence[Row], data: Sequence[str]) -> Figure:
 
 
 def _panel(axes: Any, study: Study, rows: Sequence[Row], name: str) -> None:
-    axes.set(title=name, xlabel=study.axis, ylabel="accuracy (%)")
+    axes.set(title=short(name), xlabel=study.axis, ylabel="accuracy (%)")
     axes.grid(axis="y", alpha=0.3)
     names = list(dict.fromkeys(row.value for row in rows if row.value))
     curves = list(dict.fromkeys(row.curve for row in rows))
@@ -70,8 +70,9 @@ def _curve(axes: Any, rows: Sequence[Row], places: Sequence[float], name: str, s
 def _ticks(axes: Any, scale: str, names: Sequence[str]) -> None:
     """Ticks at the values that were measured."""
     if scale == "names":
-        slanted = len("".join(names)) > 36
-        axes.set_xticks(range(len(names)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center")
+        shown = [short(value) for value in names]
+        slanted = len("".join(shown)) > 36
+        axes.set_xticks(range(len(names)), shown, rotation=30 if slanted else 0, ha="right" if slanted else "center")
         axes.set_xlim(-0.6, len(names) - 0.4)
         return
     if scale == "log" and all(float(value) > 0 for value in names):

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from backbone import Backbone
 from backbone import load as load_backbone
 from prompts_store import durable
 from training.datasets import TaskData
-from training.datasets import load as load_data
-from training.errors import TrainingError
+from training.errors import DataError, TrainingError
 from training.figures import save
+from training.reading import read_data
 from training.recipe import Recipe
 
 from .cells import run, setting
@@ -24,8 +23,11 @@ from .results import Results
 from .settings import Settings
 from .studies import Facts, Point, Study, plan
 
-Load = Callable[[str, Path | None], Backbone]
-"""A backbone of a name and a local checkpoint."""
+DATA_FIELDS = {
+    *("data", "image_column", "label_column", "split_column", "label_separator"),
+    *("seed", "holdout", "shots", "fraction", "measure_on", "validation"),
+}
+"""Fields of a recipe that decide which images are learned from and measured on."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,31 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Cell:
+    """One training."""
+
     point: Point
     recipe: Recipe
-    data: TaskData
-    backbone: Backbone
+
+
+class Sources:
+    """Backbones and data by recipe; every backbone stays loaded, and the data that was asked for last."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._backbones: dict[tuple[str, Path | None], Backbone] = {}
+        self._data: dict[str, TaskData] = {}
+
+    def backbone(self, recipe: Recipe) -> Backbone:
+        key = (recipe.backbone, recipe.checkpoint)
+        if key not in self._backbones:
+            self._backbones[key] = load_backbone(key[0], checkpoint=key[1], device=self.device)
+        return self._backbones[key]
+
+    def data(self, recipe: Recipe) -> TaskData:
+        key = json.dumps(recipe.model_dump(include=DATA_FIELDS), sort_keys=True)
+        if key not in self._data:
+            self._data = {key: read_data(recipe)}
+        return self._data[key]
 
 
 def run_study(wanted: Wanted, out: Path, report: Callable[[str], None]) -> tuple[list[Path], int]:
@@ -68,49 +91,47 @@ def run_study(wanted: Wanted, out: Path, report: Callable[[str], None]) -> tuple
     Raises:
         TrainingError: something is wrong with what is wanted, or no cell succeeded.
     """
-    load = cache(lambda name, checkpoint: load_backbone(name, checkpoint=checkpoint, device=wanted.device))
-    total = sum(1 for _ in plan_cells(wanted, load))  # what is wrong comes out before the first training
+    sources = Sources(wanted.device)
+    cells = [cell for source in wanted.data for seed in wanted.seeds for cell in _cells(wanted, source, seed, sources)]
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out / f"{wanted.study.name}.jsonl")
     measured = []
-    for number, cell in enumerate(plan_cells(wanted, load), start=1):
-        outcome, line = _measure(cell, results)
-        report(f"[{number}/{total}] {line}")
+    for number, cell in enumerate(cells, start=1):
+        outcome, line = _measure(cell, results, sources)
+        report(f"[{number}/{len(cells)}] {line}")
         measured += [] if outcome is None else [_measured(cell, outcome)]
     if not measured:
         raise TrainingError(f"study {wanted.study.name}: expected a training that succeeds, found none")
-    return write(wanted, measured, out), total - len(measured)
+    return write(wanted, measured, out), len(cells) - len(measured)
 
 
-def plan_cells(wanted: Wanted, load: Load) -> Iterator[Cell]:
-    """Every cell of the study; images of one data set at a time are in memory."""
-    for source in wanted.data:
-        for seed in wanted.seeds:
-            yield from _cells_of(wanted, source, seed, load)
-
-
-def _cells_of(wanted: Wanted, source: str, seed: int, load: Load) -> Iterator[Cell]:
+def _cells(wanted: Wanted, source: str, seed: int, sources: Sources) -> Iterator[Cell]:
+    """The cells of one data set and seed; what is wrong with them comes out here, before the first training."""
     common = wanted.settings.recipe(Point("", "", "linear"), source, seed)
-    data = load_data(source, seed=seed, holdout=common.holdout)
+    data = sources.data(common)
+    if data.multi_label:
+        raise DataError(f"data: expected one label for each image, found the multi-label set {source}")
     # where backbones are compared there is no common one
-    layers = len(load(common.backbone, common.checkpoint).layer_dims) if wanted.study.of_prompts else 0
+    layers = len(sources.backbone(common).layer_dims) if wanted.study.of_prompts else 0
     points = plan(wanted.study, wanted.methods, wanted.values, Facts(layers, len(data.labels)))
     wanted.settings.check(wanted.study.name, points)
     for point in points:
-        recipe = wanted.settings.recipe(point, source, seed)
-        yield Cell(point, recipe, data, load(recipe.backbone, recipe.checkpoint))
+        cell = Cell(point, wanted.settings.recipe(point, source, seed))
+        sources.backbone(cell.recipe)
+        yield cell
 
 
-def _measure(cell: Cell, results: Results) -> tuple[dict[str, float] | None, str]:
+def _measure(cell: Cell, results: Results, sources: Sources) -> tuple[dict[str, float] | None, str]:
     """The outcome of a cell, found or trained, and a line about it; None where the training failed."""
     point, recipe = cell.point, cell.recipe
     name = " ".join(part for part in (recipe.data, point.curve, point.value, f"seed {recipe.seed}") if part)
-    key = setting(point, recipe, cell.data, cell.backbone)
+    data, backbone = sources.data(recipe), sources.backbone(recipe)
+    key = setting(point, recipe, data, backbone)
     outcome = results.find(key)
     if outcome is not None:
         return outcome, f"{name}: accuracy {outcome['accuracy']:.3f} (finished before)"
     try:
-        outcome = run(point, recipe, cell.data, cell.backbone)
+        outcome = run(point, recipe, data, backbone)
     except TrainingError as error:
         return None, f"{name}: failed: {error}"
     results.add(key, outcome)

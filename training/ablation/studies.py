@@ -28,7 +28,6 @@ class Point:
         curve: name of the curve.
         variant: None for the method as it is registered.
         changes: of the recipe.
-        fraction: share of the training images that is used.
     """
 
     value: str
@@ -36,7 +35,6 @@ class Point:
     method: str
     variant: Variant | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
-    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def _fraction(method: str, value: str, _: Facts) -> list[Point]:
     share = _number("fraction", value)
     if not 0 < share <= 1:
         raise TrainingError(f"fraction: expected a number above 0, at most 1, found {value!r}")
-    return [Point(value, method, method, fraction=share)]
+    return [Point(value, method, method, changes={"fraction": share})]
 
 
 def _backbone(method: str, value: str, _facts: Facts) -> list[Point]:
@@ -163,8 +161,8 @@ def _switch(name: str, convert: Callable[[str, str], Any] = lambda _, value: val
 
 
 def _integer(name: str, value: str) -> int:
-    if not value.isdecimal():
-        raise TrainingError(f"{name}: expected a whole number, found {value!r}")
+    if not value.isdecimal() or not int(value):
+        raise TrainingError(f"{name}: expected a whole number from 1, found {value!r}")
     return int(value)
 
 
@@ -180,6 +178,7 @@ def _always(*values: str) -> Callable[[Facts], tuple[str, ...]]:
 
 
 _DEEP = ("vpt-deep", "linear")
+_ALL = ("vpt-deep", "linear", "full")
 _BOTH = ("vpt-shallow", "vpt-deep", "linear")
 _LOCATIONS = ("prepend", "add", "add-1", "prepend-pixel", "pad", "below")
 _INITS = ("uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-nofirstl")
@@ -196,8 +195,8 @@ STUDIES: dict[str, Study] = {
         Study("shared", "prompts of the layers", "names", _DEEP, _always("own", "shared"), _shared),
         Study("projected", "width of the prompts", "names", _DEEP, _always("4", "16", "64", "none"), _projected),
         Study("dropout", "prompt dropout", "linear", _DEEP, _always("0", "0.1", "0.3"), _switch("dropout", _number)),
-        Study("fraction", "share of the training images", "linear", (*_DEEP, "full"), _always(*_FRACTIONS), _fraction),
-        Study("backbone", "backbone", "names", (*_DEEP, "full"), _always(), _backbone),
+        Study("fraction", "share of the training images", "linear", _ALL, _always(*_FRACTIONS), _fraction, False),
+        Study("backbone", "backbone", "names", _ALL, _always(), _backbone, False),
     )
 }
 """The studies by name."""

@@ -1,0 +1,218 @@
+"""`facet tsne` and `facet attention` as a user types them, on the embedded architecture with random weights."""
+
+from pathlib import Path
+
+import families
+import numpy as np
+import pytest
+import safetensors.torch
+import timm
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+import backbone
+from backbone import class_token_attention
+from training.attention.command import attention
+from training.attention.figure import draw, picture
+from training.attention.maps import AttentionMap, attention_maps
+from training.command import resolve
+from training.datasets import load
+from training.embedding.command import tsne
+from training.errors import TrainingError
+from training.train import train_task
+
+app = typer.Typer()
+app.command()(tsne)
+app.command()(attention)
+
+
+def _run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with weights, a data set and task files."""
+    folder = tmp_path_factory.mktemp("place")
+    torch.manual_seed(0)
+    safetensors.torch.save_file(timm.create_model("facet_tiny").state_dict(), folder / "weights.safetensors")
+    rng = np.random.default_rng(0)
+    for colour in ("red", "blue"):
+        (folder / "colours" / colour).mkdir(parents=True)
+        for number in range(10):
+            noise = rng.integers(0, 60, (20, 20, 3)) + 120 * np.array([colour == "red", 0, colour == "blue"])
+            Image.fromarray(noise.astype(np.uint8)).save(folder / "colours" / colour / f"{number}.png")
+    net = backbone.load("facet-tiny", checkpoint=folder / "weights.safetensors", device="cpu")
+    for method in ("vpt-deep", "vpt-shallow", "linear", "partial-1"):
+        given = {"data": str(folder / "colours"), "task": "colours", "method": method, "epochs": 1, "holdout": 0.5}
+        recipe = resolve({**given, "seed": 3}, None)
+        data = load(recipe.data, seed=3, holdout=0.5)
+        train_task(net, data, recipe).save(folder / f"{method}.safetensors")
+    return folder
+
+
+def _tsne(place: Path, *arguments: object, files: tuple[str, ...] = ("vpt-deep",)) -> tuple[int, str, str]:
+    paths = [place / f"{name}.safetensors" for name in files]
+    weights = ("--checkpoint", place / "weights.safetensors", "--device", "cpu")
+    return _run("tsne", place / "colours", *paths, *weights, *arguments)
+
+
+def test_features_side_by_side(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tsne.png"
+    files = ("vpt-deep", "vpt-shallow", "linear", "partial-1")
+    code, stdout, stderr = _tsne(place, "--out", out, "--neighbours", 3, files=files)
+    assert code == 0, stderr
+    bare, deep, shallow, linear, partial, last = stdout.splitlines()
+    assert bare.startswith("no prompts: silhouette ")
+    assert deep.startswith("vpt-deep (vpt-deep): silhouette ")
+    assert deep.endswith(" %")
+    assert ", 3-NN accuracy " in shallow
+    assert linear.partition(":")[2] == bare.partition(":")[2]
+    assert partial.startswith("partial-1 (partial-1): ")
+    assert last == f"wrote {out}"
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_images_that_were_held_out_in_training_are_shown(place: Path, tmp_path: Path) -> None:
+    """Half of each class, drawn by the seed of the training."""
+    out = tmp_path / "figure.svg"
+    assert _tsne(place, "--out", out, "--projection", "pca")[0] == 0
+    assert "PCA of 10 held-out images" in _text(out)
+    assert _tsne(place, "--out", out, "--projection", "pca", "--images", 6, "--neighbours", 2)[0] == 0
+    assert "PCA of 6 held-out images" in _text(out)
+
+
+def _text(svg: Path) -> str:
+    """The text of a figure; matplotlib writes it as a comment beside its outlines."""
+    return svg.read_text()
+
+
+def test_seed_draws_the_images(place: Path, tmp_path: Path) -> None:
+    first, same, other = (tmp_path / f"{name}.png" for name in ("first", "same", "other"))
+    for out, seed in ((first, 0), (same, 0), (other, 1)):
+        given = ("--out", out, "--images", 6, "--neighbours", 2, "--seed", seed, "--projection", "pca")
+        assert _tsne(place, *given)[0] == 0
+    assert first.read_bytes() == same.read_bytes() != other.read_bytes()
+
+
+def test_backbone_of_the_file_or_another(place: Path, tmp_path: Path) -> None:
+    code, _, stderr = _tsne(place, "--out", tmp_path / "x.png", "--backbone", "vit_tiny_patch16_224")
+    assert code == 1
+    assert "checkpoint weights.safetensors: expected the weights of this architecture" in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--out", "x.png", "--projection", "map"), "projection: expected one of tsne, pca, umap, found 'map'"),
+        (("--out", "none/x.png"), "out: expected a file name in a folder that exists, found"),
+        (("--out", "x.txt"), "out: expected a name that ends in one of"),
+        (("--out", "x.png", "--neighbours", 0), "neighbours: expected a number from 1 to 9, found 0"),
+        (("--out", "x.png", "--device", "abacus"), "device: expected"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    arguments: tuple, sentence: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, stderr = _tsne(place, *arguments)
+    assert code == 1
+    assert sentence in stderr
+    assert "Traceback" not in stderr
+    assert not list(tmp_path.iterdir())
+
+
+# attention
+
+
+def _attention(place: Path, task: str, *arguments: object) -> tuple[int, str, str]:
+    images = [place / "colours" / colour / "0.png" for colour in ("red", "blue")]
+    weights = ("--checkpoint", place / "weights.safetensors", "--device", "cpu")
+    return _run("attention", place / f"{task}.safetensors", *images, *weights, *arguments)
+
+
+@pytest.mark.parametrize("task", ["vpt-deep", "vpt-shallow"])
+def test_attention_is_drawn(task: str, place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "attention.png"
+    code, stdout, stderr = _attention(place, task, "--out", out, "--layer", 2)
+    assert code == 0, stderr
+    red, blue, last = stdout.splitlines()
+    assert red.startswith("0.png: ")
+    assert blue.endswith(" % of the attention in layer 2 is on prompts")
+    assert last == f"wrote {out}"
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_last_layer_unless_another_is_named(place: Path, tmp_path: Path) -> None:
+    default, last, first = (
+        _attention(place, "vpt-deep", "--out", tmp_path / "x.png", *more)[1]
+        for more in ((), ("--layer", 8), ("--layer", 1))
+    )
+    assert default == last
+    assert default != first
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "sentence"),
+    [
+        ("linear", (), "task: expected one with prompts, found linear, which has none"),
+        ("partial-1", (), "expected a task"),
+        ("vpt-deep", ("--layer", 9), "layer: expected a number from 1 to 8, found 9"),
+        ("vpt-deep", ("--backbone", "resnet18"), "backbone: expected one of"),
+        ("vpt-deep", ("--device", "abacus"), "device: expected"),
+    ],
+)
+def test_mistakes_in_attention(task: str, arguments: tuple, sentence: str, place: Path, tmp_path: Path) -> None:
+    code, _, stderr = _attention(place, task, "--out", tmp_path / "x.png", *arguments)
+    assert code == 1
+    assert sentence in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_image(place: Path, tmp_path: Path) -> None:
+    code, _, stderr = _run(
+        *("attention", place / "vpt-deep.safetensors", place / "weights.safetensors", "--out", tmp_path / "x.png"),
+        *("--checkpoint", place / "weights.safetensors", "--device", "cpu"),
+    )
+    assert code == 1
+    assert "weights.safetensors: image: expected one of" in stderr
+
+
+def test_maps_are_relative_to_even_attention() -> None:
+    net = backbone.wrap(families.build("dinov2-registers"), name="x", device="cpu")
+    images, prompts = torch.randn(2, 3, 32, 32), families.prompts(net, "deep", 5)
+    weights = class_token_attention(net, images, prompts, layer=1).mean(dim=1)
+    for row, found in zip(weights, attention_maps(net, images, prompts, 2), strict=True):
+        assert found.patches.shape == (4, 4)
+        torch.testing.assert_close(found.patches.flatten(), row[10:] / row[10:].mean())
+        assert found.on_prompts == pytest.approx(row[5:10].sum().item())
+    assert attention_maps(net, images, (), 1)[0].on_prompts == 0
+    with pytest.raises(TrainingError, match=r"^layer: expected a number from 1 to 3, found 0$"):
+        attention_maps(net, images, (), 0)
+
+
+def test_picture_is_what_the_network_sees() -> None:
+    net = backbone.wrap(families.build("plain"), name="x", device="cpu")
+    original = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8))
+    exact = picture(net.preprocess(original.resize((36, 36))), net.preprocess)
+    assert exact.shape == (32, 32, 3)
+    assert 0 <= exact.min() < exact.max() <= 1
+
+
+def test_figure_of_maps_shares_a_scale_in_each_row() -> None:
+    maps = [AttentionMap(torch.full((4, 4), value), share) for value, share in ((1.0, 0.0), (3.0, 0.25))]
+    pictures = [np.zeros((32, 32, 3))]
+    figure = draw(pictures, ["a.png"], [("no prompts", maps[:1]), ("vpt-deep", maps[1:])], 3)
+    image, bare, prompted, *_ = figure.axes
+    assert [axes.get_title() for axes in (image, bare, prompted)] == [
+        "a.png",
+        "no prompts",
+        "vpt-deep\n25 % on prompts",
+    ]
+    assert bare.images[1].get_clim() == prompted.images[1].get_clim() == (0, 3)
+    assert figure.get_suptitle() == "Attention of the class token in layer 3, mean over heads"

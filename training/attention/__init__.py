@@ -1,0 +1,1 @@
+"""What the class token looks at in an image, with and without prompts: `facet attention`."""

@@ -1,0 +1,78 @@
+"""`facet attention`: where the class token looks, with the prompts of a task and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def attention(
+    task: Annotated[Path, typer.Argument(help="Task file with prompts, for a ViT.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, a row each.")],
+    out: Annotated[Path, typer.Option(help="Figure to write: .png, .pdf or .svg.")],
+    layer: Annotated[int | None, typer.Option(help="Counted from 1; the last one if not given.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Instead of the name in the task file.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Draw the attention of the class token over images, with a task's prompts and without."""
+    options = locals()  # before anything else is assigned: the options by name
+    from rich.console import Console
+
+    try:
+        _run(options)
+    except (ValueError, OSError) as error:
+        if not _is_ours(error):
+            raise
+        Console(stderr=True).print(f"facet attention: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+
+
+def _run(options: dict[str, Any]) -> None:
+    import torch
+
+    from backbone import load as load_backbone
+    from prompts_store import TaskFile
+    from training.errors import TrainingError
+    from training.figures import check_place, save
+
+    from .figure import draw, picture
+    from .maps import attention_maps
+
+    check_place(options["out"])
+    task = TaskFile.load(options["task"])
+    if not task.prompts:
+        raise TrainingError(f"task: expected one with prompts, found {task.manifest.method}, which has none")
+    name = options["backbone"] or task.manifest.backbone
+    network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
+    task.check_fits(network)
+    batch = torch.stack([network.preprocess(_image(path)) for path in options["images"]])
+    layer = len(network.layer_dims) if options["layer"] is None else options["layer"]
+    columns = [
+        ("no prompts", attention_maps(network, batch, (), layer)),
+        (task.manifest.method, attention_maps(network, batch, task.prompts, layer)),
+    ]
+    pictures = [picture(image, network.preprocess) for image in batch]
+    save(draw(pictures, [path.name for path in options["images"]], columns, layer), options["out"])
+    for path, found in zip(options["images"], columns[1][1], strict=True):
+        typer.echo(f"{path.name}: {100 * found.on_prompts:.1f} % of the attention in layer {layer} is on prompts")
+    typer.echo(f"wrote {options['out']}")
+
+
+def _image(path: Path) -> Any:
+    from backbone import ImageError, decode_image
+
+    try:
+        return decode_image(path.read_bytes())
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+
+
+def _is_ours(error: Exception) -> bool:
+    from backbone import BackboneError, ImageError
+    from prompts_store import TaskFileError
+    from training.errors import TrainingError
+
+    return isinstance(error, TrainingError | BackboneError | ImageError | TaskFileError | OSError)

@@ -1,0 +1,124 @@
+"""`facet tsne`: what prompts do to the features, to look at."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+# torch and timm take seconds to import: only the functions that need them do so
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbone import Backbone
+    from training.datasets import TaskData
+    from training.images import Inputs
+
+    from .features import Trained
+    from .figure import Panel
+
+
+DATA_HELP = """A data set, as for facet train. Its held-out images are shown: where it has no such part, those that were
+held out when the first file was trained."""
+
+
+def tsne(
+    data: Annotated[str, typer.Argument(help=DATA_HELP)],
+    files: Annotated[list[Path], typer.Argument(help="Task files and checkpoints of one backbone, a panel each.")],
+    out: Annotated[Path, typer.Option(help="Figure to write: .png, .pdf or .svg.")],
+    projection: Annotated[str, typer.Option(help="tsne, pca or umap (which needs umap-learn).")] = "tsne",
+    images: Annotated[int, typer.Option(min=3, help="At most so many of the held-out images.")] = 1000,
+    neighbours: Annotated[int, typer.Option(help="k of the k-nearest-neighbour accuracy.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the images, and begins t-SNE and UMAP.")] = 0,
+    backbone: Annotated[str | None, typer.Option(help="Instead of the name in the first file.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Show held-out images by their features: without prompts, which is what linear sees, and under each file."""
+    options = locals()  # before anything else is assigned: the options by name
+    from rich.console import Console
+
+    try:
+        _run(options)
+    except (ValueError, OSError) as error:
+        if not _is_ours(error):
+            raise
+        Console(stderr=True).print(f"facet tsne: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+
+
+def _run(options: dict[str, Any]) -> None:
+    import numpy as np
+
+    from backbone import load as load_backbone
+    from training.figures import check_place, save
+    from training.images import prepare
+
+    from .features import check_labels, read
+    from .figure import draw
+    from .projection import PROJECTIONS, check_projection
+
+    check_place(options["out"])
+    check_projection(options["projection"])
+    files = [read(path) for path in options["files"]]
+    name = options["backbone"] or files[0].manifest.backbone
+    network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
+    data = _data(options["data"], files[0])
+    for file in files:
+        check_labels(file, data)
+    shown = _chosen(data, options["images"], options["seed"])
+    targets = np.asarray(shown.targets)
+    panels = _panels(files, network, prepare(shown, network.preprocess), targets, options)
+    for panel in panels:
+        typer.echo(f"{panel.title}: {panel.separation}")
+    save(draw(panels, targets, data.labels, PROJECTIONS[options["projection"]]), options["out"])
+    typer.echo(f"wrote {options['out']}")
+
+
+def _data(source: str, file: Trained) -> TaskData:
+    """The source as it was read when this file was trained: columns of a table, and how the held-out part was drawn."""
+    from training.datasets import Columns, load
+
+    recipe: dict[str, Any] = dict(file.manifest.recipe)
+    columns = Columns(**{field.name: recipe.get(field.name) for field in fields(Columns)})
+    return load(source, seed=recipe["seed"], holdout=recipe["holdout"], columns=columns)
+
+
+def _chosen(data: TaskData, most: int, seed: int) -> Any:
+    import torch
+
+    order = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(seed))
+    return data.test.take(sorted(order[:most].tolist()))
+
+
+def _panels(
+    files: list[Trained], network: Backbone, images: Inputs, targets: np.ndarray, options: dict[str, Any]
+) -> list[Panel]:
+    from .features import extract
+    from .figure import Panel
+    from .projection import project
+    from .separation import separation
+
+    views = [("no prompts", network.features), *((_title(file), file.features(network)) for file in files)]
+    panels = []
+    for title, features in views:
+        found = extract(features, images)
+        places = project(found, options["projection"], options["seed"])
+        panels.append(Panel(title, places, separation(found, targets, options["neighbours"])))
+    return panels
+
+
+def _title(file: Trained) -> str:
+    from training.figures import short
+
+    return f"{file.manifest.method} ({short(file.path.stem, 20)})"
+
+
+def _is_ours(error: Exception) -> bool:
+    from backbone import BackboneError
+    from prompts_store import TaskFileError
+    from training.errors import TrainingError
+
+    return isinstance(error, TrainingError | BackboneError | TaskFileError | OSError)
