@@ -82,7 +82,7 @@ def train(
     except (ValueError, OSError) as error:
         if not _is_ours(error):
             raise
-        console.print(f"facet train: {error}", style="red", markup=False, highlight=False)
+        console.print(f"facet train: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -99,9 +99,9 @@ def _run(
     _check_out(out)
     data = read_data(recipe)
     for sentence in data.skipped:
-        console.print(f"skipped {sentence}", style="yellow", markup=False, highlight=False)
+        console.print(f"skipped {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for line in balance(data):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
     task = _train(network, data, recipe, console)
     task.save(out)

@@ -191,3 +191,10 @@ def test_share_of_the_training_images(colours: Path, checkpoint: Path, tmp_path:
     assert code == 0, stderr
     assert TaskFile.load(out).manifest.data == "folder colours, 4 training and 2 held-out images"
     assert "data: folder colours, 4 training and 2 held-out images; 2 classes with 2 training images each" in stderr
+
+
+def test_sentences_are_one_line_however_narrow_the_terminal(tmp_path: Path) -> None:
+    arguments = ["nowhere", "--task", "t", "--out", str(tmp_path / "t.safetensors")]
+    stderr = CliRunner().invoke(app, arguments, env={"COLUMNS": "40"}).stderr
+    assert stderr.startswith("facet train: data: expected a folder, ")
+    assert stderr.count("\n") == 1
