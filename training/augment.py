@@ -39,6 +39,9 @@ Transform = Callable[[Image.Image], Tensor]
 FEW = 256
 """Images below which worker processes cost more than they save."""
 
+MOST_WORKERS = 8
+"""Each costs memory, and a start in every epoch."""
+
 
 def training_inputs(examples: Examples, preprocess: Preprocess, recipe: Recipe) -> Inputs:
     """The training images as the recipe's `augment` says."""
@@ -48,7 +51,7 @@ def training_inputs(examples: Examples, preprocess: Preprocess, recipe: Recipe) 
     if recipe.augment == "vtab":
         return prepare(examples, plain)
     transform = crop_and_flip(plain) if recipe.augment == "fgvc" else timm_pipeline(preprocess, recipe)
-    return Augmented(examples, transform, recipe.seed, workers=0 if len(examples) < FEW else _processors() - 1)
+    return Augmented(examples, transform, recipe.seed, workers=0 if len(examples) < FEW else _workers())
 
 
 def check_augment(method: type[Method], recipe: Recipe) -> None:
@@ -149,5 +152,7 @@ def timm_pipeline(preprocess: Preprocess, recipe: Recipe) -> Transform:
     return pipeline
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _workers() -> int:
+    """One processor is left to the training itself."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors - 1, MOST_WORKERS)

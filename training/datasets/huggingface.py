@@ -43,7 +43,8 @@ class Cell:
 
 
 def load_huggingface(source: str, columns: Columns, *, seed: int, holdout: float) -> TaskData:
-    """Load its parts named train, validation and test, by their usual names; other parts are left alone.
+    """Load its parts named train, validation and test, by their usual names; other parts and those without a label are
+    left alone.
 
     Raises:
         DataError: there is no such data set here or (if online) there, or no column fits.
@@ -57,9 +58,10 @@ def load_huggingface(source: str, columns: Columns, *, seed: int, holdout: float
     parts = {
         PART_NAMES[split]: _rows(dataset, split, image, _cells(dataset, label, names), columns, multi_label)
         for split, dataset in splits.items()
-        if split in PART_NAMES
+        if split in PART_NAMES and _is_labelled(dataset, label)
     }
-    return assemble(parts, f"Hugging Face {source}", seed=seed, holdout=holdout, labels=names, multi_label=multi_label)
+    where = Path(source).resolve().name if Path(source).is_dir() else source
+    return assemble(parts, f"Hugging Face {where}", seed=seed, holdout=holdout, labels=names, multi_label=multi_label)
 
 
 def _open(source: str) -> Mapping[str, Any]:
@@ -118,6 +120,11 @@ def _is_list(feature: Any) -> bool:
 
 def _inner(feature: Any) -> Any:
     return feature.feature if _is_list(feature) else feature
+
+
+def _is_labelled(dataset: Any, label: str) -> bool:
+    """Public test parts often keep their labels back: they are missing, or -1."""
+    return any(cell not in (None, -1) for cell in dataset.with_format(None)[label])
 
 
 def _names(feature: Any) -> list[str] | None:

@@ -80,6 +80,11 @@ def test_label_outside_the_names(tmp_path: Path) -> None:
         load(source)
 
 
+def test_part_without_labels_is_left_alone(tmp_path: Path) -> None:
+    source = _saved(tmp_path / "set", {"label": COLOURS}, train={"label": [0, 1] * 4}, test={"label": [-1, -1]})
+    assert load(source, holdout=0.25).summary == "Hugging Face set, 6 training and 2 held-out images"
+
+
 def test_name_without_images(tmp_path: Path) -> None:
     source = _saved(tmp_path, {"label": ClassLabel(names=["red", "blue", "green"])}, train={"label": [0, 1] * 2})
     with pytest.raises(DataError, match=r"^class 'green': expected images, found none$"):
