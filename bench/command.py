@@ -37,5 +37,3 @@ def forward(
     if output:
         figures = {timing.name: {"median_s": timing.median, "ratio": timing.ratio(timings[0])} for timing in timings}
         output.write_text(json.dumps({"environment": where, "backbone": name, "figures": figures}, indent=2) + "\n")
-
-

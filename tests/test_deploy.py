@@ -36,5 +36,7 @@ def test_compose_publishes_on_loopback_only() -> None:
     not shutil.which("docker-compose") and not os.environ.get("CI"), reason="docker-compose is not installed"
 )
 def test_compose_file_is_valid() -> None:
-    done = subprocess.run(["docker-compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["docker-compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
