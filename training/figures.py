@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prompts_store import durable
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Of Okabe and Ito: told apart by colour-blind people too."""
+
+LETTERS_PER_INCH = 11
+"""Of matplotlib's usual size, roughly."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -33,8 +38,21 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def short(name: str, longest: int = 24) -> str:
-    """A name or path that fits under an axis: its end is what tells it apart."""
-    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+    """A name that fits under an axis; a path is told apart by its end, other names by their beginning."""
+    if len(name) <= longest:
+        return name
+    return f"…{name[1 - longest :]}" if "/" in name else f"{name[: longest - 1]}…"
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **style: Any) -> None:
+    """One legend for all panels, in as many columns as the figure is wide; the figure grows by its lines."""
+    width, height = figure.get_size_inches()
+    fitting = max(1, int(width * LETTERS_PER_INCH / (max(map(len, labels)) + 7)))
+    lines = math.ceil(len(labels) / fitting)
+    figure.set_size_inches(width, height + 0.24 * lines + 0.1)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / lines), frameon=False, **style
+    )
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from training.figures import COLOURS, MARKERS, new_figure, short
+from training.figures import COLOURS, LETTERS_PER_INCH, MARKERS, legend_below, new_figure, short
 
 from .report import MEAN, Row
 from .studies import Study
@@ -29,14 +29,13 @@ def draw(study: Study, rows: Sequence[Row], data: Sequence[str]) -> Figure:
     panels = [*([MEAN] if len(data) > 1 else []), *data]
     columns = min(3, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure = new_figure(PANEL[0] * columns, PANEL[1] * lines + 0.4)
+    figure = new_figure(PANEL[0] * columns, PANEL[1] * lines)
     grid = figure.subplots(lines, columns, squeeze=False).flatten()
     for axes, name in zip(grid, panels, strict=False):
         _panel(axes, study, [row for row in rows if name in row.accuracy], name)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    legend_below(figure, *grid[0].get_legend_handles_labels())
     return figure
 
 
@@ -45,13 +44,14 @@ def _panel(axes: Any, study: Study, rows: Sequence[Row], name: str) -> None:
     axes.grid(axis="y", alpha=0.3)
     names = list(dict.fromkeys(row.value for row in rows if row.value))
     curves = list(dict.fromkeys(row.curve for row in rows))
+    varied = len({row.curve for row in rows if row.value})
     for number, curve in enumerate(curves):
         found = [row for row in rows if row.curve == curve]
         style = {"color": COLOURS[number % len(COLOURS)], "label": curve}
         if not found[0].value:
             axes.axhline(100 * found[0].accuracy[name], linestyle="--", **style)
         else:
-            places = _places(study.scale, found, names, DODGE * (number - (len(curves) - 1) / 2))
+            places = _places(study.scale, found, names, DODGE * (number - (varied - 1) / 2))
             _curve(axes, found, places, name, study.scale, {**style, "marker": MARKERS[number % len(MARKERS)]})
     _ticks(axes, study.scale, names)
 
@@ -71,7 +71,7 @@ def _ticks(axes: Any, scale: str, names: Sequence[str]) -> None:
     """Ticks at the values that were measured."""
     if scale == "names":
         shown = [short(value) for value in names]
-        slanted = len("".join(shown)) > 36
+        slanted = (max(map(len, shown)) + 2) * len(shown) > LETTERS_PER_INCH * PANEL[0]
         axes.set_xticks(range(len(names)), shown, rotation=30 if slanted else 0, ha="right" if slanted else "center")
         axes.set_xlim(-0.6, len(names) - 0.4)
         return

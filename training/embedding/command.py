@@ -113,7 +113,8 @@ def _panels(
 def _title(file: Trained) -> str:
     from training.figures import short
 
-    return f"{file.manifest.method} ({short(file.path.stem, 20)})"
+    method, name = file.manifest.method, file.path.stem
+    return method if name == method else f"{method} ({short(name, 20)})"
 
 
 def _is_ours(error: Exception) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.figures import MARKERS, new_figure, short
+from training.figures import MARKERS, legend_below, new_figure, short
 
 from .separation import Separation
 
@@ -46,19 +46,15 @@ def draw(panels: Sequence[Panel], targets: np.ndarray, labels: Sequence[str], pr
     columns = min(4, len(panels))
     lines = math.ceil(len(panels) / columns)
     shown = [index for index in range(len(labels)) if (targets == index).any()]
-    keyed = len(shown) <= LEGEND
-    figure = new_figure(SIDE * columns, (SIDE + 0.4) * lines + (0.25 * math.ceil(len(shown) / 8) if keyed else 0))
+    figure = new_figure(SIDE * columns, (SIDE + 0.4) * lines + 0.3)
+    figure.suptitle(f"{projection} of {len(targets)} held-out images", fontsize="medium")
     grid = figure.subplots(lines, columns, squeeze=False).flatten()
     for axes, panel in zip(grid, panels, strict=False):
         _panel(axes, panel, targets, [(index, labels[index]) for index in shown])
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    figure.supxlabel(f"{projection} of {len(targets)} held-out images", fontsize="small")
-    if keyed:
-        handles, names = grid[0].get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="outside lower center", ncols=min(8, len(names)), frameon=False, markerscale=2
-        )
+    if len(shown) <= LEGEND:
+        legend_below(figure, *grid[0].get_legend_handles_labels(), markerscale=2)
     return figure
 
 
@@ -74,4 +70,4 @@ def _panel(axes: Any, panel: Panel, targets: np.ndarray, classes: Sequence[tuple
         colour = colours(number) if len(classes) <= 10 else colours(number / (len(classes) - 1))
         x, y = panel.places[targets == index].T
         marker = MARKERS[number % len(MARKERS)]
-        axes.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=short(label, 16))
+        axes.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=short(label))

@@ -145,7 +145,7 @@ def test_figure_has_a_titled_panel_for_each_method(clusters: tuple[np.ndarray, n
     assert [len(points.get_offsets()) for points in dots] == [20, 20, 20]
     np.testing.assert_allclose(dots[1].get_offsets(), features[targets == 1, :2])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["x", "y", "z"]
-    assert figure.get_supxlabel() == "PCA of 60 held-out images"
+    assert figure.get_suptitle() == "PCA of 60 held-out images"
 
 
 def test_many_classes_have_no_legend() -> None:

@@ -64,16 +64,17 @@ def _tsne(place: Path, *arguments: object, files: tuple[str, ...] = ("vpt-deep",
 
 def test_features_side_by_side(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "tsne.png"
-    files = ("vpt-deep", "vpt-shallow", "linear", "partial-1")
+    (tmp_path / "reds.safetensors").write_bytes((place / "partial-1.safetensors").read_bytes())
+    files = ("vpt-deep", "vpt-shallow", "linear", str(tmp_path / "reds"))
     code, stdout, stderr = _tsne(place, "--out", out, "--neighbours", 3, files=files)
     assert code == 0, stderr
     bare, deep, shallow, linear, partial, last = stdout.splitlines()
     assert bare.startswith("no prompts: silhouette ")
-    assert deep.startswith("vpt-deep (vpt-deep): silhouette ")
+    assert deep.startswith("vpt-deep: silhouette ")
     assert deep.endswith(" %")
     assert ", 3-NN accuracy " in shallow
     assert linear.partition(":")[2] == bare.partition(":")[2]
-    assert partial.startswith("partial-1 (partial-1): ")
+    assert partial.startswith("partial-1 (reds): ")
     assert last == f"wrote {out}"
     assert out.read_bytes().startswith(b"\x89PNG")
 
