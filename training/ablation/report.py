@@ -85,17 +85,19 @@ def markdown(study: Study, found: Sequence[Row], data: Sequence[str], seeds: Seq
     columns = [*data, *([MEAN] if len(data) > 1 else [])]
     head = ["curve", study.axis, *columns, "trained parameters"]
     lines = [head, ["---", "---", *["---:"] * (len(columns) + 1)]]
-    lines += [[row.curve, row.value, *_accuracies(row, columns), f"{row.parameters:,}"] for row in found]
+    lines += [[row.curve, row.value, *_accuracies(row, columns, len(seeds)), f"{row.parameters:,}"] for row in found]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     about = f"Accuracy on held-out images in percent, {_over(seeds)}."
     return f"# Ablation: {study.axis}\n\n{about}\n\n{table}\n"
 
 
-def _accuracies(row: Row, columns: Sequence[str]) -> list[str]:
-    return [
-        f"{100 * row.accuracy[name]:.1f} ± {100 * row.spread[name]:.1f}" if name in row.accuracy else "–"
-        for name in columns
-    ]
+def _accuracies(row: Row, columns: Sequence[str], seeds: int) -> list[str]:
+    return [_percent(row, name, seeds) if name in row.accuracy else "–" for name in columns]
+
+
+def _percent(row: Row, name: str, seeds: int) -> str:
+    spread = f" ± {100 * row.spread[name]:.1f}" if seeds > 1 else ""
+    return f"{100 * row.accuracy[name]:.1f}{spread}"
 
 
 def _over(seeds: Sequence[int]) -> str:

@@ -144,7 +144,7 @@ def test_markdown_table() -> None:
     assert "| vpt-deep | 5 | 70.0 ± 0.0 | – |" in text
     assert "mean ± standard deviation over 2 seeds (0, 1)" in text
     alone = markdown(find_study("length"), rows(CELLS[:1]), ["a"], [0])
-    assert "| vpt-deep | 1 | 50.0 ± 0.0 | 100 |" in alone
+    assert "| vpt-deep | 1 | 50.0 | 100 |" in alone
     assert "one training each (seed 0)" in alone
 
 
