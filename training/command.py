@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .terminal import one_sentence
+
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,14 +78,8 @@ def train(
     from rich.console import Console
 
     given = {name: value for name, value in flags.items() if name not in NOT_IN_RECIPE and value is not None}
-    console = Console(stderr=True)
-    try:
-        _run(given, recipe, out, samples, device, console)
-    except (ValueError, OSError) as error:
-        if not _is_ours(error):
-            raise
-        console.print(f"facet train: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+    with one_sentence("train"):
+        _run(given, recipe, out, samples, device, Console(stderr=True))
 
 
 def _run(
@@ -165,12 +161,3 @@ def _check_out(out: Path) -> None:
 
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise TrainingError(f"out: expected a file name in a folder that exists, found {out}")
-
-
-def _is_ours(error: Exception) -> bool:
-    from backbone import BackboneError
-    from prompts_store import StoreError, TaskFileError
-
-    from .errors import TrainingError
-
-    return isinstance(error, TrainingError | BackboneError | StoreError | TaskFileError | OSError)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training.terminal import one_sentence
+
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,13 +48,8 @@ def ablate(
 
     flags = {name: options[name] for name in FLAGS if options[name] is not None}
     console = Console(stderr=True)
-    try:
+    with one_sentence("ablate"):
         failed = _run(options, flags, console)
-    except (ValueError, OSError) as error:
-        if not _is_ours(error):
-            raise
-        console.print(f"facet ablate: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
     if failed:
         console.print(f"facet ablate: {failed} trainings failed; the same command tries them again", style="red")
         raise typer.Exit(1)
@@ -92,10 +89,3 @@ def _seeds(text: str) -> tuple[int, ...]:
     if not parts or not all(part.isdecimal() for part in parts):
         raise TrainingError(f"seeds: expected whole numbers with commas between, found {text!r}")
     return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-def _is_ours(error: Exception) -> bool:
-    from backbone import BackboneError
-    from training.errors import TrainingError
-
-    return isinstance(error, TrainingError | BackboneError | OSError)

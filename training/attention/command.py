@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from training.terminal import one_sentence
+
 
 def attention(
     task: Annotated[Path, typer.Argument(help="Task file with prompts, for a ViT.")],
@@ -19,15 +21,8 @@ def attention(
 ) -> None:
     """Draw the attention of the class token over images, with a task's prompts and without."""
     options = locals()  # before anything else is assigned: the options by name
-    from rich.console import Console
-
-    try:
+    with one_sentence("attention"):
         _run(options)
-    except (ValueError, OSError) as error:
-        if not _is_ours(error):
-            raise
-        Console(stderr=True).print(f"facet attention: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
 
 
 def _run(options: dict[str, Any]) -> None:
@@ -68,11 +63,3 @@ def _image(path: Path) -> Any:
         return decode_image(path.read_bytes())
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
-
-
-def _is_ours(error: Exception) -> bool:
-    from backbone import BackboneError, ImageError
-    from prompts_store import TaskFileError
-    from training.errors import TrainingError
-
-    return isinstance(error, TrainingError | BackboneError | ImageError | TaskFileError | OSError)

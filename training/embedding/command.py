@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training.terminal import one_sentence
+
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +40,8 @@ def tsne(
 ) -> None:
     """Show held-out images by their features: without prompts, which is what linear sees, and under each file."""
     options = locals()  # before anything else is assigned: the options by name
-    from rich.console import Console
-
-    try:
+    with one_sentence("tsne"):
         _run(options)
-    except (ValueError, OSError) as error:
-        if not _is_ours(error):
-            raise
-        Console(stderr=True).print(f"facet tsne: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
 
 
 def _run(options: dict[str, Any]) -> None:
@@ -115,11 +110,3 @@ def _title(file: Trained) -> str:
 
     method, name = file.manifest.method, file.path.stem
     return method if name == method else f"{method} ({short(name, 20)})"
-
-
-def _is_ours(error: Exception) -> bool:
-    from backbone import BackboneError
-    from prompts_store import TaskFileError
-    from training.errors import TrainingError
-
-    return isinstance(error, TrainingError | BackboneError | TaskFileError | OSError)

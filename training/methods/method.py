@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +15,7 @@ from training.precision import computing_in
 from training.recipe import Recipe
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A way to adapt a frozen backbone to one task; those of its parameters that need a gradient are what it trains.
 
     A new method subclasses this, sets `name`, and overrides the parts in which it differs. The shared backbone is
@@ -48,9 +49,9 @@ class Method(nn.Module):
         """Compute once what does not change in training; its rows are what `features` gets."""
         return images
 
+    @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
         """Pooled features (batch, feature_dim) of a batch of prepared inputs; differentiable."""
-        raise NotImplementedError
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (batch, classes)."""

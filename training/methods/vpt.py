@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, cast
 
 import torch
@@ -31,9 +32,9 @@ class VisualPrompts(Method):
         )
 
     @staticmethod
+    @abstractmethod
     def widths(backbone: Backbone) -> tuple[int, ...]:
         """Width of each layer that has prompts."""
-        raise NotImplementedError
 
     def features(self, inputs: Tensor) -> Tensor:
         return self.backbone.features(inputs, list(self.prompts))
