@@ -30,12 +30,19 @@ class Linear(Method):
         self.mean, self.scale = torch.zeros(backbone.feature_dim), torch.ones(backbone.feature_dim)
 
     def prepare(self, images: Inputs) -> Inputs:
-        """Extract the features once and standardise them: (images, feature_dim)."""
+        """Extract the features once and standardise them: (images, feature_dim).
+
+        As with batch normalisation, training mode measures mean and scale and evaluation mode applies them.
+        """
         features = self._extract(images)
+        if self.training:
+            self._standardise_by(features)
+        return InMemory((features - self.mean) / self.scale)
+
+    def _standardise_by(self, features: Tensor) -> None:
         self.mean, deviation = features.mean(dim=0), features.std(dim=0)
         # a feature that is as good as constant is noise: do not blow it up
         self.scale = deviation.clamp_min(0.01 * deviation.mean().item() + 1e-6)
-        return InMemory((features - self.mean) / self.scale)
 
     def features(self, inputs: Tensor) -> Tensor:
         return inputs.to(self.backbone.device)
