@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
@@ -73,10 +72,6 @@ class Preprocess:
     def __call__(self, image: Image.Image) -> Tensor:
         """Turn an RGB image of any size into a normalised float32 tensor of `input_size`."""
         return self._transform(image)
-
-    def batch(self, images: list[Image.Image]) -> Tensor:
-        """Preprocess several images into one (batch, channels, height, width) tensor."""
-        return torch.stack([self(image) for image in images])
 
 
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:

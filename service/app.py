@@ -35,10 +35,7 @@ def create_app(
         SettingsError, BackboneError, StoreError: a part cannot be had.
     """
     settings = settings or read_settings()
-    backbone = backbone or load(
-        settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype
-    )
-    core = Core.build(settings, store or open_store(settings.store), backbone, clock)
+    core = Core.build(settings, store or open_store(settings.store), backbone or load_backbone(settings), clock)
     app = FastAPI(title="Facet", version=version("facet"), description=DESCRIPTION, lifespan=_lifespan)
     app.state.core = core
     problems.install(app, core.metrics.count_rejection)
@@ -47,6 +44,15 @@ def create_app(
     app.add_middleware(RequestMetrics, metrics=core.metrics)
     app.add_middleware(LingeringClose)
     return app
+
+
+def load_backbone(settings: Settings) -> Backbone:
+    """The backbone that the settings name.
+
+    Raises:
+        BackboneError: it cannot be had.
+    """
+    return load(settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype)
 
 
 @asynccontextmanager

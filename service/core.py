@@ -11,7 +11,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from backbone import Backbone
-from prompts_store import BackboneFacts, Store
+from prompts_store import Store
 
 from .bank import Bank
 from .batcher import Batcher
@@ -56,7 +56,7 @@ class Core:
             max_pixels=settings.max_image_pixels,
             observe=metrics.decode_seconds.observe,
         )
-        catalog = Catalog(store, bank, engine, batcher.call, facts(backbone), metrics.count_change)
+        catalog = Catalog(store, bank, engine, batcher.call, backbone, metrics.count_change)
         metrics.watch(bank, batcher)
         return cls(settings, backbone, engine, decoder, batcher, catalog, metrics, clock)
 
@@ -92,11 +92,6 @@ class Core:
                 await self.catalog.refresh()
             except Exception as error:  # an outage of the store passes; following it must not end with it
                 logger.warning("the store cannot be listed: %s", error)
-
-
-def facts(backbone: Backbone) -> BackboneFacts:
-    """A backbone as the task files see it; the cast says that images have three channels."""
-    return cast(BackboneFacts, backbone)
 
 
 def get_core(request: Request) -> Core:

@@ -15,11 +15,11 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 
-from backbone import Backbone, load
+from backbone import Backbone
 from prompts_store import Store, builtin, open_store
 
-from .app import create_app
-from .core import Core, facts
+from .app import create_app, load_backbone
+from .core import Core
 from .settings import Settings, SettingsError, check_exposure
 
 logger = logging.getLogger("facet.service")
@@ -47,13 +47,11 @@ def run(
     """
     check_exposure(settings)
     with _bind(settings) as listener:  # before anything slow: a taken port should be told at once
-        backbone = backbone or load(
-            settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype
-        )
+        backbone = backbone or load_backbone(settings)
         store = store or open_store(settings.store)
         store.heads()  # one that cannot be reached is told here, in a sentence
         if settings.builtin:
-            builtin.seed(store, facts(backbone))
+            builtin.seed(store, backbone)
         app = create_app(settings, store=store, backbone=backbone)
         address = _address(settings.host, listener)
         _serve(_Server(_config(app, settings), app, lambda: announce(banner(app.state.core, address))), listener)
