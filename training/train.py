@@ -15,6 +15,7 @@ from .checkpoints import Checkpoint
 from .datasets import TaskData
 from .fit import Step, fit, ignore
 from .images import prepare
+from .methods import Method
 from .recipe import Recipe
 from .writing import write
 
@@ -30,10 +31,16 @@ def train_task(
     Raises:
         TrainingError: the method is unknown, or the loss is no longer finite.
     """
+    method = fitted(backbone, data, recipe, on_step)
+    return write(method, data, recipe, prepare(data.test, backbone.preprocess))
+
+
+def fitted(backbone: Backbone, data: TaskData, recipe: Recipe, on_step: Callable[[Step], None] = ignore) -> Method:
+    """The recipe's method, fitted to the training part; otherwise as `train_task`."""
     check_augment(methods.find(recipe.method), recipe)
     generator = torch.Generator().manual_seed(recipe.seed)
     method = methods.find(recipe.method)(backbone, len(data.labels), recipe, generator)
     method.to(backbone.device)
     inputs = method.prepare(training_inputs(data.train, backbone.preprocess, recipe))
     fit(method, inputs, data.targets(data.train), recipe, generator, on_step)
-    return write(method, data, recipe, prepare(data.test, backbone.preprocess))
+    return method
