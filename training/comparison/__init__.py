@@ -1,0 +1,1 @@
+"""`facet compare`: methods on tasks over seeds, and the report on them."""
