@@ -56,8 +56,9 @@ def ablate(
 
 
 def _run(options: dict[str, Any], flags: dict[str, Any], console: Console) -> int:
+    from training.settings import Settings
+
     from .run import Wanted, run_study
-    from .settings import Settings
     from .studies import find_study
 
     wanted = Wanted(

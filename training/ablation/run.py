@@ -7,27 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbone import Backbone
-from backbone import load as load_backbone
 from prompts_store import durable
-from training.datasets import TaskData
 from training.errors import DataError, TrainingError
 from training.figures import save
-from training.reading import read_data
 from training.recipe import Recipe
+from training.results import Results
+from training.settings import Settings
+from training.sources import Sources
 
 from .cells import run, setting
 from .figure import draw
 from .report import Measured, as_json, markdown, rows
-from .results import Results
-from .settings import Settings
-from .studies import Facts, Point, Study, plan
-
-DATA_FIELDS = {
-    *("data", "image_column", "label_column", "split_column", "label_separator"),
-    *("seed", "holdout", "shots", "fraction", "measure_on", "validation"),
-}
-"""Fields of a recipe that decide which images are learned from and measured on."""
+from .studies import Facts, Point, Study, check_settings, plan, recipe_of
 
 
 @dataclass(frozen=True)
@@ -55,27 +46,6 @@ class Cell:
 
     point: Point
     recipe: Recipe
-
-
-class Sources:
-    """Backbones and data by recipe; every backbone stays loaded, and the data that was asked for last."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self._backbones: dict[tuple[str, Path | None], Backbone] = {}
-        self._data: dict[str, TaskData] = {}
-
-    def backbone(self, recipe: Recipe) -> Backbone:
-        key = (recipe.backbone, recipe.checkpoint)
-        if key not in self._backbones:
-            self._backbones[key] = load_backbone(key[0], checkpoint=key[1], device=self.device)
-        return self._backbones[key]
-
-    def data(self, recipe: Recipe) -> TaskData:
-        key = json.dumps(recipe.model_dump(include=DATA_FIELDS), sort_keys=True)
-        if key not in self._data:
-            self._data = {key: read_data(recipe)}
-        return self._data[key]
 
 
 def run_study(wanted: Wanted, out: Path, report: Callable[[str], None]) -> tuple[list[Path], int]:
@@ -107,16 +77,16 @@ def run_study(wanted: Wanted, out: Path, report: Callable[[str], None]) -> tuple
 
 def _cells(wanted: Wanted, source: str, seed: int, sources: Sources) -> Iterator[Cell]:
     """The cells of one data set and seed; what is wrong with them comes out here, before the first training."""
-    common = wanted.settings.recipe(Point("", "", "linear"), source, seed)
+    common = recipe_of(Point("", "", "linear"), wanted.settings, source, seed)
     data = sources.data(common)
     if data.multi_label:
         raise DataError(f"data: expected one label for each image, found the multi-label set {source}")
     # where backbones are compared there is no common one
     layers = len(sources.backbone(common).layer_dims) if wanted.study.of_prompts else 0
     points = plan(wanted.study, wanted.methods, wanted.values, Facts(layers, len(data.labels)))
-    wanted.settings.check(wanted.study.name, points)
+    check_settings(wanted.settings, wanted.study.name, points)
     for point in points:
-        cell = Cell(point, wanted.settings.recipe(point, source, seed))
+        cell = Cell(point, recipe_of(point, wanted.settings, source, seed))
         sources.backbone(cell.recipe)
         yield cell
 

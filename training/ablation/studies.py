@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.errors import TrainingError
+from training.recipe import Recipe
+from training.settings import Settings
 
 from .variant import INPUT_ONLY, PROMPTED, Variant, make_variant
 
@@ -75,6 +77,18 @@ def plan(study: Study, methods: Sequence[str], values: Sequence[str], facts: Fac
         if point.variant is not None:
             point.variant.check(point.method, facts.layers)
     return found
+
+
+def recipe_of(point: Point, settings: Settings, source: str, seed: int) -> Recipe:
+    """The complete recipe of a point's training; raises TrainingError where a value is not allowed."""
+    fixed = {**point.changes, "data": source, "task": "ablation", "seed": seed}
+    return settings.recipe(point.method, fixed, point.value)
+
+
+def check_settings(settings: Settings, study: str, points: Sequence[Point]) -> None:
+    """Raise TrainingError for a table or a flag that no point of the study reads."""
+    names = {name for point in points for name in (point.method, point.value)}
+    settings.check(names, {field for point in points for field in point.changes}, f"the study {study}")
 
 
 def _values(study: Study, method: str, values: Sequence[str], facts: Facts) -> Sequence[str]:

@@ -9,13 +9,13 @@ from backbone import Backbone
 from training.ablation.cells import run, setting
 from training.ablation.figure import draw
 from training.ablation.report import MEAN, Measured, as_json, markdown, rows
-from training.ablation.results import Results
-from training.ablation.settings import Settings
-from training.ablation.studies import Point, find_study
+from training.ablation.studies import Point, find_study, recipe_of
 from training.ablation.variant import Variant, make_variant
 from training.datasets import TaskData
 from training.errors import TrainingError
 from training.figures import save
+from training.results import Results
+from training.settings import Settings
 
 FIRST, SECOND = {"value": "1", "seed": 0}, {"value": "2", "seed": 0}
 
@@ -66,7 +66,7 @@ def test_other_files_are_refused(line: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_cell_is_trained_and_measured(point: Point, tiny: Backbone, shades: TaskData) -> None:
-    recipe = Settings(None, {"epochs": 4, "batch_size": 10, "head_lr": 1.0}).recipe(point, "shades", 0)
+    recipe = recipe_of(point, Settings(None, {"epochs": 4, "batch_size": 10, "head_lr": 1.0}), "shades", 0)
     first, second = (run(point, recipe, shades, tiny) for _ in range(2))
     assert first["held_out_images"] == 15
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
@@ -84,14 +84,15 @@ def _prompt_numbers(point: Point) -> int:
 
 def test_the_variant_without_switches_is_the_method(tiny: Backbone, shades: TaskData) -> None:
     points = [Point("x", "v", "vpt-deep", Variant()), Point("x", "v", "vpt-deep")]
-    recipe = Settings(None, {"epochs": 6, "head_lr": 1.0}).recipe(points[0], "shades", 0)
+    recipe = recipe_of(points[0], Settings(None, {"epochs": 6, "head_lr": 1.0}), "shades", 0)
     own, registered = (run(point, recipe, shades, tiny) for point in points)
     assert {**own, "seconds": 0} == {**registered, "seconds": 0}
 
 
 def test_variants_are_trained_on_augmented_images(tiny: Backbone, shades: TaskData) -> None:
     point = Point("x", "v", "vpt-deep", Variant())
-    recipe = Settings(None, {"epochs": 1, "augment": "timm", "auto_augment": "no policy"}).recipe(point, "shades", 0)
+    settings = Settings(None, {"epochs": 1, "augment": "timm", "auto_augment": "no policy"})
+    recipe = recipe_of(point, settings, "shades", 0)
     with pytest.raises(TrainingError, match=r"^auto_augment: expected a policy of timm"):
         run(point, recipe, shades, tiny)
 
@@ -100,7 +101,7 @@ def test_a_setting_is_all_that_decides(tiny: Backbone, shades: TaskData) -> None
     settings, point = Settings(None, {}), Point("1", "curve", "vpt-deep", Variant())
 
     def key(point: Point, settings: Settings = settings, seed: int = 0) -> str:
-        return json.dumps(setting(point, settings.recipe(point, "shades", seed), shades, tiny))
+        return json.dumps(setting(point, recipe_of(point, settings, "shades", seed), shades, tiny))
 
     others = [
         key(point, seed=1),

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from training.ablation.settings import Settings
-from training.ablation.studies import STUDIES, Facts, Point, find_study, plan
+from training.ablation.studies import STUDIES, Facts, Point, check_settings, find_study, plan, recipe_of
 from training.ablation.variant import Variant
 from training.errors import TrainingError
+from training.settings import Settings
 
 FACTS = Facts(layers=12, classes=7)
 
@@ -141,7 +141,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def values(settings: Settings, point: Point) -> dict[str, Any]:
-    return settings.recipe(point, "digits", 5).model_dump()
+    return recipe_of(point, settings, "digits", 5).model_dump()
 
 
 def test_recipe_of_a_training(file: Path) -> None:
@@ -157,7 +157,7 @@ def test_tables_hold_for_a_method_or_a_value(file: Path) -> None:
     deep, pad = Point("10", "vpt-deep", "vpt-deep"), Point("pad", "vpt-shallow", "vpt-shallow")
     assert [values(settings, deep)[name] for name in ("lr", "weight_decay", "tokens")] == [0.25, 0.125, 8]
     assert [values(settings, pad)[name] for name in ("lr", "weight_decay", "tokens")] == [0.5, 0.01, 2]
-    settings.check("location", [deep, pad])
+    check_settings(settings, "location", [deep, pad])
 
 
 def test_flags_win_over_the_file(file: Path) -> None:
@@ -168,6 +168,6 @@ def test_tables_and_flags_that_nothing_reads_are_refused(file: Path) -> None:
     with pytest.raises(
         TrainingError, match=r"^recipe table: expected a method or a value of the study length, found 'pad'"
     ):
-        Settings(file, {}).check("length", [Point("1", "vpt-deep", "vpt-deep")])
+        check_settings(Settings(file, {}), "length", [Point("1", "vpt-deep", "vpt-deep")])
     with pytest.raises(TrainingError, match=r"^tokens: expected no value, which the study length varies, found 3$"):
-        Settings(None, {"tokens": 3}).check("length", [Point("1", "v", "vpt-deep", changes={"tokens": 1})])
+        check_settings(Settings(None, {"tokens": 3}), "length", [Point("1", "v", "vpt-deep", changes={"tokens": 1})])

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingError
+from .errors import TrainingError
 
 
 class Results:
