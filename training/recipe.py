@@ -54,6 +54,8 @@ class Recipe(BaseModel):
         side_weights: local file of AlexNet weights for sidetune; random without.
         precision: of the forward and backward pass through the backbone, in training only.
         lr: learning rate of what the method adds to the backbone; of the head too unless `head_lr` is given.
+        search: hyperparameters to choose on the validation part before the training: "paper" for the paper's grid,
+            or values by field such as "lr=0.1,0.05 weight_decay=0.01,0" (see `search`).
         warmup: share of the training in which the learning rate rises, step by step.
         holdout: share of each class that is held out where the data has no such part.
     """
@@ -84,6 +86,7 @@ class Recipe(BaseModel):
     lr: Rate
     head_lr: Rate | None = None
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    search: str | None = None
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -122,7 +125,7 @@ class Recipe(BaseModel):
         fields = dict.fromkeys(METHOD_FIELDS - uses, self.method)
         if self.augment != "timm":
             fields |= dict.fromkeys(TIMM_FIELDS, f"augment {self.augment}")
-        if self.measure_on != "validation":
+        if self.measure_on != "validation" and self.search is None:
             fields["validation"] = f"measure_on {self.measure_on}"
         return fields
 
