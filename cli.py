@@ -8,6 +8,7 @@ from service.command import serve
 from training.ablation.command import ablate
 from training.attention.command import attention
 from training.command import train
+from training.comparison.command import compare
 from training.embedding.command import tsne
 from training.pretrain.command import pretrain
 
@@ -17,6 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, train, push, predict, tasks, ablate, tsne, attention, pretrain):
+for command in (serve, train, push, predict, tasks, compare, ablate, tsne, attention, pretrain):
     app.command()(command)
 app.add_typer(bench, name="bench")

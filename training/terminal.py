@@ -1,4 +1,4 @@
-"""How the training commands end when something is wrong: one line that a person can act on, and exit status 1."""
+"""What the training commands share: options of several parts, and how they end when something is wrong."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ def _is_ours(error: Exception) -> bool:
     from .errors import TrainingError
 
     return isinstance(error, TrainingError | BackboneError | ImageError | StoreError | TaskFileError | OSError)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The parts of an option that takes several with commas between, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """Seeds with commas between; raises TrainingError."""
+    from .errors import TrainingError
+
+    parts = words(text)
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise TrainingError(f"seeds: expected whole numbers with commas between, found {text!r}")
+    return tuple(dict.fromkeys(int(part) for part in parts))

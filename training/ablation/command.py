@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.terminal import one_sentence
+from training.terminal import one_sentence, seeds_of, words
 
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _run(options: dict[str, Any], flags: dict[str, Any], console: Console) -> in
     wanted = Wanted(
         study=find_study(options["study"]),
         data=tuple(dict.fromkeys(options["data"])),
-        methods=_parts(options["methods"]),
-        values=_parts(options["values"]),
-        seeds=_seeds(options["seeds"]),
+        methods=words(options["methods"]),
+        values=words(options["values"]),
+        seeds=seeds_of(options["seeds"]),
         settings=Settings(options["recipe"], flags),
         device=options["device"],
     )
@@ -77,16 +77,3 @@ def _run(options: dict[str, Any], flags: dict[str, Any], console: Console) -> in
     files, failed = run_study(wanted, options["out"], report)
     typer.echo("wrote " + ", ".join(str(file) for file in files))
     return failed
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    from training.errors import TrainingError
-
-    parts = _parts(text)
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise TrainingError(f"seeds: expected whole numbers with commas between, found {text!r}")
-    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,0 +1,92 @@
+"""One training of a comparison, and what is measured of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from backbone import Backbone
+from training.datasets import TaskData
+from training.images import prepare
+from training.memory import peak_memory
+from training.methods import Method, find
+from training.metrics import measure, predict_live
+from training.recipe import Recipe
+from training.search import chosen_values
+from training.sources import Sources
+from training.train import fitted
+
+from .records import Trained
+
+Outcome = dict[str, Any]
+
+
+def setting(recipe: Recipe, about: str, backbone: Backbone) -> dict[str, Any]:
+    """All that decides the outcome, as JSON values: two trainings of equal setting are one.
+
+    Args:
+        about: says what the source holds.
+    """
+    hyperparameters = recipe.hyperparameters(find(recipe.method).uses)
+    hyperparameters.pop("search", None)  # how the values came about does not change what they give
+    return {
+        "data": recipe.data,
+        "about": about,
+        "backbone": backbone.name,
+        "fingerprint": backbone.fingerprint,
+        "method": recipe.method,
+        "recipe": hyperparameters,
+    }
+
+
+def train(recipe: Recipe, sources: Sources) -> Outcome:
+    """Train, and measure on the part that the recipe says.
+
+    Returns:
+        score: the first of the metrics, in [0, 1]; parameters, head_parameters: how many numbers were trained;
+        seconds of the training without the measuring; images_per_second, of the training images, each counted once
+        in every epoch; peak_bytes, None where it cannot be known; training_images.
+    """
+    backbone, data = sources.backbone(recipe), sources.data(recipe)
+    with peak_memory(backbone.device) as peak:
+        start = time.monotonic()
+        method = fitted(backbone, data, recipe)
+        seconds = time.monotonic() - start
+    return {
+        "score": _score(method, data, backbone),
+        **_sizes(method),
+        "seconds": round(seconds, 3),
+        "images_per_second": round(recipe.epochs * len(data.train) / seconds, 2),
+        "peak_bytes": peak.bytes,
+        "training_images": len(data.train),
+    }
+
+
+def trained(recipe: Recipe, validation: float | None, outcome: Outcome) -> Trained:
+    """The record of a final training."""
+    return Trained(
+        method=recipe.method,
+        task=recipe.data,
+        seed=recipe.seed,
+        accuracy=outcome["score"],
+        validation=validation,
+        parameters=outcome["parameters"],
+        head_parameters=outcome["head_parameters"],
+        seconds=outcome["seconds"],
+        images_per_second=outcome["images_per_second"],
+        peak_bytes=outcome["peak_bytes"] or 0,
+        chosen={} if recipe.search is None else chosen_values(recipe),
+        training_images=outcome["training_images"],
+        served=find(recipe.method).served,
+    )
+
+
+def _score(method: Method, data: TaskData, backbone: Backbone) -> float:
+    logits = predict_live(method, prepare(data.test, backbone.preprocess))
+    return next(iter(measure(logits, data.targets(data.test)).values()))
+
+
+def _sizes(method: Method) -> dict[str, int]:
+    sizes = {name: parameter.numel() for name, parameter in method.trained().items()}
+    head = sum(size for name, size in sizes.items() if name.startswith("head."))
+    return {"parameters": sum(sizes.values()), "head_parameters": head}

@@ -1,0 +1,84 @@
+"""Trainings side by side: processes that keep the backbone and the last data sets."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+import torch
+
+from backbone import Backbone
+from training.errors import TrainingError
+from training.recipe import Recipe
+from training.sources import Sources
+
+from .cells import Outcome, train
+
+ACTIVATIONS = 2 * 2**30
+"""Bytes that a training may need beside weights, gradients and the optimizer's two moments."""
+
+_sources: Sources
+"""What this process has loaded; set when a worker starts."""
+
+Run = Callable[[Recipe], "Future[Outcome]"]
+
+
+@contextmanager
+def workers(jobs: int, device: str) -> Iterator[Run]:
+    """Processes that train one recipe each at a time; those that wait are dropped when the block ends.
+
+    Each has its share of the processors as threads.
+    """
+    threads = max(1, _processors() // jobs)
+    context = multiprocessing.get_context("spawn")  # a fork of a process that used CUDA or OpenMP is not safe
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(device, threads))
+    try:
+        yield lambda recipe: pool.submit(_train, recipe)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def first_finished(running: set[Future[Outcome]]) -> set[Future[Outcome]]:
+    """Wait for one training at least.
+
+    Raises:
+        TrainingError: a process died, as it does when there is not enough memory.
+    """
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        if isinstance(future.exception(), BrokenProcessPool):
+            raise TrainingError("training process: expected it to finish, found it killed; try fewer --jobs")
+    return done
+
+
+def fitting_jobs(backbone: Backbone) -> int:
+    """How many trainings fit side by side: one on a GPU, else as many as there are processors and memory for."""
+    if backbone.device.type != "cpu":
+        return 1
+    weights = sum(4 * parameter.numel() for parameter in backbone.model.parameters())
+    return max(1, min(_processors(), _free_bytes() // (4 * weights + ACTIVATIONS)))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _free_bytes() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _start(device: str, threads: int) -> None:
+    global _sources
+    torch.set_num_threads(threads)
+    _sources = Sources(device)
+
+
+def _train(recipe: Recipe) -> Outcome:
+    return train(recipe, _sources)

@@ -1,0 +1,55 @@
+"""How much memory a training needs at its peak, above what was in use before it."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass
+class Peak:
+    """Bytes, once the block has ended; None where the system does not tell (a CPU under anything but Linux)."""
+
+    bytes: int | None = None
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Iterator[Peak]:
+    """Measure the block: what torch allocated on a GPU, on a CPU the resident set of the whole process."""
+    peak = Peak()
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield peak
+        peak.bytes = torch.cuda.max_memory_allocated(device) - before
+        return
+    resident = _reset()
+    yield peak
+    peak.bytes = None if resident is None else max(0, _status("VmHWM") - resident)
+
+
+def _reset() -> int | None:
+    """Give freed memory back and forget the peak so far; the resident bytes that are left."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        RESET.write_text("5")  # of Linux: sets the peak to what is resident now
+        return _status("VmRSS")
+    except (OSError, AttributeError, TypeError):
+        return None
+
+
+def _status(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f"{STATUS}: expected a line {name}, found none")
+    return 1024 * int(found[1])
