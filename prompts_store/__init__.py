@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prompts_store.header import MAX_FILE_BYTES
     from prompts_store.manifest import Manifest
     from prompts_store.names import check_task_name
+    from prompts_store.preview import Preview
     from prompts_store.store import Store, open_store
     from prompts_store.taskfile import TaskFile
 
@@ -42,6 +43,7 @@ _HOMES = {
     "MAX_FILE_BYTES": "header",
     "Manifest": "manifest",
     "NotATaskFile": "errors",
+    "Preview": "preview",
     "Store": "store",
     "StoreConflict": "errors",
     "StoreError": "errors",
@@ -69,6 +71,7 @@ __all__ = [
     "InvalidTensors",
     "Manifest",
     "NotATaskFile",
+    "Preview",
     "Store",
     "StoreConflict",
     "StoreError",

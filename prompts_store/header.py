@@ -54,19 +54,23 @@ class Header:
     tensors: dict[str, TensorSpec]
 
 
-def read_header(data: bytes) -> Header:
-    """Parse and check the header of a complete file; raise NotATaskFile or InvalidTensors."""
-    length = _header_length(data)
-    fields = _parse(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
+def read_header(data: bytes, size: int | None = None) -> Header:
+    """Parse and check the header of a file; raise NotATaskFile or InvalidTensors.
+
+    data: the file, or with `size`, the bytes of the whole file, at least its first `header_end` bytes.
+    """
+    size = len(data) if size is None else size
+    end = header_end(data, size)
+    fields = _parse(data[_LENGTH_BYTES:end])
     metadata = fields.pop("__metadata__", None)
     _refuse_checkpoint(metadata)  # before the size: checkpoints are large, and that is not what is wrong with them
-    check_size(len(data))
+    check_size(size)
     manifest = _manifest_text(metadata)
     offsets: dict[str, tuple[int, int]] = {}
     tensors: dict[str, TensorSpec] = {}
     for name, entry in fields.items():
         tensors[name], offsets[name] = _tensor(name, entry)
-    _check_offsets(offsets, len(data) - _LENGTH_BYTES - length)
+    _check_offsets(offsets, size - end)
     return Header(manifest, tensors)
 
 
@@ -86,19 +90,20 @@ def load_json(text: str | bytes, what: str, error: type[TaskFileError]) -> Any:
         raise error(f"{what}: expected valid JSON, found a fault: {fault}") from None
 
 
-def _header_length(data: bytes) -> int:
-    if len(data) < _LENGTH_BYTES:
-        raise NotATaskFile(f"file size: expected at least {_LENGTH_BYTES} bytes, found {len(data)}")
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+def header_end(start: bytes, size: int) -> int:
+    """Where the tensors begin in a file of `size` bytes that begins with `start`; raise NotATaskFile."""
+    if min(len(start), size) < _LENGTH_BYTES:
+        raise NotATaskFile(f"file size: expected at least {_LENGTH_BYTES} bytes, found {min(len(start), size)}")
+    length = int.from_bytes(start[:_LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise NotATaskFile(
-            _foreign(data) or f"header length: expected at most {MAX_HEADER_BYTES} bytes, found {length}"
+            _foreign(start) or f"header length: expected at most {MAX_HEADER_BYTES} bytes, found {length}"
         )
-    if length > len(data) - _LENGTH_BYTES:
+    if length > size - _LENGTH_BYTES:
         raise NotATaskFile(
-            f"header length: expected at most the {len(data) - _LENGTH_BYTES} bytes that follow, found {length}"
+            f"header length: expected at most the {size - _LENGTH_BYTES} bytes that follow, found {length}"
         )
-    return length
+    return _LENGTH_BYTES + length
 
 
 def _foreign(data: bytes) -> str | None:

@@ -39,10 +39,17 @@ class Objects:
             # multipart uploads would ignore the create mode
             obstore.put(self._store, path, data, mode="create", use_multipart=False)
 
-    def read(self, path: str) -> bytes:
-        """The bytes of an object; raise FileNotFoundError when there is none."""
+    def read(self, path: str, length: int | None = None) -> bytes:
+        """The bytes of an object, or only its first `length`; raise FileNotFoundError when there is none."""
         with _translated(path):
+            if length is not None:
+                return obstore.get_range(self._store, path, start=0, length=length).to_bytes()
             return obstore.get(self._store, path).bytes().to_bytes()
+
+    def probe(self) -> None:
+        """Raise StoreUnavailable when the place cannot be listed; reads no more than the first page."""
+        with _translated("/"):
+            next(iter(obstore.list(self._store, chunk_size=1)), None)
 
     def paths(self, prefix: str | None = None) -> list[str]:
         """The paths of all objects under the folder `prefix`, in no particular order."""

@@ -19,9 +19,11 @@ from typing import Any, Literal
 
 from prompts_store.errors import DamagedObject, StoreConflict, StoreError, TaskNotFound, TaskNotLive
 from prompts_store.events import MAX_BY, Event, TaskState, Version, fold
+from prompts_store.header import header_end
 from prompts_store.names import check_task_name, is_task_name
 from prompts_store.objects import Objects, open_objects
 
+_HEADER_GUESS = 16 * 1024  # most headers are shorter; a longer one costs a second read
 _TRIES = 100
 _PARALLEL_READS = 16
 _LOCKS = 64
@@ -99,18 +101,42 @@ class Store:
         check_task_name(task)
         return _existing(self._refresh(task))
 
+    def check_reachable(self) -> None:
+        """Raise StoreUnavailable when the storage cannot be listed; cheap, however many tasks there are."""
+        self._objects.probe()
+
     def read(self, task: str, version: int) -> bytes:
         """The bytes of a published version, checked against its sha256."""
-        expected = self.state(task).version(version).sha256
-        path = _version_path(task, version)
-        try:
-            data = self._objects.read(path)
-        except FileNotFoundError:
-            raise DamagedObject(f"object '{path}': expected the published file, found none") from None
+        expected = self._version(task, version).sha256
+        data = self._read_version(task, version)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            raise DamagedObject(f"object '{path}': expected sha256 {expected}, found {found}")
+            raise DamagedObject(f"object '{_version_path(task, version)}': expected sha256 {expected}, found {found}")
         return data
+
+    def read_header(self, task: str, version: int) -> bytes:
+        """The header of a published task file, for `Preview.parse`; not checked against the file's sha256.
+
+        Raises a StoreError, or NotATaskFile.
+        """
+        size = self._version(task, version).size
+        start = self._read_version(task, version, _HEADER_GUESS)
+        end = header_end(start, size)
+        return start[:end] if end <= len(start) else self._read_version(task, version, end)
+
+    def _version(self, task: str, number: int) -> Version:
+        """The record of a version; the storage is asked only if it is new to us, since versions never change."""
+        state = self._states.get(task)
+        if state is None or all(version.number != number for version in state.versions):
+            state = self.state(task)
+        return state.version(number)
+
+    def _read_version(self, task: str, number: int, length: int | None = None) -> bytes:
+        path = _version_path(task, number)
+        try:
+            return self._objects.read(path, length)
+        except FileNotFoundError:
+            raise DamagedObject(f"object '{path}': expected the published file, found none") from None
 
     @contextmanager
     def _writing(self, task: str, by: str) -> Iterator[None]:

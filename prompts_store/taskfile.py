@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from prompts_store import durable
-from prompts_store.errors import InvalidManifest, InvalidTensors, NotATaskFile, TaskFileError
+from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
 from prompts_store.fits import BackboneFacts, check_fits
 from prompts_store.head import Head
-from prompts_store.header import METADATA_KEY, TensorSpec, check_size, load_json, read_header
+from prompts_store.header import METADATA_KEY, TensorSpec, check_size, read_header
 from prompts_store.layout import check_specs, hidden_layers
 from prompts_store.manifest import Manifest
+from prompts_store.preview import Preview
 
 _DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
 
@@ -66,10 +67,7 @@ class TaskFile:
 
         Header, manifest, names, dtypes and shapes are checked before any tensor is materialised.
         """
-        header = read_header(data)
-        load_json(header.manifest, "manifest", InvalidManifest)
-        manifest = Manifest.from_json(header.manifest)
-        check_specs(manifest, header.tensors)
+        manifest = Preview.parse(data, len(data)).manifest
         try:
             tensors = safetensors.torch.load(data)
         except safetensors.SafetensorError as error:

@@ -1,5 +1,6 @@
 """Which locations can be opened, and what is said about those that cannot."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,18 @@ def test_s3_by_environment(s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "facet")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "facet")
-    open_store("s3://bucket/by/environment").publish("flowers", b"one", by="ada")
+    store = open_store("s3://bucket/by/environment")
+    store.check_reachable()  # while there is nothing yet
+    store.publish("flowers", b"one", by="ada")
+    store.check_reachable()
     assert open_store("s3://bucket/by", **s3).tasks() == []
     assert open_store("s3://bucket/by/environment", **s3).read("flowers", 1) == b"one"
 
 
 def test_a_bucket_that_is_not_there_is_unavailable(s3: dict[str, Any]) -> None:
     store = open_store("s3://nowhere", **s3)
-    for call in (store.tasks, lambda: store.publish("flowers", b"one", by="ada"), lambda: store.state("flowers")):
+    publish = partial(store.publish, "flowers", b"one", by="ada")
+    for call in (store.check_reachable, store.tasks, publish, partial(store.state, "flowers")):
         with pytest.raises(StoreUnavailable, match="404") as caught:
             call()
         assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import prompts_store
 from prompts_store import errors
 
 NAMES = {
-    *("BackboneFacts", "Head", "MAX_FILE_BYTES", "Manifest", "TaskFile", "check_task_name"),
+    *("BackboneFacts", "Head", "MAX_FILE_BYTES", "Manifest", "Preview", "TaskFile", "check_task_name"),
     *("Event", "Store", "TaskState", "Version", "open_store"),
     *("StoreError", "InvalidTaskName", "TaskNotFound", "VersionNotFound", "TaskNotLive"),
     *("StoreConflict", "DamagedObject", "StoreUnavailable"),

@@ -275,9 +275,9 @@ def test_known_events_are_not_read_again(opened: Open) -> None:
             self._inner, self.calls = opened(), 0
             self.create = self._inner.create
 
-        def read(self, path: str) -> bytes:
+        def read(self, path: str, length: int | None = None) -> bytes:
             self.calls += 1
-            return self._inner.read(path)
+            return self._inner.read(path, length)
 
         def paths(self, prefix: str | None = None) -> list[str]:
             self.calls += 1
@@ -292,3 +292,5 @@ def test_known_events_are_not_read_again(opened: Open) -> None:
     assert objects.calls - before == 1
     store.publish("flowers", b"more", by="ada")
     assert objects.calls - before == 3
+    store.read("flowers", 11)
+    assert objects.calls - before == 4

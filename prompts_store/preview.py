@@ -1,0 +1,40 @@
+"""What a task file says of itself, read from its header alone: a list of tasks needs no tensors."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from prompts_store.errors import InvalidManifest
+from prompts_store.fits import BackboneFacts, check_fits
+from prompts_store.header import load_json, read_header
+from prompts_store.layout import check_specs, hidden_layers
+from prompts_store.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The manifest of a task file and the widths of its tensors, whose values nobody has seen yet.
+
+    Attributes:
+        manifest: what the file says of itself.
+        prompt_dims: width of each prompt tensor.
+        feature_dim: width of the feature that the head reads.
+    """
+
+    manifest: Manifest
+    prompt_dims: tuple[int, ...]
+    feature_dim: int
+
+    @classmethod
+    def parse(cls, start: bytes, size: int) -> Self:
+        """Check the header of a file of `size` bytes that begins with `start`; raise a TaskFileError."""
+        header = read_header(start, size)
+        load_json(header.manifest, "manifest", InvalidManifest)
+        manifest = Manifest.from_json(header.manifest)
+        check_specs(manifest, header.tensors)
+        dims = tuple(header.tensors[f"prompts.{layer}"].shape[1] for layer in range(manifest.layers))
+        first = "head.0.weight" if hidden_layers(header.tensors) else "head.weight"
+        return cls(manifest, dims, header.tensors[first].shape[1])
+
+    def check_fits(self, facts: BackboneFacts) -> None:
+        """Raise WrongBackbone, naming the field, when the task was not learned for this backbone."""
+        check_fits(self.manifest, self.prompt_dims, self.feature_dim, facts)
