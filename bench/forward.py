@@ -1,35 +1,157 @@
-"""What deep prompts and mixed tasks cost on top of the bare backbone."""
+"""What deep prompts and mixed tasks cost on top of the bare backbone, and how near that is to the machine's limit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
 
 import torch
+from torch import Tensor
 
 import backbone
+from backbone import Backbone
 
-from .timing import Timing, side_by_side
+from .environment import environment
+from .figures import Draw, bars, curves
+from .report import Column, Record, Report, Section
+from .roofline import flops, products
+from .spread import Spread
+from .timing import side_by_side
 
 BARE, TOKENS, PREFIX, MIXED = "bare timm forward", "prompts as tokens", "prefix, one task", "prefix, a task per row"
 
 
-def measure(name: str, *, prompts: int, batch: int, rounds: int, dtype: str = "float32") -> list[Timing]:
-    """Time the four forwards on random weights and images; the bare one comes first."""
+@dataclass(frozen=True)
+class Cell:
+    """One point of the sweep: `prompts` of them in the first layer ("shallow") or in each ("deep")."""
+
+    backbone: str
+    dtype: str
+    kind: str
+    prompts: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All combinations of these are measured."""
+
+    backbones: Sequence[str]
+    dtypes: Sequence[str]
+    kinds: Sequence[str]
+    prompts: Sequence[int]
+    batches: Sequence[int]
+
+    def cells(self) -> Iterator[Cell]:
+        """Cells of one backbone and dtype stand together; no prompts are neither deep nor shallow."""
+        for name, dtype in product(self.backbones, self.dtypes):
+            for kind, prompts, batch in product(self.kinds, self.prompts, self.batches):
+                if prompts or kind == self.kinds[0]:
+                    yield Cell(name, dtype, kind if prompts else "none", prompts, batch)
+
+
+def measure(sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Time every cell of the sweep on random weights and images."""
+    records: list[Record] = []
+    net: Backbone | None = None
+    for cell in sweep.cells():
+        progress(f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, batch {cell.batch}")
+        if net is None or (net.name, str(net.dtype)) != (cell.backbone, f"torch.{cell.dtype}"):
+            net = None  # the old one must go before the new one comes
+            net = backbone.load(cell.backbone, pretrained=False, dtype=cell.dtype)
+        records += measure_cell(net, cell, rounds=rounds)
+    return Report(
+        "forward",
+        asdict(sweep) | {"rounds": rounds},
+        environment(),
+        [Section("Forward", records, _columns(records), [NOTE, _peaks(records)])],
+        {"ratio": figure(records)},
+    )
+
+
+RATIO = "time over the bare forward"
+
+NOTE = (
+    "Ratios are to the bare forward of the same cell, round by round, medians with quartiles. The share is the "
+    "forward's own operations per second over the fastest matrix product of its dtype in the same round."
+)
+
+
+@torch.inference_mode()
+def measure_cell(net: Backbone, cell: Cell, *, rounds: int) -> list[Record]:
+    """The forwards of one cell, side by side with the matrix products that they are held against."""
     torch.manual_seed(0)
-    net = backbone.load(name, pretrained=False, dtype=dtype)
-    images = torch.randn(batch, *net.input_size, device=net.device, dtype=net.dtype)
-    tasks = [[torch.randn(prompts, dim) * 0.1 for dim in net.layer_dims] for _ in range(batch)]
-    with torch.inference_mode():
-        encoded = [net.encode(task) for task in tasks]
-        contenders = {
-            BARE: lambda: net.model(images),
-            TOKENS: lambda: net.features(images, tasks[0], form="tokens"),
-            PREFIX: lambda: net.features_mixed(images, [(encoded[0], batch)]),
-            MIXED: lambda: net.features_mixed(images, [(prefix, 1) for prefix in encoded]),
+    forwards = contenders(net, cell)
+    patches: Any = net.model.patch_embed
+    rows = cell.batch * patches.num_patches
+    peaks = products(rows, net.layer_dims[0], net.device, net.dtype)
+    operations = {name: flops(call) for name, call in forwards.items()}
+    timings = side_by_side(forwards | {peak.name: peak for peak in peaks}, rounds=rounds)
+    rates = [[peak.flops / seconds for seconds in timings[peak.name].rounds] for peak in peaks]
+    peak = Spread(tuple(map(max, *rates)))
+    return [
+        asdict(cell)
+        | {
+            "forward": name,
+            "seconds": timings[name],
+            "ratio": timings[name].over(timings[BARE]),
+            "gflop": operations[name] / 1e9,
+            "share": Spread(tuple(operations[name] / seconds for seconds in timings[name].rounds)).over(peak),
+            "peak_gflop_per_second": Spread(tuple(rate / 1e9 for rate in peak.rounds)),
         }
-        return side_by_side(contenders, rounds=rounds)
+        for name in forwards
+    ]
 
 
-def table(timings: list[Timing]) -> str:
-    """A Markdown table; ratios are to the first row, medians over rounds with their quartiles."""
-    lines = ["| forward | median | ratio | quartiles |", "| --- | --- | --- | --- |"]
-    for timing in timings:
-        low, middle, high = timing.ratio(timings[0])
-        lines.append(f"| {timing.name} | {timing.median * 1e3:.1f} ms | {middle:.3f} | {low:.3f} to {high:.3f} |")
-    return "\n".join(lines)
+def contenders(net: Backbone, cell: Cell) -> dict[str, Callable[[], Tensor]]:
+    """The forwards that answer the same batch; the bare one comes first."""
+    layers = {"deep": len(net.layer_dims), "shallow": 1, "none": 0}[cell.kind]
+    images = torch.randn(cell.batch, *net.input_size, device=net.device, dtype=net.dtype)
+    tasks = [[torch.randn(cell.prompts, dim) * 0.1 for dim in net.layer_dims[:layers]] for _ in range(cell.batch)]
+    encoded = [net.encode(task) for task in tasks]
+    found: dict[str, Callable[[], Tensor]] = {
+        BARE: lambda: net.model(images),
+        TOKENS: lambda: net.features(images, tasks[0], form="tokens"),
+        PREFIX: lambda: net.features_mixed(images, [(encoded[0], cell.batch)]),
+        MIXED: lambda: net.features_mixed(images, [(prefix, 1) for prefix in encoded]),
+    }
+    return found if cell.prompts else {name: found[name] for name in (BARE, PREFIX)}
+
+
+def _columns(records: Sequence[Record]) -> list[Column]:
+    return [
+        *(Column.of(key) for key in ("backbone", "dtype", "kind", "prompts", "batch") if _varies(records, key)),
+        Column.of("forward"),
+        Column.of("seconds", "ms", 1, 1e3),
+        Column.of("ratio", digits=3),
+        Column.of("share", "share of matrix product", 2),
+    ]
+
+
+def _peaks(records: Sequence[Record]) -> str:
+    rates: dict[str, list[float]] = {}
+    for record in records:
+        rates.setdefault(record["dtype"], []).extend(record["peak_gflop_per_second"].rounds)
+    found = (f"{dtype} {Spread(tuple(values)).text(0)}" for dtype, values in rates.items())
+    return f"Fastest matrix product, GFLOP/s: {', '.join(found)}."
+
+
+def _varies(records: Sequence[Record], key: str) -> bool:
+    return len({record[key] for record in records}) > 1
+
+
+def figure(records: Sequence[Record]) -> Draw:
+    """Ratios over the number of prompts if that was swept, else a bar for each cell and forward."""
+    keys = [key for key in ("backbone", "dtype", "kind", "batch") if _varies(records, key)]
+    shown = [record for record in records if record["forward"] != BARE and record["prompts"]]
+    if not _varies(shown, "prompts"):
+        return bars({f"{_label(record, keys)} {record['forward']}": record["ratio"] for record in shown}, RATIO)
+    panels: dict[str, dict[str, list[tuple[float, Spread]]]] = {}
+    for record in shown:
+        lines = panels.setdefault(_label(record, keys), {})
+        lines.setdefault(record["forward"], []).append((record["prompts"], record["ratio"]))
+    return curves(panels, "prompts per layer", RATIO)
+
+
+def _label(record: Record, keys: Sequence[str]) -> str:
+    return ", ".join(f"batch {record[key]}" if key == "batch" else str(record[key]) for key in keys)

@@ -1,44 +1,38 @@
-"""Side-by-side timing: all contenders run in turn in every round, so that a busy machine slows them alike."""
+"""Side by side: all contenders run in turn in every round, so that a busy machine slows them alike."""
 
-import platform
-import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
-import timm
 import torch
 
+from .spread import Spread
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of one contender, one entry per round."""
-
-    name: str
-    seconds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-    def ratio(self, base: "Timing") -> tuple[float, float, float]:
-        """Lower quartile, median and upper quartile of the round-by-round ratio to `base`."""
-        ratios = [mine / theirs for mine, theirs in zip(self.seconds, base.seconds, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-        return low, middle, high
+T = TypeVar("T")
 
 
-def side_by_side(contenders: Mapping[str, Callable[[], object]], *, rounds: int, warmup: int = 1) -> list[Timing]:
-    """Time every contender once per round, in an order that turns round by round."""
-    names = list(contenders)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+def turns(names: list[str], rounds: int, warmup: int = 0) -> Iterator[tuple[int, str]]:
+    """(round, name) in an order that turns round by round; rounds below 0 are for warming up."""
     for round_number in range(-warmup, rounds):
         shift = round_number % len(names)
         for name in names[shift:] + names[:shift]:
-            elapsed = _time(contenders[name])
-            if round_number >= 0:
-                seconds[name].append(elapsed)
-    return [Timing(name, tuple(values)) for name, values in seconds.items()]
+            yield round_number, name
+
+
+def in_turns(contenders: Mapping[str, Callable[[], T]], *, rounds: int, warmup: int = 0) -> dict[str, list[T]]:
+    """What every contender returned, one entry per round."""
+    found: dict[str, list[T]] = {name: [] for name in contenders}
+    for round_number, name in turns(list(contenders), rounds, warmup):
+        answer = contenders[name]()
+        if round_number >= 0:
+            found[name].append(answer)
+    return found
+
+
+def side_by_side(contenders: Mapping[str, Callable[[], object]], *, rounds: int, warmup: int = 1) -> dict[str, Spread]:
+    """Seconds that a call of every contender takes."""
+    timed = {name: lambda call=call: _time(call) for name, call in contenders.items()}
+    return {name: Spread(tuple(seconds)) for name, seconds in in_turns(timed, rounds=rounds, warmup=warmup).items()}
 
 
 def _time(call: Callable[[], object]) -> float:
@@ -52,23 +46,3 @@ def _time(call: Callable[[], object]) -> float:
 def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-def environment() -> dict[str, str]:
-    """The machine and the versions that a result belongs to."""
-    return {
-        "processor": _processor(),
-        "threads": str(torch.get_num_threads()),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -4,36 +4,74 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
-from bench.forward import BARE, MIXED, PREFIX, TOKENS, measure, table
-from bench.timing import Timing, side_by_side
+import backbone
+from bench.forward import BARE, MIXED, PREFIX, TOKENS, Cell, Sweep, contenders, measure_cell
+from bench.roofline import MatrixProduct, flops, products
 from cli import app
 
 
-def test_all_four_forwards_are_timed_in_every_round() -> None:
-    timings = measure("facet-tiny", prompts=3, batch=2, rounds=2)
-    assert [timing.name for timing in timings] == [BARE, TOKENS, PREFIX, MIXED]
-    assert all(len(timing.seconds) == 2 for timing in timings)
-    assert all(second > 0 for timing in timings for second in timing.seconds)
+def test_every_combination_is_a_cell_once() -> None:
+    sweep = Sweep(["a", "b"], ["float32", "bfloat16"], ["deep", "shallow"], [0, 5], [1, 8])
+    cells = list(sweep.cells())
+    assert len(cells) == len(set(cells)) == 2 * 2 * (2 * 1 + 1) * 2
+    assert Cell("b", "bfloat16", "none", 0, 8) in cells
+    assert Cell("a", "float32", "shallow", 5, 1) in cells
 
 
-def test_ratios_are_taken_round_by_round() -> None:
-    base, slow = Timing("base", (1.0, 2.0, 4.0)), Timing("slow", (2.0, 4.0, 8.0))
-    assert slow.ratio(base) == pytest.approx((2.0, 2.0, 2.0))
-    assert "| slow | 4000.0 ms | 2.000 | 2.000 to 2.000 |" in table([base, slow])
+def test_all_forwards_of_a_cell_are_timed_in_every_round() -> None:
+    net = backbone.load("facet-tiny", pretrained=False)
+    records = measure_cell(net, Cell("facet-tiny", "float32", "deep", 3, 2), rounds=2)
+    assert [record["forward"] for record in records] == [BARE, TOKENS, PREFIX, MIXED]
+    assert all(len(record["seconds"].rounds) == 2 and min(record["seconds"].rounds) > 0 for record in records)
+    assert records[0]["ratio"].rounds == (1.0, 1.0)
+    assert all(0 < record["share"].median < 2 for record in records)
 
 
-def test_contenders_take_turns() -> None:
-    calls: list[str] = []
-    side_by_side({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=2, warmup=0)
-    assert calls == ["a", "b", "b", "a"]
+def test_contenders_are_forms_of_the_same_function() -> None:
+    net = backbone.load("facet-tiny", pretrained=False)
+    for kind in ("deep", "shallow"):
+        forms = contenders(net, Cell("facet-tiny", "float32", kind, 3, 2))
+        features = {name: forms[name]() for name in forms}
+        torch.testing.assert_close(features[PREFIX], features[TOKENS], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(features[MIXED][:1], features[PREFIX][:1], rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(features[PREFIX], features[BARE])
 
 
-def test_the_command_prints_a_table_and_writes_the_figures(tmp_path: Path) -> None:
-    output = tmp_path / "figures.json"
-    options = ["--backbone", "facet-tiny", "--prompts", "3", "--batch", "2", "--rounds", "1", "--output", str(output)]
-    done = CliRunner().invoke(app, ["bench", "forward", *options])
+def test_a_matrix_product_counts_its_operations() -> None:
+    call = MatrixProduct(8, 16, 32, torch.device("cpu"), torch.float32)
+    call()
+    assert call.flops % (2 * 8 * 16 * 32) == 0
+    assert flops(lambda: torch.ones(8, 16) @ torch.ones(16, 32)) == 2 * 8 * 16 * 32
+    assert [one.name for one in products(8, 16, torch.device("cpu"), torch.float32)][-1].endswith("8 x 16 x 64")
+
+
+def test_the_command_prints_a_table_and_writes_the_report(tmp_path: Path) -> None:
+    options = ["--backbone", "facet-tiny", "--prompts", "0,3", "--batch", "2", "--rounds", "1", "--kind", "shallow"]
+    out = tmp_path / "report"
+    done = CliRunner().invoke(app, ["bench", "forward", *options, "--dtype", "bfloat16", "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert "facet-tiny, 3 prompts in every layer, batch 2, float32, 1 rounds" in done.output
-    assert set(json.loads(output.read_text())["figures"]) == {BARE, TOKENS, PREFIX, MIXED}
+    assert "backbones facet-tiny, dtypes bfloat16, kinds shallow, prompts 0, 3, batches 2, rounds 1." in done.output
+    document = json.loads((out / "forward.json").read_text())
+    found = [(record["prompts"], record["forward"]) for record in document["sections"]["Forward"]]
+    assert found == [(0, BARE), (0, PREFIX), *((3, name) for name in (BARE, TOKENS, PREFIX, MIXED))]
+    assert (out / "forward.md").read_text().startswith("# facet bench forward")
+    assert (out / "forward-ratio.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--prompts", "many", "expected whole numbers from 0"),
+        ("--batch", "0", "expected whole numbers from 1"),
+        ("--kind", "deepest", "expected some of deep, shallow"),
+        ("--dtype", "int8", "expected some of float32, bfloat16, float16"),
+        ("--backbone", "resnet50", "expected one of facet-tiny"),
+    ],
+)
+def test_a_bad_option_is_told_in_a_sentence(option: str, value: str, sentence: str) -> None:
+    done = CliRunner().invoke(app, ["bench", "forward", option, value], env={"COLUMNS": "400"})
+    assert done.exit_code
+    assert sentence in done.output
