@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoint
     from .datasets import TaskData
     from .recipe import Recipe
+    from .run_folder import RunFolder
 
 
 METHOD_HELP = """vpt-deep (the default), vpt-shallow, linear or mlp-3, which can be served; partial-1, bias, adapter,
@@ -27,7 +30,9 @@ DATA_HELP = """A folder of class folders, a table (.csv, .tsv, .parquet), torchv
 digits, or a demo set."""
 AUGMENT_HELP = """Training images: none (as served, the default), vtab (plain resize), fgvc (random crop and flip) or
 timm. Held-out images are always preprocessed as served."""
-NOT_IN_RECIPE = frozenset({"out", "recipe", "samples", "device"})
+RUN_HELP = """Folder that keeps the run: its log, and what lets the same command go on where a kill cut it off."""
+PATIENCE_HELP = """Stop after so many epochs without a gain on the validation part, and keep the best one's weights."""
+NOT_IN_RECIPE = frozenset({"out", "recipe", "samples", "device", "run", "tensorboard"})
 
 
 def train(
@@ -41,12 +46,13 @@ def train(
     tokens: Annotated[int | None, typer.Option(help="Prompt tokens per layer (10).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images (100).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step (64).")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 (the default) or bfloat16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 (the default), bfloat16 or auto.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw (the default) or sgd.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate, for batches of 256.")] = None,
     head_lr: Annotated[float | None, typer.Option(help="The head's learning rate, if it differs.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay of what is trained.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the steps in which the rate rises.")] = None,
+    patience: Annotated[int | None, typer.Option(help=PATIENCE_HELP)] = None,
     dropout: Annotated[float | None, typer.Option(help="mlp-k, full: share of activations dropped.")] = None,
     reduction: Annotated[int | None, typer.Option(help="adapter: narrower than its layer by (8).")] = None,
     adapter_init: Annotated[str | None, typer.Option(help="adapter: random (the default) or zero.")] = None,
@@ -71,6 +77,8 @@ def train(
     holdout: Annotated[float | None, typer.Option(help="Share to hold out of a source without test part.")] = None,
     description: Annotated[str | None, typer.Option(help="Free text for the task file.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Folder for three held-out images.")] = None,
+    run: Annotated[Path | None, typer.Option(help=RUN_HELP)] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard in that folder too.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train a task on labelled images and write its task file, or a checkpoint for methods that cannot be served."""
@@ -79,11 +87,18 @@ def train(
 
     given = {name: value for name, value in flags.items() if name not in NOT_IN_RECIPE and value is not None}
     with one_sentence("train"):
-        _run(given, recipe, out, samples, device, Console(stderr=True))
+        console = Console(stderr=True)
+        _run(given, recipe, out, samples, device, _run_folder(run, tensorboard, console), console)
 
 
 def _run(
-    given: dict[str, Any], file: Path | None, out: Path, samples: Path | None, device: str, console: Console
+    given: dict[str, Any],
+    file: Path | None,
+    out: Path,
+    samples: Path | None,
+    device: str,
+    run: RunFolder | None,
+    console: Console,
 ) -> None:
     from backbone import load as load_backbone
 
@@ -99,7 +114,7 @@ def _run(
     for line in balance(data):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
-    task = _train(network, data, recipe, console)
+    task = _train(network, data, recipe, run, console)
     task.save(out)
     if samples is not None:
         save_samples(data, samples)
@@ -132,13 +147,19 @@ def _check_used(given: dict[str, Any], recipe: Recipe, uses: frozenset[str]) -> 
 
 def summary(task: TaskFile | Checkpoint, out: Path) -> str:
     """What was reached and where it lies, for people."""
-    manifest, metrics = task.manifest, dict(task.manifest.metrics)
-    images = metrics.pop("held_out_images")
-    reached = ", ".join(f"{name.replace('_', ' ').replace('f1', 'F1')} {value:.3f}" for name, value in metrics.items())
+    manifest = task.manifest
     return (
-        f"{manifest.task}: {reached} on {images:.0f} held-out images ({manifest.method}, {manifest.backbone})\n"
+        f"{manifest.task}: {_reached(manifest.metrics)} ({manifest.method}, {manifest.backbone})\n"
         f"wrote {out} ({out.stat().st_size / 1000:.0f} kB){_not_served(task)}"
     )
+
+
+def _reached(metrics: Mapping[str, float]) -> str:
+    """Those on the held-out images, their number, and what the best epoch had on the validation part."""
+    names = {name: name.replace("_", " ").replace("f1", "F1") for name in metrics if name != "held_out_images"}
+    validation = [f"{words} {metrics[name]:.3f}" for name, words in names.items() if name.startswith("validation")]
+    held_out = [f"{words} {metrics[name]:.3f}" for name, words in names.items() if not name.startswith("validation")]
+    return ", ".join([f"{', '.join(held_out)} on {metrics['held_out_images']:.0f} held-out images", *validation])
 
 
 def _not_served(task: TaskFile | Checkpoint) -> str:
@@ -147,12 +168,26 @@ def _not_served(task: TaskFile | Checkpoint) -> str:
     return ", a checkpoint that cannot be served from the shared backbone" if isinstance(task, Checkpoint) else ""
 
 
-def _train(network: Backbone, data: TaskData, recipe: Recipe, console: Console) -> TaskFile | Checkpoint:
+def _run_folder(folder: Path | None, tensorboard: bool, console: Console) -> RunFolder | None:
+    from .errors import TrainingError
+    from .run_folder import RunFolder
+
+    if folder is not None:
+        report = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+        return RunFolder(folder, tensorboard, report=report)
+    if tensorboard:
+        raise TrainingError("tensorboard: expected --run FOLDER to write the events into, found none")
+    return None
+
+
+def _train(
+    network: Backbone, data: TaskData, recipe: Recipe, run: RunFolder | None, console: Console
+) -> TaskFile | Checkpoint:
     from .progress import training_progress
     from .train import train_task
 
     with training_progress(console, recipe.task, recipe.epochs, len(data.train)) as on_step:
-        return train_task(network, data, recipe, on_step)
+        return train_task(network, data, recipe, on_step, run)
 
 
 def _check_out(out: Path) -> None:

@@ -3,36 +3,65 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from .errors import TrainingError
+from .fitting import Fitting
 from .images import Inputs
 from .methods import Method
 from .objectives import loss_of
 from .recipe import Recipe
 from .seeding import seeded
-
-MOMENTUM = 0.9
+from .validation import Record, Validation
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the loop reports after each step; `loss` is the mean over the batch."""
+    """What the loop reports after each step.
+
+    Attributes:
+        number, epoch: counted from 0; a fitting that is taken up counts on from where it was.
+        images: in the batch.
+        loss: mean over the batch.
+        validation: what was last measured on the validation part, if anything was.
+    """
 
     number: int
     epoch: int
     images: int
     loss: float
+    validation: float | None = None
 
 
 def ignore(_step: Step) -> None:
     """Report a step to nobody."""
+
+
+class Keeper(Protocol):
+    """Keeps what a fitting has reached, so that it outlives the process; see `run_folder`."""
+
+    def resume(self, fitting: Fitting) -> None:
+        """Called before the first epoch: take `fitting` to where it was left, if it was begun before."""
+        ...
+
+    def keep(self, fitting: Fitting) -> None:
+        """Called after every epoch."""
+        ...
+
+
+class Forgetful:
+    """Keeps nothing."""
+
+    def resume(self, fitting: Fitting) -> None: ...
+
+    def keep(self, fitting: Fitting) -> None: ...
 
 
 def fit(
@@ -42,65 +71,67 @@ def fit(
     recipe: Recipe,
     generator: torch.Generator,
     on_step: Callable[[Step], None] = ignore,
-) -> None:
+    *,
+    validation: Validation | None = None,
+    keeper: Keeper | None = None,
+) -> list[Record]:
     """Minimise the loss of `method` on `inputs`, in place.
 
     Args:
         inputs: rows as `method.prepare` gives them.
         targets: (rows,) label indices, or (rows, labels) zeros and ones; see `objectives`.
         generator: orders the rows of every epoch.
+        validation: measured after every epoch; the weights of the epoch that did best are those that stay.
+
+    Returns:
+        What every epoch did, also those before a kill.
 
     Raises:
-        TrainingError: the loss is no longer finite.
+        TrainingError: the loss is no longer finite, or `recipe.patience` has no validation part.
     """
-    optimizer = make_optimizer(method, recipe)
-    total = recipe.epochs * steps_per_epoch(len(targets), recipe)
-    schedule = LambdaLR(optimizer, lambda step: rate_factor(step, total, recipe.warmup))
-    method.train()
+    if recipe.patience is not None and validation is None:
+        raise TrainingError(f"patience: expected a validation part, found none for a patience of {recipe.patience}")
+    keeper = keeper or Forgetful()
+    fitting = Fitting(method, recipe, generator, len(targets))
     with seeded(generator):  # for dropout and stochastic depth
-        for number, (epoch, rows, batch) in enumerate(_batches(inputs, recipe, generator)):
-            loss = loss_of(method(batch), targets[rows].to(method.backbone.device))
-            _descend(loss, optimizer)
-            schedule.step()
-            on_step(Step(number, epoch, len(rows), _finite(loss.item(), epoch, recipe)))
+        keeper.resume(fitting)
+        while not fitting.finished:
+            _epoch(fitting, inputs, targets, on_step, validation)
+            keeper.keep(fitting)
+    fitting.conclude()
     method.eval()
+    return fitting.records
 
 
-def steps_per_epoch(count: int, recipe: Recipe) -> int:
-    return math.ceil(count / recipe.batch_size)
+def _epoch(
+    fitting: Fitting,
+    inputs: Inputs,
+    targets: Tensor,
+    on_step: Callable[[Step], None],
+    validation: Validation | None,
+) -> None:
+    fitting.method.train()
+    start, total = time.perf_counter(), 0.0
+    for step in _steps(fitting, inputs, targets):
+        on_step(step)
+        total += step.loss * step.images
+    speed = len(inputs) / (time.perf_counter() - start)
+    lr, head_lr = (rate * fitting.rate_factor(step.number) for rate in fitting.recipe.rates)
+    record = {"epoch": fitting.epoch + 1, "loss": total / len(inputs), "lr": lr, "head_lr": head_lr}
+    record |= {} if validation is None else validation.measure(fitting.method)
+    fitting.add(record | {"images_per_second": round(speed, 1), "seconds": round(time.perf_counter() - start, 3)})
 
 
-def rate_factor(step: int, total: int, warmup: float) -> float:
-    """Share of the peak learning rate: a linear rise, never from zero, then half a cosine towards zero."""
-    rising = round(total * warmup)
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
-
-
-def make_optimizer(method: Method, recipe: Recipe) -> Optimizer:
-    """AdamW or SGD with momentum over what is trained; the head has its own rate."""
-    added_rate, head_rate = recipe.rates
-    undecayed = method.undecayed()
-    groups = [
-        {
-            "params": [parameter],
-            "lr": head_rate if name.startswith("head.") else added_rate,
-            "weight_decay": 0.0 if name in undecayed else recipe.weight_decay,
-        }
-        for name, parameter in method.trained().items()
-    ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=MOMENTUM)
-    return torch.optim.AdamW(groups)
-
-
-def _batches(inputs: Inputs, recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Epoch, row numbers and rows of every batch; each epoch has all rows in a new order."""
-    for epoch in range(recipe.epochs):
-        order = torch.randperm(len(inputs), generator=generator).split(recipe.batch_size)
-        for rows, batch in zip(order, inputs.of_epoch(epoch).batches(order), strict=True):
-            yield epoch, rows, batch
+def _steps(fitting: Fitting, inputs: Inputs, targets: Tensor) -> Iterator[Step]:
+    """Descend once for every batch of an epoch, which has all rows in a new order."""
+    method, recipe, epoch = fitting.method, fitting.recipe, fitting.epoch
+    order = torch.randperm(len(inputs), generator=fitting.generator).split(recipe.batch_size)
+    batches = zip(order, inputs.of_epoch(epoch).batches(order), strict=True)
+    for number, (rows, batch) in enumerate(batches, start=epoch * len(order)):
+        loss = loss_of(method(batch), targets[rows].to(method.backbone.device))
+        _descend(loss, fitting.optimizer)
+        fitting.schedule.step()
+        yield Step(number, epoch, len(rows), _finite(loss.item(), epoch, recipe), fitting.score)
 
 
 def _descend(loss: Tensor, optimizer: Optimizer) -> None:

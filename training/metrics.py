@@ -29,7 +29,12 @@ def predict(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
 
 def predict_live(method: Method, images: Inputs) -> Tensor:
     """The same by a method in hand, in evaluation mode."""
-    return _logits(method, method.prepare(images))
+    return predict_prepared(method, method.prepare(images))
+
+
+def predict_prepared(method: Method, inputs: Inputs) -> Tensor:
+    """The same from what the method's `prepare` made of the images."""
+    return _logits(method, inputs)
 
 
 def _logits(forward: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,33 +25,45 @@ class Throughput(ProgressColumn):
 
 
 @contextmanager
-def training_progress(console: Console, title: str, epochs: int, images: int) -> Iterator[Callable[[Step], None]]:
+def training_progress(
+    console: Console, title: str, epochs: int, images: int, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Step], None]]:
     """Show a bar on `console` while the block runs; yields what `fit` calls after every step.
 
     Args:
         images: number of training images, each seen once in each epoch.
+        clock: seconds.
     """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}  loss {task.fields[loss]:.3f}"),
+        TextColumn("{task.fields[reached]}"),
         Throughput(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(title, total=epochs * images, epoch=0, epochs=epochs, loss=float("nan"))
-        shown = _Smoothed()
-
-        def on_step(step: Step) -> None:
-            progress.update(bar, advance=step.images, epoch=step.epoch + 1, loss=shown.add(step.loss))
-
-        yield on_step
+    with Progress(*columns, console=console, get_time=clock) as progress:
+        bar = _Bar(progress, title, epochs, images)
+        yield bar.on_step
+        bar.end()
 
 
-class _Smoothed:
-    def __init__(self) -> None:
-        self.value: float | None = None
+class _Bar:
+    def __init__(self, progress: Progress, title: str, epochs: int, images: int) -> None:
+        self.progress, self.epochs, self.images = progress, epochs, images
+        self.task = progress.add_task(title, total=epochs * images, reached="")
+        self.loss: float | None = None
 
-    def add(self, loss: float) -> float:
-        self.value = loss if self.value is None else SMOOTHING * self.value + (1 - SMOOTHING) * loss
-        return self.value
+    def on_step(self, step: Step) -> None:
+        if self.loss is None:  # the first of this process: what an earlier one did is no part of the speed
+            self.progress.reset(self.task, completed=step.epoch * self.images, reached="")
+        self.loss = step.loss if self.loss is None else SMOOTHING * self.loss + (1 - SMOOTHING) * step.loss
+        self.progress.update(self.task, advance=step.images, reached=self._reached(step, self.loss))
+
+    def end(self) -> None:
+        """A fitting that was finished before made no step."""
+        if self.loss is None:
+            self.progress.update(self.task, visible=False)
+
+    def _reached(self, step: Step, loss: float) -> str:
+        validation = "" if step.validation is None else f"  validation {step.validation:.3f}"
+        return f"epoch {step.epoch + 1}/{self.epochs}  loss {loss:.3f}{validation}"

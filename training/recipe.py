@@ -52,10 +52,13 @@ class Recipe(BaseModel):
         rank, alpha: of LoRA; what it adds is scaled by alpha / rank.
         lora_targets: the attention layers that LoRA adapts.
         side_weights: local file of AlexNet weights for sidetune; random without.
-        precision: of the forward and backward pass through the backbone, in training only.
+        precision: of the forward and backward pass through the backbone, in training only; "auto" is bfloat16 on a
+            device that has it in hardware, else float32.
         lr: learning rate of what the method adds to the backbone; of the head too unless `head_lr` is given.
         search: hyperparameters to choose on the validation part before the training: "paper" for the paper's grid,
             or values by field such as "lr=0.1,0.05 weight_decay=0.01,0" (see `search`).
+        patience: end the training after so many epochs without a gain on the validation part, which is then not
+            learned from, and keep the weights of the best epoch.
         warmup: share of the training in which the learning rate rises, step by step.
         holdout: share of each class that is held out where the data has no such part.
     """
@@ -81,12 +84,13 @@ class Recipe(BaseModel):
     side_weights: Path | None = None
     epochs: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 64
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: Rate
     head_lr: Rate | None = None
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     search: str | None = None
+    patience: Annotated[int, Field(ge=1)] | None = None
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -125,7 +129,7 @@ class Recipe(BaseModel):
         fields = dict.fromkeys(METHOD_FIELDS - uses, self.method)
         if self.augment != "timm":
             fields |= dict.fromkeys(TIMM_FIELDS, f"augment {self.augment}")
-        if self.measure_on != "validation" and self.search is None:
+        if self.measure_on != "validation" and self.search is None and self.patience is None:
             fields["validation"] = f"measure_on {self.measure_on}"
         return fields
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -18,3 +19,16 @@ def seeded(generator: torch.Generator) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
+
+
+def global_state() -> dict[str, Any]:
+    """What torch's global generators will draw next, of the CPU and of every CUDA device."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_global_state(state: dict[str, Any]) -> None:
+    """Draw next what `global_state` stands for; a device that is not here is passed over."""
+    torch.set_rng_state(state["cpu"])
+    for device, cuda in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(cuda, device)

@@ -14,7 +14,7 @@ from .recipe import Recipe
 
 DATA_FIELDS = {
     *("data", "image_column", "label_column", "split_column", "label_separator"),
-    *("seed", "holdout", "shots", "fraction", "measure_on", "validation"),
+    *("seed", "holdout", "shots", "fraction", "measure_on", "validation", "patience"),
 }
 """Fields of a recipe that decide which images are learned from and measured on."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -17,19 +19,24 @@ from .methods import Method
 from .metrics import as_good, measure, predict, predict_live
 from .recipe import Recipe
 
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
-def write(method: Method, data: TaskData, recipe: Recipe, images: Inputs) -> TaskFile | Checkpoint:
+
+def write(
+    method: Method, data: TaskData, recipe: Recipe, images: Inputs, validation: Mapping[str, float] = NOTHING
+) -> TaskFile | Checkpoint:
     """The task file of a trained method, or its checkpoint; with the metrics of the tensors as stored.
 
     Args:
         images: the preprocessed held-out images.
+        validation: metrics of the fitting, to be stated behind those on the held-out images.
     """
-    manifest, targets = _manifest(method, data, recipe), data.targets(data.test)
+    manifest, targets = _manifest(method, data, recipe, validation), data.targets(data.test)
     if method.served:
         exact = TaskFile(manifest, method.written_prompts(), method.written_head())
         return choose_dtype(exact, method.backbone, images, targets)
     metrics = measure(predict_live(method, images), targets)
-    return Checkpoint(manifest.model_copy(update={"metrics": metrics}), method.written_tensors())
+    return Checkpoint(_stating(metrics, manifest), method.written_tensors())
 
 
 def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
@@ -44,7 +51,11 @@ def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: T
 
 
 def with_metrics(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
-    return TaskFile(task.manifest.model_copy(update={"metrics": metrics}), task.prompts, task.head)
+    return TaskFile(_stating(metrics, task.manifest), task.prompts, task.head)
+
+
+def _stating(metrics: dict[str, float], manifest: Manifest) -> Manifest:
+    return manifest.model_copy(update={"metrics": metrics | manifest.metrics})
 
 
 def _as_half(task: TaskFile) -> TaskFile | None:
@@ -55,7 +66,7 @@ def _as_half(task: TaskFile) -> TaskFile | None:
         return None
 
 
-def _manifest(method: Method, data: TaskData, recipe: Recipe) -> Manifest:
+def _manifest(method: Method, data: TaskData, recipe: Recipe, metrics: Mapping[str, float]) -> Manifest:
     backbone, prompts = method.backbone, method.written_prompts()
     return Manifest(
         task=recipe.task,
@@ -67,7 +78,7 @@ def _manifest(method: Method, data: TaskData, recipe: Recipe) -> Manifest:
         activation="sigmoid" if data.multi_label else "softmax",
         data=data.summary,
         recipe=recipe.hyperparameters(method.uses),
-        metrics={},
+        metrics=dict(metrics),
         created=datetime.now(UTC),
         description=recipe.description,
         **_backbone_facts(backbone),

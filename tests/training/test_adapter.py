@@ -11,7 +11,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 import backbone
 from training.errors import TrainingError
-from training.fit import make_optimizer
+from training.optimizer import make_optimizer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 on_every_backbone = pytest.mark.parametrize("variant", ["plain", "swin"])

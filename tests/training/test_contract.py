@@ -13,10 +13,11 @@ from backbone import Backbone
 from prompts_store import TaskFile
 from training.checkpoints import Checkpoint
 from training.datasets import Examples, TaskData
-from training.fit import fit, make_optimizer
+from training.fit import fit
 from training.images import InMemory, prepare
 from training.methods import METHODS, find
 from training.methods.method import Method
+from training.optimizer import make_optimizer
 from training.writing import write
 
 on_every_backbone = pytest.mark.parametrize("net", ["plain", "swin"], indirect=True)

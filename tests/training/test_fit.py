@@ -4,10 +4,11 @@ import torch
 from backbone import Backbone
 from training.datasets import TaskData
 from training.errors import TrainingError
-from training.fit import Step, fit, make_optimizer, rate_factor, steps_per_epoch
+from training.fit import Step, fit
 from training.images import prepare
 from training.methods import METHODS
 from training.methods.method import Method
+from training.optimizer import make_optimizer, rate_factor, steps_per_epoch
 from training.recipe import Recipe, make_recipe
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import backbone
 from training.errors import TrainingError
-from training.fit import make_optimizer
+from training.optimizer import make_optimizer
 
 
 @pytest.mark.parametrize(("variant", "layers"), [("plain", 3), ("swin", 4)])

@@ -11,14 +11,12 @@ from torch import Tensor
 
 from backbone import Backbone
 from prompts_store import TaskFile
-from training.augment import training_inputs
 from training.datasets import TaskData
-from training.fit import fit
 from training.images import prepare
 from training.methods import find
 from training.metrics import measure, predict_live
 from training.recipe import Recipe
-from training.train import train_task
+from training.train import fit_to, train_task
 
 from .depth import first_layers
 from .initial import prototypes
@@ -68,7 +66,7 @@ def _variant(variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbon
     generator = torch.Generator().manual_seed(recipe.seed)
     starts = _prototypes(variant, recipe, data, backbone)
     method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts).to(backbone.device)
-    fit(method, training_inputs(data.train, backbone.preprocess, recipe), data.targets(data.train), recipe, generator)
+    fit_to(method, data, generator)
     logits = predict_live(method, prepare(data.test, backbone.preprocess))
     return {**measure(logits, data.targets(data.test)), "parameters": _count(list(method.trained().values()))}
 

@@ -4,7 +4,7 @@ from .balance import balance
 from .columns import Columns
 from .examples import Encoded, Examples, Stored, Target, TaskData, indices
 from .sources import load
-from .splits import for_selection, take_fraction, take_shots, with_all_training
+from .splits import for_selection, take_fraction, take_shots, with_all_training, with_validation
 
 __all__ = [
     "Columns",
@@ -20,4 +20,5 @@ __all__ = [
     "take_fraction",
     "take_shots",
     "with_all_training",
+    "with_validation",
 ]

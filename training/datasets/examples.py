@@ -92,7 +92,8 @@ class TaskData:
     @property
     def summary(self) -> str:
         """Where it comes from and how much is used of it."""
-        return f"{self.description}, {len(self.train)} training and {len(self.test)} held-out images"
+        validation = "" if self.validation is None else f", {len(self.validation)} validation"
+        return f"{self.description}, {len(self.train)} training{validation} and {len(self.test)} held-out images"
 
     def targets(self, examples: Examples) -> Tensor:
         """Indices (images,) int64, or ones and zeros (images, labels) float32 in a multi-label set."""

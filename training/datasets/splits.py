@@ -34,17 +34,28 @@ def for_selection(data: TaskData, amount: float, seed: int) -> TaskData:
     The paper's VTAB-1k protocol is amount 200 of 1,000 training images, then `with_all_training` of the whole.
 
     Args:
-        amount: where the source has no validation part, a share below 1 of each class's training images, or how many
+        amount: as for `with_validation`.
+    """
+    data = with_validation(data, amount, seed)
+    assert data.validation is not None
+    return replace(data, test=data.validation, validation=None)
+
+
+def with_validation(data: TaskData, amount: float, seed: int) -> TaskData:
+    """The problem with a validation part that is not learned from: the source's own, or one drawn from `train`.
+
+    Args:
+        amount: where the source has no such part, a share below 1 of each class's training images, or how many
             of them in all.
     """
     if data.validation is not None:
-        return replace(data, test=data.validation, validation=None)
+        return data
     sizes = [len(rows) for rows in rows_by_label(data.train.targets, len(data.labels))]
     drawn = draw(data.train.targets, _validation_quotas(sizes, amount, len(data.train)), seed)
     if not drawn:
         raise DataError(f"validation: expected at least 1 of {len(data.train)} training images, found none in {amount}")
     train, validation = _divided(data.train, drawn)
-    return replace(data, train=train, test=validation)
+    return replace(data, train=train, validation=validation)
 
 
 def with_all_training(data: TaskData) -> TaskData:

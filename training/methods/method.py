@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from backbone import Backbone
 from prompts_store import Head
 from training.images import Inputs
+from training.native_precision import settled
 from training.precision import computing_in
 from training.recipe import Recipe
 
@@ -42,7 +43,7 @@ class Method(nn.Module, ABC):
             generator: the only source of randomness, a CPU generator.
         """
         super().__init__()
-        self.backbone, self.recipe = backbone, recipe
+        self.backbone, self.recipe = backbone, settled(recipe, backbone)
         self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
 
     def prepare(self, images: Inputs) -> Inputs:
@@ -76,10 +77,14 @@ class Method(nn.Module, ABC):
         """The head that the task file holds, in float32 on the CPU."""
         return Head((layer(self.head),))
 
-    def written_tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint holds, in float32 on the CPU: the whole state but the frozen weights."""
+    def learned(self) -> dict[str, Tensor]:
+        """All that training changes, by name, as it is: the whole state but the frozen weights."""
         frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
-        return {name: copied(value) for name, value in self.state_dict().items() if name not in frozen}
+        return {name: value for name, value in self.state_dict().items() if name not in frozen}
+
+    def written_tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds, in float32 on the CPU: all that training changed."""
+        return {name: copied(value) for name, value in self.learned().items()}
 
 
 def linear_head(features: int, classes: int, generator: torch.Generator) -> nn.Linear:

@@ -1,28 +1,14 @@
-"""The state of a run on disk, and the export of its weights."""
+"""The export of the weights."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors.torch import save_file
 from torch import nn
 
 _COUNTER = "num_batches_tracked"
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write atomically: a killed run finds either the old state or the new one."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
 def export(vit: nn.Module, path: Path) -> None:

@@ -13,8 +13,10 @@ import torch
 from torch import distributed, multiprocessing
 from torch.optim.swa_utils import AveragedModel
 
+from training.state import load_state, save_state
+
 from .augment import augment
-from .checkpoint import export, load_state, save_state
+from .checkpoint import export
 from .config import PretrainConfig
 from .images import seeded
 from .model import Pretraining, draw_kept

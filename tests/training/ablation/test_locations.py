@@ -14,7 +14,7 @@ import backbone
 from backbone import Backbone
 from training.ablation.locations import Add, Below, Pad, PrependPixel
 from training.ablation.tokens import position_embedding
-from training.fit import make_optimizer
+from training.optimizer import make_optimizer
 
 LOCATIONS = ["prepend", "add", "add-1", "prepend-pixel", "pad", "below"]
 

@@ -8,7 +8,6 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from training.pretrain.checkpoint import load_state
 from training.pretrain.config import PretrainConfig
 from training.pretrain.images import seeded
 from training.pretrain.loop import Worker, run
@@ -16,6 +15,7 @@ from training.pretrain.model import Pretraining, draw_kept
 from training.pretrain.optimizers import schedule
 from training.pretrain.pool import ensure_pool
 from training.pretrain.progress import NoProgress
+from training.state import load_state
 
 
 @pytest.fixture
