@@ -11,6 +11,7 @@ from torch import nn
 from backbone import Backbone
 from training.recipe import Recipe
 
+from .dropout import Dropout
 from .own_backbone import OwnBackbone
 
 VIT_DROPOUT = 0.1
@@ -36,6 +37,6 @@ def set_dropout(model: Any, rate: float | None) -> None:
     """Set the share of activations dropped behind the embeddings and twice in each MLP; None for the paper's."""
     if rate is None:
         rate = VIT_DROPOUT if isinstance(model, VisionTransformer) else 0.0
-    for name, module in model.named_modules():
+    for name, module in list(model.named_modules()):
         if isinstance(module, nn.Dropout) and (name == "pos_drop" or ".mlp.drop" in name):
-            module.p = rate
+            model.set_submodule(name, Dropout(rate))
