@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import chain
 from math import prod
 from typing import Protocol
@@ -71,6 +72,34 @@ class Streamed:
 
     def _row(self, index: int) -> Tensor:
         return self.preprocess(self.examples.image(index))
+
+
+@dataclass(frozen=True)
+class Through:
+    """Rows that pass through a frozen function whenever they are asked for."""
+
+    function: Callable[[Tensor], Tensor]
+    rows: Inputs
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        return (self.function(batch) for batch in self.rows.batches(indices))
+
+    def of_epoch(self, epoch: int, /) -> Inputs:
+        return Through(self.function, self.rows.of_epoch(epoch))
+
+
+def computed(function: Callable[[Tensor], Tensor], rows: Inputs) -> Tensor:
+    """What a frozen function makes of all rows, on the CPU."""
+    with torch.no_grad():
+        return torch.cat([function(batch).cpu() for batch in rows.batches(in_order(len(rows), 64))])
+
+
+def through(function: Callable[[Tensor], Tensor], rows: Inputs) -> Inputs:
+    """What a frozen function makes of the rows: computed once where they are in memory."""
+    return InMemory(computed(function, rows)) if isinstance(rows, InMemory) else Through(function, rows)
 
 
 def prepare(examples: Examples, preprocess: Preprocess, *, budget: int = MEMORY_BUDGET) -> Inputs:

@@ -38,6 +38,15 @@ def nudged(made: Method) -> Method:
     return made
 
 
+def features(made: Method, images: torch.Tensor) -> torch.Tensor:
+    """Of images that were not prepared."""
+    return made.features(made.frozen_part(images))
+
+
+def logits(made: Method, images: torch.Tensor) -> torch.Tensor:
+    return made(made.frozen_part(images))
+
+
 def images(count: int = 4, seed: int = 0) -> torch.Tensor:
     """Noise of the size that the networks take."""
     return torch.randn(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from method_examples import images, method, network, nudged, recipe
+from method_examples import images, logits, method, network, nudged, recipe
 
 from backbone import Backbone
 from prompts_store import InvalidManifest, Manifest, NotATaskFile, TaskFile, WrongBackbone
@@ -43,7 +43,7 @@ def test_restored_with_its_recipe(name: str, given: dict[str, Any], tmp_path: Pa
     Checkpoint(_manifest(network("plain"), name, **given), made.written_tensors()).save(tmp_path / "c")
     restored = Checkpoint.load(tmp_path / "c").restore(network("plain"))
     assert not restored.training
-    torch.testing.assert_close(restored(images()), made(images()))
+    torch.testing.assert_close(logits(restored, images()), logits(made, images()))
 
 
 def test_restoring_sidetune_needs_no_weight_file(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_restoring_sidetune_needs_no_weight_file(tmp_path: Path) -> None:
     manifest = manifest.model_copy(update={"recipe": manifest.recipe | {"side_weights": "alexnet.pth"}})
     Checkpoint(manifest, made.written_tensors()).save(tmp_path / "c")
     restored = Checkpoint.load(tmp_path / "c").restore(network("plain"))
-    torch.testing.assert_close(restored(images()), made(images()))
+    torch.testing.assert_close(logits(restored, images()), logits(made, images()))
 
 
 def test_holds_what_was_trained_and_nothing_else() -> None:

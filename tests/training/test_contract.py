@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from method_examples import NAMES, NOT_SERVED, SERVED, method, network, nudged, recipe
+from method_examples import NAMES, NOT_SERVED, SERVED, features, logits, method, network, nudged, recipe
 from PIL import Image
 
 from backbone import Backbone
@@ -66,9 +66,9 @@ def test_gradients_reach_what_is_trained_and_nothing_else(name: str, net: Backbo
     before = {key: value.clone() for key, value in net.model.state_dict().items()}
     made = nudged(method(name, net)).train()
     inputs = _rows(made.prepare(prepare(few.train, net.preprocess)))
-    logits = made(inputs[:8])
-    assert logits.shape == (8, 3)
-    F.cross_entropy(logits, torch.tensor(few.train.targets[:8])).backward()
+    found = made(inputs[:8])
+    assert found.shape == (8, 3)
+    F.cross_entropy(found, torch.tensor(few.train.targets[:8])).backward()
     assert all(parameter.grad.any() for parameter in made.trained().values())
     assert {key for key, value in made.named_parameters() if value.grad is not None} == made.trained().keys()
     make_optimizer(made, made.recipe).step()
@@ -109,7 +109,7 @@ def _read_back(
     images, path = _images(net, data), folder / "written"
     if isinstance(written, Checkpoint):
         written.save(path)
-        return Checkpoint.load(path).restore(net)(images)
+        return logits(Checkpoint.load(path).restore(net), images)
     TaskFile(written.manifest, made.written_prompts(), made.written_head()).save(path)
     task = TaskFile.load(path)
     task.check_fits(net)
@@ -121,7 +121,7 @@ def _read_back(
 def test_the_network_begins_as_it_was(name: str, net: Backbone, few: TaskData) -> None:
     """Whatever is put into a backbone begins without effect."""
     images = _images(net, few)[:4]
-    found = method(name, net).eval().features(images)
+    found = features(method(name, net).eval(), images)
     torch.testing.assert_close(found, net.features(images), atol=1e-5, rtol=1e-5)
 
 

@@ -1,8 +1,9 @@
 import torch
 
 from backbone import Backbone
+from training.augment import Augmented
 from training.datasets import TaskData
-from training.images import InMemory, Streamed, in_order, prepare
+from training.images import InMemory, Streamed, Through, in_order, prepare, through
 
 
 def test_budget_decides_where_images_are_kept(tiny: Backbone, shades: TaskData) -> None:
@@ -21,3 +22,30 @@ def test_streamed_rows_are_those_in_memory(tiny: Backbone, shades: TaskData) -> 
 
 def test_in_order_covers_every_row_once() -> None:
     assert torch.cat(list(in_order(10, 4))).tolist() == list(range(10))
+
+
+def test_a_frozen_function_is_computed_once_of_what_is_in_memory(tiny: Backbone, shades: TaskData) -> None:
+    seen: list[int] = []
+
+    def function(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        return 2 * batch
+
+    memory, order = prepare(shades.train, tiny.preprocess), [torch.tensor([3, 1])]
+    doubled = through(function, memory)
+    for _ in range(2):
+        torch.testing.assert_close(next(doubled.batches(order)), 2 * next(memory.batches(order)))
+    assert seen == [30]
+    streamed = through(function, prepare(shades.train, tiny.preprocess, budget=0))
+    for _ in range(2):
+        torch.testing.assert_close(next(streamed.batches(order)), 2 * next(memory.batches(order)))
+    assert (len(doubled), len(streamed), seen) == (30, 30, [30, 2, 2])
+
+
+def test_a_frozen_function_sees_the_images_of_the_epoch(shades: TaskData) -> None:
+    drawn = Augmented(shades.train, lambda _: torch.rand(1), seed=0)
+    order, doubled = [torch.tensor([3, 1])], through(lambda batch: 2 * batch, drawn)
+    assert isinstance(doubled, Through)
+    expected, found = (next(rows.of_epoch(1).batches(order)) for rows in (drawn, doubled))
+    torch.testing.assert_close(found, 2 * expected)
+    assert not torch.equal(found, next(doubled.of_epoch(2).batches(order)))

@@ -3,11 +3,13 @@
 import families
 import pytest
 import torch
-from method_examples import images, method, network, nudged
+from method_examples import features, images, logits, method, network, nudged
 from torch import nn
 
 import backbone
 from training.errors import TrainingError
+from training.images import InMemory
+from training.methods.own_backbone import blocks
 from training.optimizer import make_optimizer
 
 
@@ -18,6 +20,24 @@ def test_partial_counts_layers_of_the_backbone(variant: str, layers: int) -> Non
     sentence = rf"^method: expected partial-1 to partial-{layers}, found 'partial-{layers + 1}'$"
     with pytest.raises(TrainingError, match=sentence):
         method(f"partial-{layers + 1}", network(variant))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("variant", families.VARIANTS)
+def test_partial_runs_what_is_frozen_once_for_each_image(variant: str, layers: int) -> None:
+    net = network(variant)
+    if layers > len(net.layer_dims):
+        pytest.skip("a network of fewer layers")
+    made, calls = nudged(method(f"partial-{layers}", net)), []
+    for name, block in blocks(made.model).items():
+        block.register_forward_hook(lambda *_, name=name: calls.append(name))
+    inputs, rows = made.prepare(InMemory(images())), [torch.tensor([2, 0])]
+    assert calls == list(blocks(made.model))[:-layers]
+    calls.clear()
+    found = [made.features(next(inputs.batches(rows))) for _ in range(2)]
+    assert calls == 2 * list(blocks(made.model))[-layers:]
+    whole = made.model.forward_head(made.model.forward_features(images()), pre_logits=True)
+    torch.testing.assert_close(found, [whole[[2, 0]]] * 2)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +92,6 @@ def test_every_supported_network_can_be_trained_whole(variant: str) -> None:
 @pytest.mark.parametrize("variant", families.VARIANTS)
 def test_every_supported_network_can_be_trained_in_part(variant: str, name: str) -> None:
     net, made = network(variant), nudged(method(name, network(variant)).train())
-    made(images()).square().sum().backward()
+    logits(made, images()).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in made.trained().values())
-    assert not torch.allclose(made.features(images()), net.features(images()), atol=1e-4)
+    assert not torch.allclose(features(made, images()), net.features(images()), atol=1e-4)

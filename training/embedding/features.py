@@ -40,7 +40,8 @@ class Trained:
             WrongBackbone: it was trained on another backbone.
         """
         if isinstance(self.content, Checkpoint):
-            return self.content.restore(backbone).features
+            method = self.content.restore(backbone)
+            return lambda images: method.features(method.frozen_part(images))
         self.content.check_fits(backbone)
         prompts = self.content.prompts
         return lambda images: backbone.features(images, prompts)

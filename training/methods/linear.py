@@ -9,7 +9,7 @@ from torch import Tensor
 
 from backbone import Backbone
 from prompts_store import Head
-from training.images import InMemory, Inputs, in_order
+from training.images import InMemory, Inputs, computed
 from training.recipe import Recipe
 
 from .method import Method
@@ -29,12 +29,15 @@ class Linear(Method):
         super().__init__(backbone, classes, recipe, generator)
         self.mean, self.scale = torch.zeros(backbone.feature_dim), torch.ones(backbone.feature_dim)
 
+    def frozen_part(self, images: Tensor) -> Tensor:
+        return self.backbone.features(images).float()
+
     def prepare(self, images: Inputs) -> Inputs:
         """Extract the features once and standardise them: (images, feature_dim).
 
         As with batch normalisation, training mode measures mean and scale and evaluation mode applies them.
         """
-        features = self._extract(images)
+        features = computed(self.frozen_part, images)
         if self.training:
             self._standardise_by(features)
         return InMemory((features - self.mean) / self.scale)
@@ -51,8 +54,3 @@ class Linear(Method):
         weight, bias = super().written_head().layers[0]
         weight = weight / self.scale
         return Head(((weight, bias - weight @ self.mean),))
-
-    def _extract(self, images: Inputs) -> Tensor:
-        with torch.no_grad():
-            batches = images.batches(in_order(len(images), 64))
-            return torch.cat([self.backbone.features(batch).float().cpu() for batch in batches])

@@ -46,8 +46,12 @@ class Method(nn.Module, ABC):
         self.backbone, self.recipe = backbone, settled(recipe, backbone)
         self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
 
+    def frozen_part(self, images: Tensor) -> Tensor:
+        """What of the forward does not change in training, of a batch of preprocessed images."""
+        return images
+
     def prepare(self, images: Inputs) -> Inputs:
-        """Compute once what does not change in training; its rows are what `features` gets."""
+        """The rows that `features` gets: what `frozen_part` makes of the images, computed once where that can be."""
         return images
 
     @abstractmethod

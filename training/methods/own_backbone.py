@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backbone import Backbone
 from training.recipe import Recipe
@@ -55,6 +55,19 @@ def own_copy(backbone: Backbone) -> Any:
     model: Any = deepcopy(backbone.model).float()
     model.reset_classifier(0)
     return model
+
+
+def embedded(model: Any, images: Tensor) -> Tensor:
+    """The tokens of images in front of `steps`."""
+    tokens: Tensor = model.patch_embed(images)
+    return model.norm_pre(model.patch_drop(model._pos_embed(tokens))) if hasattr(model, "blocks") else tokens
+
+
+def steps(model: Any) -> list[nn.Module]:
+    """What runs between embedding and final norm: the blocks, and in front of each stage of a Swin its merging."""
+    if hasattr(model, "blocks"):
+        return list(model.blocks)
+    return [step for stage in model.layers for step in (stage.downsample, *stage.blocks)]
 
 
 def blocks(model: Any) -> dict[str, Any]:
