@@ -32,6 +32,8 @@ AUGMENT_HELP = """Training images: none (as served, the default), vtab (plain re
 timm. Held-out images are always preprocessed as served."""
 RUN_HELP = """Folder that keeps the run: its log, and what lets the same command go on where a kill cut it off."""
 PATIENCE_HELP = """Stop after so many epochs without a gain on the validation part, and keep the best one's weights."""
+SEARCH_HELP = """Choose on the validation part first: paper (its grid of rates and decays), or such as "lr=0.1,0.05
+weight_decay=0.01,0"."""
 NOT_IN_RECIPE = frozenset({"out", "recipe", "samples", "device", "run", "tensorboard"})
 
 
@@ -51,6 +53,7 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate, for batches of 256.")] = None,
     head_lr: Annotated[float | None, typer.Option(help="The head's learning rate, if it differs.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay of what is trained.")] = None,
+    search: Annotated[str | None, typer.Option(help=SEARCH_HELP)] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the steps in which the rate rises.")] = None,
     patience: Annotated[int | None, typer.Option(help=PATIENCE_HELP)] = None,
     dropout: Annotated[float | None, typer.Option(help="mlp-k, full: share of activations dropped.")] = None,
@@ -114,6 +117,7 @@ def _run(
     for line in balance(data):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
+    recipe = _searched(network, recipe, run, console)
     task = _train(network, data, recipe, run, console)
     task.save(out)
     if samples is not None:
@@ -178,6 +182,20 @@ def _run_folder(folder: Path | None, tensorboard: bool, console: Console) -> Run
     if tensorboard:
         raise TrainingError("tensorboard: expected --run FOLDER to write the events into, found none")
     return None
+
+
+def _searched(network: Backbone, recipe: Recipe, run: RunFolder | None, console: Console) -> Recipe:
+    """The recipe after the search that it asks for; finished trials are kept beside the run."""
+    from .reading import read_data
+    from .results import Results
+    from .trials import Kept, choose
+
+    if recipe.search is None:
+        return recipe
+    data = read_data(recipe.model_copy(update={"measure_on": "validation"}))
+    results = None if run is None else Results(run.beside("trials.jsonl"))
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    return choose(recipe, Kept(network, data, results), say)
 
 
 def _train(

@@ -4,6 +4,7 @@ state.pt      how far it has come, written at the end of epochs (see `fitting`)
 log.jsonl     a line for each epoch
 tensorboard/  the same as events, if asked for
 lock          held while a process trains
+trials.jsonl  the finished trials of a search
 """
 
 from __future__ import annotations
@@ -71,6 +72,11 @@ class RunFolder:
     @property
     def path(self) -> Path:
         return self.folder / "state.pt"
+
+    def beside(self, name: str) -> Path:
+        """The path of another file in the folder, which is there then."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / name
 
     def _state(self, identity: Mapping[str, Scalar]) -> dict[str, Any] | None:
         """How far an earlier process came with the same training; None where there was none."""

@@ -198,3 +198,22 @@ def test_sentences_are_one_line_however_narrow_the_terminal(tmp_path: Path) -> N
     stderr = CliRunner().invoke(app, arguments, env={"COLUMNS": "40"}).stderr
     assert stderr.startswith("facet train: data: expected a folder, ")
     assert stderr.count("\n") == 1
+
+
+def test_a_search_comes_before_the_training(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out, run = tmp_path / "found.safetensors", tmp_path / "run"
+    command = (
+        *(colours, "--task", "colours", "--out", out, "--checkpoint", checkpoint, "--method", "linear"),
+        *("--search", "lr=1e-9,0.5 weight_decay=0", "--epochs", 3, "--validation", 2, "--run", run, "--device", "cpu"),
+    )
+    code, _, stderr = _run(*command)
+    assert code == 0, stderr
+    assert "trial 2/2: lr=0.5 weight_decay=0: " in stderr
+    recipe = TaskFile.load(out).manifest.recipe
+    assert (recipe["search"], recipe["weight_decay"]) == ("lr=1e-9,0.5 weight_decay=0", 0.0)
+    assert recipe["lr"] in (1e-9, 0.5)
+    assert recipe["measure_on"] == "test"
+    code, _, stderr = _run(*command)
+    assert code == 0, stderr
+    assert stderr.count("(finished before)") == 2
+    assert "nothing is trained anew" in stderr

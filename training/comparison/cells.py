@@ -6,15 +6,13 @@ import time
 from typing import Any
 
 from backbone import Backbone
-from training.datasets import TaskData
-from training.images import prepare
 from training.memory import peak_memory
 from training.methods import Method, find
-from training.metrics import measure, predict_live
 from training.recipe import Recipe
 from training.search import chosen_values
 from training.sources import Sources
 from training.train import fitted
+from training.trials import score_of
 
 from .records import Trained
 
@@ -53,7 +51,7 @@ def train(recipe: Recipe, sources: Sources) -> Outcome:
         method = fitted(backbone, data, recipe)
         seconds = time.monotonic() - start
     return {
-        "score": _score(method, data, backbone),
+        "score": score_of(method, data),
         **_sizes(method),
         "seconds": round(seconds, 3),
         "images_per_second": round(recipe.epochs * len(data.train) / seconds, 2),
@@ -79,11 +77,6 @@ def trained(recipe: Recipe, validation: float | None, outcome: Outcome) -> Train
         training_images=outcome["training_images"],
         served=find(recipe.method).served,
     )
-
-
-def _score(method: Method, data: TaskData, backbone: Backbone) -> float:
-    logits = predict_live(method, prepare(data.test, backbone.preprocess))
-    return next(iter(measure(logits, data.targets(data.test)).values()))
 
 
 def _sizes(method: Method) -> dict[str, int]:
