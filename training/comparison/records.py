@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Comparison:
         cells: may lack some: the run goes on, or a training failed.
         command: the command line that made it.
         about: further facts to print, by their names.
+
+    Raises:
+        TrainingError: a task is in two groups, or a cell comes twice or has another method, task or seed.
     """
 
     backbone: str
@@ -56,3 +63,27 @@ class Comparison:
     cells: tuple[Trained, ...]
     command: str
     about: dict[str, str]
+
+    def __post_init__(self) -> None:
+        _check_single("a task in one group", self.tasks)
+        _check_single("one cell of a method, task and seed", ((c.method, c.task, c.seed) for c in self.cells))
+        for cell in self.cells:
+            _check_known("method", cell.method, self.methods)
+            _check_known("task", cell.task, self.tasks)
+            _check_known("seed", cell.seed, self.seeds)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Group by group."""
+        return tuple(task for tasks in self.groups.values() for task in tasks)
+
+
+def _check_single(what: str, values: Iterable[object]) -> None:
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise TrainingError(f"comparison: expected {what}, found {value!r} {count} times")
+
+
+def _check_known(field: str, value: object, known: Iterable[object]) -> None:
+    if value not in known:
+        raise TrainingError(f"comparison: expected a {field} of {', '.join(map(str, known))}, found {value!r}")
