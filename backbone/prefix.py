@@ -18,6 +18,11 @@ class Prefix:
     keys_values: tuple[Tensor, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the task has no prompts: then its features are those of the bare backbone."""
+        return self.tokens is None and not self.keys_values
+
+    @property
     def shape_key(self) -> tuple[int, ...]:
         """Equal for two tasks whose rows can share one attention call: token count, then prefix length per layer."""
         extra = 0 if self.tokens is None else len(self.tokens)

@@ -1,7 +1,7 @@
 """From concurrent requests to batches, and from batches back to requests.
 
-Whenever the engine is free it takes what waits, up to a maximum; nothing is held back in the hope of more. Tasks take
-turns: a batch is filled one row of each task after another, so a busy task cannot starve a quiet one.
+Whenever the engine is free it takes what waits, as much as `pacing` says; nothing is held back in the hope of more.
+Which rows those are is `fair_queue`'s choice, and who may wait at all `admission`'s.
 """
 
 import asyncio
@@ -9,18 +9,21 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
 from torch import Tensor
 
-from .admission import Answer, FairQueue, Row, Ticket
+from .admission import Places
 from .bank import Resident
 from .engine import Group
-from .errors import Draining, ForwardFailed, Overloaded
+from .errors import DeadlineUnreachable, Draining, ForwardFailed, Overloaded
+from .fair_queue import FairQueue
+from .pacing import Pace
+from .rows import Answer, Priority, Row, Ticket
 
 logger = logging.getLogger("facet.service")
 
@@ -28,6 +31,9 @@ T = TypeVar("T")
 
 JOIN_SECONDS = 10.0
 """How long a shutdown waits for the engine's thread: a forward that hangs must not keep the process."""
+
+MAX_RETRY_AFTER = 60
+"""Most seconds that a refused client is told to wait."""
 
 Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
 """Answers a batch given by groups: for each group its scores, (rows, labels)."""
@@ -39,6 +45,7 @@ class BatchReport:
 
     Attributes:
         rows, tasks: its size, and how many tasks shared it.
+        images: how many the engine computed; fewer than rows where several were answered from one feature.
         full: whether it left because it was full; otherwise it took all that waited.
         queue_seconds: the wait of each row.
         forward_seconds: what the forward took, retries included.
@@ -46,18 +53,10 @@ class BatchReport:
 
     rows: int
     tasks: int
+    images: int
     full: bool
     queue_seconds: Sequence[float]
     forward_seconds: float
-
-
-@dataclass
-class _Load:
-    """How much is admitted, and how fast it goes; touched by the event loop only."""
-
-    rows: int = 0
-    seconds_per_row: float = 0.0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 Observer = Callable[[BatchReport], None]
@@ -69,10 +68,15 @@ class Batcher:
 
     Args:
         forward: answers a batch; called from that thread only.
-        max_batch: most rows in a batch.
+        max_batch: most images that a forward computes.
         queue_limit: most rows admitted and not yet answered.
+        latency_target: seconds that a forward should take at most; None where only throughput matters.
         observe: told about every batch.
         clock: seconds, monotonic.
+
+    Attributes:
+        draining: whether new requests are refused because the server is shutting down.
+        clock: as given.
     """
 
     def __init__(
@@ -81,16 +85,16 @@ class Batcher:
         *,
         max_batch: int,
         queue_limit: int,
+        latency_target: float | None = None,
         observe: Observer | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._forward, self._max_batch, self._queue_limit = forward, max_batch, queue_limit
-        self._observe, self._clock = observe, clock
-        self._queue = FairQueue()
+        self._forward, self._observe, self.clock = forward, observe, clock
+        self._pace, self._places, self._queue = Pace(max_batch, latency_target), Places(queue_limit), FairQueue()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._changed = threading.Condition()  # guards the queue, the calls and `_stopped`
         self._stopped = False
-        self._load = _Load()
+        self._idle = asyncio.Event()
         self.draining = False
         self._thread = threading.Thread(target=self._work, name="facet-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,22 +119,36 @@ class Batcher:
     @property
     def admitted(self) -> int:
         """Rows admitted and not yet answered."""
-        return self._load.rows
+        return self._places.taken
 
-    def admit(self, rows: int) -> Ticket:
-        """Reserve places for all rows of a request, or for none.
+    @property
+    def batch_limit(self) -> int:
+        """Images that the next forward may hold, by the costs measured so far."""
+        return self._pace.limit
+
+    def admit(
+        self, tasks: Sequence[str], images: int, *, priority: Priority = "normal", deadline: float = math.inf
+    ) -> Ticket:
+        """Reserve places for all rows of a request, `images` for each of the tasks, or for none.
 
         Raises:
             Draining: the server is shutting down.
             Overloaded: there is no room for so many rows now.
+            DeadlineUnreachable: the rows that wait already take longer than the deadline, a time of `clock`, allows.
         """
+        self.check(tasks, images, priority=priority, deadline=deadline)
+        self._places.take(tasks, images)
+        return Ticket(self, tasks, images, priority=priority, deadline=deadline)
+
+    def check(
+        self, tasks: Sequence[str], images: int, *, priority: Priority = "normal", deadline: float = math.inf
+    ) -> None:
+        """Raise what `admit` would raise now, and reserve nothing: for a request that has not been read yet."""
         if self.draining:
             raise Draining("server: expected to take requests, found it shutting down")
-        if self._load.rows + rows > self._queue_limit:
-            room = self._queue_limit - self._load.rows
-            raise Overloaded(f"queue: expected room for {rows} rows, found {room}", self._retry_after())
-        self._load.rows += rows
-        return Ticket(rows, self._enqueue, self._release, self._clock)
+        if refusal := self._places.refusal(tasks, images, priority):
+            raise Overloaded(refusal, self._retry_after())
+        self._check_deadline(tasks, images, priority, deadline)
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run a function on the engine's thread, between batches."""
@@ -143,39 +161,54 @@ class Batcher:
     async def drain(self) -> None:
         """Take nothing new, wait for what was admitted, then stop the thread."""
         self.draining = True
-        while self._load.rows:
-            self._load.idle.clear()
-            await self._load.idle.wait()
+        while self._places.taken:
+            self._idle.clear()
+            await self._idle.wait()
         with self._changed:
             self._stopped = True
             self._changed.notify()
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
 
-    def _release(self, rows: int) -> None:
-        self._load.rows -= rows
-        if not self._load.rows:
-            self._load.idle.set()
+    # What tickets call.
 
-    def _enqueue(self, rows: Sequence[Row]) -> None:
+    def enqueue(self, rows: Sequence[Row]) -> None:
+        """Let the rows wait for a batch."""
         with self._changed:
             for row in rows:
                 self._queue.push(row)
             self._changed.notify()
 
-    def _retry_after(self) -> int:
-        return min(60, max(1, math.ceil(self._load.rows * self._load.seconds_per_row)))
+    def close(self, ticket: Ticket, rows: Sequence[Row]) -> None:
+        """Take the ticket's rows out of the queue, those that still are in it, and give its places back."""
+        with self._changed:
+            for row in rows:
+                self._queue.discard(row)
+        self._places.give_back(ticket.tasks, ticket.images)
+        if not self._places.taken:
+            self._idle.set()
 
-    def _deliver(
-        self, rows: Sequence[Row], outcomes: Sequence[Tensor | Exception], begun: float, seconds: float
-    ) -> None:
-        waits = [begun - row.queued for row in rows]
-        for row, outcome, wait in zip(rows, outcomes, waits, strict=True):
-            row.ticket.answer(row.place, outcome if isinstance(outcome, Exception) else Answer(outcome, wait, seconds))
-        self._load.seconds_per_row += 0.2 * (seconds / len(rows) - self._load.seconds_per_row)
-        tasks = len({row.resident.task for row in rows})
+    def _check_deadline(self, tasks: Sequence[str], images: int, priority: Priority, deadline: float) -> None:
+        left = max(0.0, deadline - self.clock())
+        if self._pace.wait(len(self._queue)) <= left:  # in time even behind all that waits: as a rule, and soon told
+            return
+        with self._changed:
+            ahead = max((self._queue.ahead(task, priority, images) for task in tasks), default=0)
+        if (wait := self._pace.wait(ahead)) > left:
+            raise DeadlineUnreachable(
+                f"request: expected an answer within {left:.3g} seconds, found {wait:.3g} seconds of work before it",
+                self._retry_after(),
+            )
+
+    def _retry_after(self) -> int:
+        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._pace.seconds(self._places.taken))))
+
+    def _deliver(self, rows: Sequence[Row], outcomes: Sequence[Tensor | Exception], report: BatchReport) -> None:
+        for row, outcome, wait in zip(rows, outcomes, report.queue_seconds, strict=True):
+            answer = outcome if isinstance(outcome, Exception) else Answer(outcome, wait, report.forward_seconds)
+            row.ticket.answer(row.place, answer)
         if self._observe:
-            self._observe(BatchReport(len(rows), tasks, len(rows) == self._max_batch, waits, seconds))
+            self._observe(report)
 
     # What the engine's thread runs: receive, choose, run, settle.
 
@@ -189,22 +222,27 @@ class Batcher:
             self._changed.wait_for(lambda: self._calls or len(self._queue) or self._stopped)
             # At most one call between two batches, so that a flood of uploads cannot keep requests waiting.
             call = self._calls.popleft() if self._calls else None
-            rows = self._queue.take(self._max_batch)
-            finished = self._stopped and not (call or rows or len(self._queue))
+            limit = self._pace.next_limit()
+            taken = self._queue.take(limit, self.clock())
+            finished = self._stopped and not (call or taken or len(self._queue))
         if call:
             _run_call(*call)
-        if rows:
-            self._run_batch(rows)
+        if taken:
+            self._run_batch(taken, full=len(taken) == limit)
         return not finished
 
-    def _run_batch(self, rows: Sequence[Row]) -> None:
-        groups = _group(rows)
-        begun = self._clock()
+    def _run_batch(self, taken: Sequence[Sequence[Row]], *, full: bool) -> None:
+        groups = _group(row for rows in taken for row in rows)
+        begun = self.clock()
         outcomes = self._answer(list(groups.values()))
-        seconds = self._clock() - begun
-        ordered = [row for group in groups.values() for row in group]
+        seconds = self.clock() - begun
+        if not any(isinstance(outcome, Exception) for outcome in outcomes):
+            self._pace.observe(len(taken), seconds)
+        rows = [row for group in groups.values() for row in group]
+        tasks = len({row.resident.task for row in rows})
+        report = BatchReport(len(rows), tasks, len(taken), full, [begun - row.queued for row in rows], seconds)
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._deliver, ordered, outcomes, begun, seconds)
+        self._loop.call_soon_threadsafe(self._deliver, rows, outcomes, report)
 
     def _answer(self, groups: Sequence[Sequence[Row]]) -> list[Tensor | Exception]:
         """Scores of every row; when a mixed batch fails, each task is tried alone so that only the culprit fails."""
@@ -225,7 +263,7 @@ def _failure(resident: Resident, error: Exception) -> ForwardFailed:
     return ForwardFailed(f"task {resident.task!r}: expected a finished forward, found: {found}")
 
 
-def _group(rows: Sequence[Row]) -> dict[int, list[Row]]:
+def _group(rows: Iterable[Row]) -> dict[int, list[Row]]:
     """Bring the rows of a resident together; the old and the new version of a task are two residents."""
     groups: dict[int, list[Row]] = {}
     for row in rows:

@@ -17,7 +17,10 @@ def serve(
     device: Annotated[str | None, typer.Option(help="auto, cpu, or a torch device such as cuda:0.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
     builtin: Annotated[bool | None, typer.Option(help="Seed the store with the demo tasks that fit.")] = None,
-    max_batch: Annotated[int | None, typer.Option(help="Most rows in a forward; 32 by default.")] = None,
+    max_batch: Annotated[int | None, typer.Option(help="Most images in a forward; 32 by default.")] = None,
+    latency_target_seconds: Annotated[
+        float | None, typer.Option(help="How long a forward should take at most; batches are kept small enough.")
+    ] = None,
     queue_limit: Annotated[int | None, typer.Option(help="Most rows admitted and not yet answered; 512.")] = None,
     store_poll_seconds: Annotated[
         float | None, typer.Option(help="How often to look for other servers' changes in the store; 0 is never.")

@@ -47,6 +47,7 @@ class Core:
             engine.run,
             max_batch=settings.max_batch,
             queue_limit=settings.queue_limit,
+            latency_target=settings.latency_target_seconds,
             observe=metrics.count_batch,
             clock=clock,
         )
@@ -94,7 +95,7 @@ class Core:
                 logger.warning("the store cannot be listed: %s", error)
 
 
-def get_core(request: Request) -> Core:
+async def get_core(request: Request) -> Core:
     """The core of the application that got the request."""
     return cast(Core, request.app.state.core)
 

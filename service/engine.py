@@ -6,7 +6,7 @@ from itertools import starmap
 import torch
 from torch import Tensor
 
-from backbone import Backbone
+from backbone import Backbone, Prefix
 from prompts_store import Manifest, TaskFile
 
 from .bank import Resident
@@ -26,6 +26,8 @@ class Engine:
     def run(self, groups: Sequence[Group]) -> list[Tensor]:
         """Answer a batch in which rows belong to different tasks.
 
+        An image that several tasks without prompts are asked about is computed once, if it is the same tensor.
+
         Returns:
             For each group a float32 tensor (rows, labels) on the CPU: probabilities, or logits where the task's
             activation is "none".
@@ -33,13 +35,23 @@ class Engine:
         Raises:
             ForwardFailed: a score is not finite.
         """
-        images = torch.stack([image for _, images in groups for image in images])
-        counts = [len(images) for _, images in groups]
-        prefixes = [resident.prefix for resident, _ in groups]
-        features = self._backbone.features_mixed(images, list(zip(prefixes, counts, strict=True))).float()
-        rows = features.split(counts)
+        rows = self._features(groups).split([len(images) for _, images in groups])
         scores = [_scores(resident, part) for (resident, _), part in zip(groups, rows, strict=True)]
         return _to_host(scores)
+
+    def _features(self, groups: Sequence[Group]) -> Tensor:
+        """The feature of each row, (rows, feature_dim)."""
+        parts: dict[int, tuple[Prefix, dict[int, Tensor]]] = {}
+        for resident, images in groups:
+            _, distinct = parts.setdefault(_part(resident), (resident.prefix, {}))
+            distinct.update((id(image), image) for image in images)
+        stacked = torch.stack([image for _, distinct in parts.values() for image in distinct.values()])
+        counts = [(prefix, len(distinct)) for prefix, distinct in parts.values()]
+        features = self._backbone.features_mixed(stacked, counts).float()
+        computed = [(part, image) for part, (_, distinct) in parts.items() for image in distinct]
+        place = {row: index for index, row in enumerate(computed)}
+        order = [place[_part(resident), id(image)] for resident, images in groups for image in images]
+        return features if order == list(range(len(features))) else features[order]
 
     @torch.inference_mode()
     def settle(self, file: TaskFile, version: int) -> Resident:
@@ -63,6 +75,11 @@ class Engine:
 
     def _blank(self) -> Tensor:
         return torch.zeros(self._backbone.preprocess.input_size)
+
+
+def _part(resident: Resident) -> int:
+    """Equal for residents that make the same feature of an image: those without prompts."""
+    return 0 if resident.prefix.is_empty else id(resident.prefix)
 
 
 def _scores(resident: Resident, features: Tensor) -> Tensor:

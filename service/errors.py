@@ -8,7 +8,8 @@
     ├─ UnknownTask           no task of that name is served
     ├─ TaskUnavailable       the task exists, but its live version cannot be served here
     ├─ UnfitTask             a task file that cannot be served under this name or by this backbone
-    ├─ Overloaded            the queue is full
+    ├─ Overloaded            there is no room for this request now
+    │  └─ DeadlineUnreachable  what waits already takes longer than the request has time
     ├─ Draining              the server is shutting down
     ├─ DeadlineExceeded      no answer in the time allowed
     ├─ ClientGone            nobody waits for the answer any more
@@ -51,7 +52,7 @@ class UnfitTask(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """The queue is full.
+    """There is no room for this request now.
 
     Attributes:
         retry_after: seconds until there is likely to be room.
@@ -60,6 +61,10 @@ class Overloaded(ServiceError):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class DeadlineUnreachable(Overloaded):
+    """The rows that wait already take longer to answer than the request has time."""
 
 
 class Draining(ServiceError):

@@ -25,7 +25,8 @@ class Metrics:
         self.rejections = self._counter("rejections", "Requests refused or failed, by reason.", "reason")
         self.images = self._counter("images", "Answers given, one for each image and task.", "task")
         self.batches = self._counter("batches", "Forwards, and why they left.", "reason")
-        self.batch_rows = self._histogram("batch_rows", "Rows in a forward.", ROWS)
+        self.batch_rows = self._histogram("batch_rows", "Rows, one image for one task, in a forward.", ROWS)
+        self.batch_images = self._histogram("batch_images", "Images computed in a forward.", ROWS)
         self.batch_tasks = self._histogram("batch_tasks", "Tasks that share a forward.", ROWS)
         self.queue_seconds = self._histogram("queue_seconds", "Wait of a row for its batch.", SECONDS)
         self.forward_seconds = self._histogram("forward_seconds", "Forward of a batch.", SECONDS)
@@ -40,6 +41,7 @@ class Metrics:
         self._gauge("resident_bytes", "Bytes that tasks hold on the device.", lambda: bank.nbytes)
         self._gauge("queued_rows", "Rows that wait for a batch.", lambda: batcher.queued)
         self._gauge("admitted_rows", "Rows admitted and not yet answered.", lambda: batcher.admitted)
+        self._gauge("batch_limit", "Images that the next forward may hold.", lambda: batcher.batch_limit)
 
     def count_rejection(self, reason: str) -> None:
         """A request was answered with a problem."""
@@ -60,6 +62,7 @@ class Metrics:
         """A batch was answered."""
         self.batches.labels("full" if report.full else "drained").inc()
         self.batch_rows.observe(report.rows)
+        self.batch_images.observe(report.images)
         self.batch_tasks.observe(report.tasks)
         self.forward_seconds.observe(report.forward_seconds)
         for seconds in report.queue_seconds:

@@ -1,24 +1,26 @@
 """Predict calls: images in, ranked labels out."""
 
 import asyncio
+import math
 from collections.abc import Coroutine, Sequence
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import APIRouter, Query, Request
 
-from .admission import Answer
 from .bank import Resident
 from .bodies import ImageBytes, read_form, read_images
 from .core import Core, CoreDependency
 from .errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded, UnknownTask
 from .images import DecodedImage
-from .schemas import Prediction, Predictions, Problem, RankedLabel, Timings
+from .rows import Answer
+from .schemas import Prediction, Predictions, PredictOptions, Problem, RankedLabel, Timings
 
 T = TypeVar("T")
 
 router = APIRouter(tags=["predict"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
-TopK = Annotated[int, Query(ge=1, description="How many labels to answer with; capped at the number there are.")]
+Options = Annotated[PredictOptions, Query()]
 
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -55,22 +57,24 @@ _MANY_TASKS_BODY = {"requestBody": {"required": True, "content": {"multipart/for
     response_model_exclude_none=True,
     openapi_extra=_ONE_TASK_BODY,
 )
-async def predict_one_task(task: str, request: Request, core: CoreDependency, top_k: TopK = 5) -> Predictions:
+async def predict_one_task(task: str, request: Request, core: CoreDependency, options: Options) -> Predictions:
     """Classify one or several images by one task's live version."""
-    arrived = core.clock()
-    core.catalog.resident(task)  # an unknown task is refused before its images are read
+    call = _Call.of(request, core, options)
+    core.catalog.resident(task)  # an unknown task is refused before its images are read, and so is one image too many
+    core.batcher.check([task], 1, priority=options.priority, deadline=call.deadline)
     images = await read_images(request, core.settings)
-    return await _answer(core, request, [task], images, top_k, arrived)
+    return await call.answer([task], images)
 
 
 @router.post(
     "/v1/predict", summary="Ask several tasks at once", response_model_exclude_none=True, openapi_extra=_MANY_TASKS_BODY
 )
-async def predict_many_tasks(request: Request, core: CoreDependency, top_k: TopK = 5) -> Predictions:
+async def predict_many_tasks(request: Request, core: CoreDependency, options: Options) -> Predictions:
     """Classify every image by every named task, in one mixed batch; an image is decoded once."""
-    arrived = core.clock()
+    call = _Call.of(request, core, options)
+    core.batcher.check([], 1, priority=options.priority, deadline=call.deadline)
     images, fields = await read_form(request, core.settings, fields=("tasks",))
-    return await _answer(core, request, _named(fields["tasks"], core), images, top_k, arrived)
+    return await call.answer(_named(fields["tasks"], core), images)
 
 
 def _named(values: Sequence[str], core: Core) -> list[str]:
@@ -84,35 +88,49 @@ def _named(values: Sequence[str], core: Core) -> list[str]:
     return core.catalog.live()
 
 
-async def _answer(
-    core: Core, request: Request, tasks: Sequence[str], images: Sequence[ImageBytes], top_k: int, arrived: float
-) -> Predictions:
-    # From here on the request is bound to the versions that are live now, whatever is uploaded while it waits.
-    residents = [core.catalog.resident(task) for task in tasks]
-    left = arrived + core.settings.deadline_seconds - core.clock()
-    decoded, answers = await _while_connected(request, _run(core, residents, images), left)
-    pairs = [(position, resident) for position in range(len(images)) for resident in residents]
-    for resident in residents:
-        core.metrics.count_images(resident.task, len(images))
-    total = core.clock() - arrived
-    return Predictions(
-        results=[
-            _prediction(position, decoded[position], resident, answer, top_k, total)
-            for (position, resident), answer in zip(pairs, answers, strict=True)
-        ]
-    )
+@dataclass(frozen=True)
+class _Call:
+    """One predict call under way."""
 
+    request: Request
+    core: Core
+    options: PredictOptions
+    arrived: float
+    deadline: float
 
-async def _run(
-    core: Core, residents: Sequence[Resident], images: Sequence[ImageBytes]
-) -> tuple[list[DecodedImage], list[Answer]]:
-    """Admission, decoding, batching: the way of a request through the server."""
-    rows = len(images) * len(residents)
-    if rows > core.settings.queue_limit:
-        raise BodyTooLarge(f"request: expected at most {core.settings.queue_limit} images x tasks, found {rows}")
-    with core.batcher.admit(rows) as ticket:
-        decoded = await core.decoder.decode(images)
-        return decoded, await ticket.run([(resident, image.tensor) for image in decoded for resident in residents])
+    @classmethod
+    def of(cls, request: Request, core: Core, options: PredictOptions) -> Self:
+        arrived = core.clock()
+        wanted = math.inf if options.timeout_ms is None else options.timeout_ms / 1000
+        return cls(request, core, options, arrived, arrived + min(wanted, core.settings.deadline_seconds))
+
+    async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Predictions:
+        left = self.deadline - self.core.clock()
+        residents, decoded, answers = await _while_connected(self.request, self._run(tasks, images), left)
+        pairs = [(position, resident) for position in range(len(images)) for resident in residents]
+        for resident in residents:
+            self.core.metrics.count_images(resident.task, len(images))
+        total = self.core.clock() - self.arrived
+        return Predictions(
+            results=[
+                _prediction(position, decoded[position], resident, answer, self.options.top_k, total)
+                for (position, resident), answer in zip(pairs, answers, strict=True)
+            ]
+        )
+
+    async def _run(
+        self, tasks: Sequence[str], images: Sequence[ImageBytes]
+    ) -> tuple[list[Resident], list[DecodedImage], list[Answer]]:
+        """Admission, decoding, batching: the way of a request through the server."""
+        core, rows = self.core, len(images) * len(tasks)
+        if rows > core.settings.queue_limit:
+            raise BodyTooLarge(f"request: expected at most {core.settings.queue_limit} images x tasks, found {rows}")
+        with core.batcher.admit(tasks, len(images), priority=self.options.priority, deadline=self.deadline) as ticket:
+            # From here on the request is bound to the versions that are live now, whatever is uploaded meanwhile.
+            residents = [core.catalog.resident(task) for task in tasks]
+            decoded = await core.decoder.decode(images)
+            pairs = [(resident, image.tensor) for image in decoded for resident in residents]
+            return residents, decoded, await ticket.run(pairs)
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, T], seconds: float) -> T:

@@ -38,6 +38,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.TaskUnavailable: (503, "task-unavailable"),
     errors.UnfitTask: (422, "unfit-task"),
     errors.Overloaded: (429, "overloaded"),
+    errors.DeadlineUnreachable: (503, "deadline-unreachable"),
     errors.Draining: (503, "draining"),
     errors.DeadlineExceeded: (504, "deadline-exceeded"),
     errors.ClientGone: (CLIENT_CLOSED_REQUEST, "client-gone"),
@@ -57,6 +58,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 }
 """Status and reason of each exception; the closest class of its method resolution order decides."""
 
+EXPECTED = (errors.Overloaded, errors.Draining, errors.DeadlineExceeded)
+"""What a sound server answers under load or on its way out: counted, but no line in the log for each."""
+
 
 def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
     """Answer every exception of `app` with a problem document, and count the reasons."""
@@ -64,7 +68,7 @@ def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
     async def known(request: Request, error: Exception) -> Response:
         status, reason = _lookup(error)
         count_rejection(reason)
-        if status >= 500:
+        if status >= 500 and not isinstance(error, EXPECTED):
             logger.error("%s %s: %s", request.method, request.url.path, error)
         return problem(status, reason, sentence(error), request, _headers(error, status))
 

@@ -43,7 +43,10 @@ class Settings(BaseSettings):
         0.0, ge=0, description="How often to look for changes that other servers made in the store; 0 is never."
     )
     builtin: bool = Field(True, description="Seed the store with the demo tasks that fit the backbone.")
-    max_batch: int = Field(32, ge=1, description="Most rows (one image for one task) in a forward.")
+    max_batch: int = Field(32, ge=1, description="Most images in a forward; fewer where more make it no faster.")
+    latency_target_seconds: float | None = Field(
+        None, gt=0, description="How long a forward should take at most: batches are kept small enough."
+    )
     queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
     decode_threads: int = Field(default_factory=_cores, ge=1, description="Threads that decode and preprocess.")
     deadline_seconds: float = Field(60.0, gt=0, description="A request unanswered for so long is given up with 504.")

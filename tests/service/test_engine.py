@@ -1,5 +1,7 @@
 """The engine: mixed batches equal one-by-one answers, and what cannot answer is not let in."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from service_parts import DEPTH, SIDE, small_backbone, task_file
 from torch import Tensor
 
+from backbone import Prefix
 from service.bank import Resident
 from service.engine import Engine
 from service.errors import ForwardFailed, UnfitTask
@@ -91,3 +94,32 @@ def test_a_batch_with_scores_that_are_not_finite_fails() -> None:
     resident = ENGINE.settle(task_file(SMALL, "birds"), 1)
     with pytest.raises(ForwardFailed, match="finite"):
         ENGINE.run([(resident, [torch.full((3, SIDE, SIDE), float("nan"))])])
+
+
+@settings(max_examples=40)
+@given(st.lists(residents(), min_size=1, max_size=5), st.integers(1, 3), st.integers(0, 1000))
+def test_images_that_tasks_share_are_answered_as_if_they_did_not(tasks: list[Resident], count: int, seed: int) -> None:
+    images = noise(count, seed)
+    shared = ENGINE.run([(resident, images) for resident in tasks])
+    for resident, scores in zip(tasks, shared, strict=True):
+        alone = ENGINE.run([(resident, [image.clone() for image in images])])[0]
+        torch.testing.assert_close(scores, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
+    watched = small_backbone()
+    engine, computed = Engine(watched), []
+    whole = watched.features_mixed
+
+    def features_mixed(images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor:
+        computed.append((len(images), [count for _, count in groups]))
+        return whole(images, groups)
+
+    bare = [engine.settle(task_file(watched, name, seed=seed), 1) for seed, name in enumerate("abc")]
+    deep = [engine.settle(task_file(watched, name, layers=DEPTH, seed=seed), 1) for seed, name in enumerate("de")]
+    watched.features_mixed = features_mixed  # type: ignore[method-assign]
+    first, second = noise(2, 1)
+    engine.run([(bare[0], [first, second]), (deep[0], [first]), (bare[1], [second]), (bare[2], [first.clone()])])
+    assert computed == [(4, [3, 1])]  # two images and the copy of one, which is another tensor; and the prompted row
+    engine.run([(deep[0], [first]), (deep[1], [first])])
+    assert computed[-1] == (2, [1, 1])

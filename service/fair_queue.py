@@ -1,0 +1,115 @@
+"""The line in which rows wait for a batch: priorities share the engine by weight, the tasks of one priority take turns.
+
+So no row waits for ever: every priority that has rows waiting gets its share of the images that the engine computes,
+and within it every task gets one image in each round, however many rows another task has brought.
+"""
+
+import math
+from collections import OrderedDict
+
+from .rows import Priority, Row
+
+WEIGHTS: dict[Priority, int] = {"high": 16, "normal": 4, "low": 1}
+"""How the engine is shared between priorities that have rows waiting."""
+
+
+class FairQueue:
+    """Rows that wait. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._rounds = {priority: _Round() for priority in WEIGHTS}
+        # Weighted fair queueing in virtual time: an image costs its priority 1/weight, and next is the priority that
+        # has spent least once it is served (Demers, Keshav and Shenker 1989).
+        self._spent = dict.fromkeys(WEIGHTS, 0.0)
+        self._time = 0.0
+
+    def __len__(self) -> int:
+        return sum(len(waiting) for waiting in self._rounds.values())
+
+    def push(self, row: Row) -> None:
+        """Put a row at the end of its task's line; a new line is served last in the round."""
+        priority = row.ticket.priority
+        waiting = self._rounds[priority]
+        if not waiting:  # what it did not use while it was empty is not saved up
+            self._spent[priority] = max(self._spent[priority], self._time)
+        waiting.push(row)
+
+    def discard(self, row: Row) -> None:
+        """Take a row out; nothing happens if it is not here any more."""
+        self._rounds[row.ticket.priority].discard(row)
+
+    def take(self, images: int, now: float = -math.inf) -> list[list[Row]]:
+        """Remove the rows of the next batch; those that nobody needs any more are dropped on the way.
+
+        Args:
+            images: how many the engine may compute.
+            now: what deadlines are compared with.
+
+        Returns:
+            For each image to compute the rows that its feature answers. More than one are twins; the others of a
+            kind come along whenever one is served, since they cost next to nothing.
+        """
+        taken: list[list[Row]] = []
+        while len(taken) < images and (priority := self._next()):
+            row = self._rounds[priority].pop()
+            if row.is_needed(now):
+                taken.append([row, *(twin for twin in row.twins if self._rounds[priority].discard(twin))])
+                self._time = self._spent[priority]
+                self._spent[priority] += 1 / WEIGHTS[priority]
+        return taken
+
+    def ahead(self, task: str, priority: Priority, rows: int = 1) -> int:
+        """How many of the waiting rows would be served before the last of `rows` of a task that came now."""
+        own = self._rounds[priority].ahead(task, rows)
+        others = (
+            min(len(waiting), math.ceil((own + 1) * WEIGHTS[other] / WEIGHTS[priority]))
+            for other, waiting in self._rounds.items()
+            if other != priority
+        )
+        return own + sum(others)
+
+    def _next(self) -> Priority | None:
+        waiting = (priority for priority, waiting in self._rounds.items() if waiting)
+        return min(waiting, key=lambda priority: self._spent[priority] + 1 / WEIGHTS[priority], default=None)
+
+
+class _Round:
+    """The rows of one priority: a line for each task, in the order of their turns."""
+
+    def __init__(self) -> None:
+        # A line is a set that keeps its order; unlike a dict's, its first element is found at once however many were
+        # removed in front of it.
+        self._lines: OrderedDict[str, OrderedDict[Row, None]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def push(self, row: Row) -> None:
+        self._lines.setdefault(row.resident.task, OrderedDict())[row] = None
+        self._length += 1
+
+    def pop(self) -> Row:
+        """Remove the first row of the task whose turn it is."""
+        task = next(iter(self._lines))
+        self._lines.move_to_end(task)
+        row = next(iter(self._lines[task]))
+        self.discard(row)
+        return row
+
+    def discard(self, row: Row) -> bool:
+        """Remove a row; says whether it was here."""
+        line = self._lines.get(row.resident.task)
+        if line is None or row not in line:
+            return False
+        del line[row]
+        self._length -= 1
+        if not line:
+            del self._lines[row.resident.task]
+        return True
+
+    def ahead(self, task: str, rows: int) -> int:
+        """Rows served before the last of `rows` new ones: the others have as many turns as this one needs."""
+        turns = len(self._lines.get(task, ())) + rows
+        others = sum(min(len(line), turns) for name, line in self._lines.items() if name != task)
+        return turns - rows + others

@@ -1,0 +1,120 @@
+"""How many images go into a forward: as many as make the engine faster, and no more than the latency target allows.
+
+A forward costs about `fixed + images × each` seconds. Both parts are learned from the forwards that ran. Beyond some
+size a larger batch hardly raises the throughput any more and only makes everybody wait longer: on a processor that may
+be a handful of images, on a GPU the configured maximum.
+"""
+
+import math
+from dataclasses import dataclass
+
+FADE = 0.98
+"""Weight that a forward loses with each one after it: about the last fifty count."""
+
+WORTHWHILE = 0.97
+"""Share of the throughput at the configured maximum that a smaller batch must reach to be preferred."""
+
+FLOOR = 4
+"""Images that a forward may hold unless the latency target forbids it: with fewer, the cost could hardly be learned."""
+
+PROBE_EVERY = 16
+"""One batch in so many is half as large, so that the two parts of the cost can be told apart under constant load."""
+
+HICCUP = 2.0
+"""Times the expected cost as which a forward counts that took even longer: one pause of the machine is no trend."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardCost:
+    """Seconds that a forward takes: `fixed` whatever its size, and `each` for every image."""
+
+    fixed: float
+    each: float
+
+    def seconds(self, images: float) -> float:
+        """Seconds of a forward of so many images."""
+        return self.fixed + images * self.each
+
+    def images_within(self, seconds: float) -> float:
+        """Most images whose forward takes at most `seconds`; below one if not even one does."""
+        if self.each <= 0:
+            return math.inf if self.fixed <= seconds else 0.0
+        return (seconds - self.fixed) / self.each
+
+    def images_worthwhile(self, most: int) -> float:
+        """Fewest images whose throughput is `WORTHWHILE` of that at `most`."""
+        # n / seconds(n) >= share × most / seconds(most), solved for n
+        share = WORTHWHILE * most
+        slack = self.fixed + (1 - WORTHWHILE) * self.each * most
+        return share * self.fixed / slack if slack > 0 else float(most)
+
+
+class CostMeter:
+    """Learns a `ForwardCost` by least squares in which older forwards fade.
+
+    Where all recent forwards had one size, the fixed part cannot be seen: it stays as it was last known.
+    """
+
+    def __init__(self) -> None:
+        self.cost: ForwardCost | None = None
+        self._weight = self._x = self._y = self._xx = self._xy = 0.0
+
+    def observe(self, images: int, seconds: float) -> None:
+        """A forward of `images` took `seconds`."""
+        if self.cost:
+            seconds = min(seconds, HICCUP * self.cost.seconds(images))
+        known = self.cost.fixed if self.cost else seconds / 2
+        self._weight = FADE * self._weight + 1
+        self._x, self._xx = FADE * self._x + images, FADE * self._xx + images * images
+        self._y, self._xy = FADE * self._y + seconds, FADE * self._xy + images * seconds
+        self.cost = self._fit(known)
+
+    def _fit(self, known: float) -> ForwardCost:
+        weight, y = self._weight + 1, self._y + known  # one more observation, of no image, in the known fixed seconds
+        each = (weight * self._xy - self._x * y) / (weight * self._xx - self._x * self._x)
+        if each <= 0:
+            return ForwardCost(self._y / self._weight, 0.0)
+        fixed = (y - each * self._x) / weight
+        return ForwardCost(fixed, each) if fixed > 0 else ForwardCost(0.0, self._xy / self._xx)
+
+
+class Pace:
+    """Says how large the next batch may be.
+
+    Args:
+        most: images that a forward may hold at any rate.
+        target: seconds that a forward should take at most; None where only throughput matters.
+    """
+
+    def __init__(self, most: int, target: float | None = None) -> None:
+        self._most, self._target = most, target
+        self._meter = CostMeter()
+        self._batches = 0
+
+    @property
+    def limit(self) -> int:
+        """Images that a forward may hold, by what is known now."""
+        cost = self._meter.cost
+        if cost is None:
+            return self._most if self._target is None else 1
+        worthwhile = max(math.ceil(cost.images_worthwhile(self._most)), FLOOR)
+        allowed = math.inf if self._target is None else cost.images_within(self._target)
+        return max(1, math.floor(min(worthwhile, allowed, self._most)))
+
+    def next_limit(self) -> int:
+        """Images that the next forward may hold."""
+        self._batches += 1
+        return self.limit if self._batches % PROBE_EVERY else math.ceil(self.limit / 2)
+
+    def observe(self, images: int, seconds: float) -> None:
+        """A forward of `images` took `seconds`."""
+        self._meter.observe(images, seconds)
+
+    def seconds(self, images: int) -> float:
+        """Seconds in which the engine answers so many images, batch after batch; 0 before the first forward."""
+        cost, limit = self._meter.cost, self.limit
+        return math.ceil(images / limit) * cost.seconds(limit) if cost else 0.0
+
+    def wait(self, ahead: int) -> float:
+        """Seconds before the engine comes to an image that has so many ahead of it: those of the full batches."""
+        return self.seconds(ahead - ahead % self.limit)
