@@ -1,11 +1,13 @@
-"""The line in which rows wait for a batch: priorities share the engine by weight, the tasks of one priority take turns.
+"""Where rows wait for a batch: priorities share the engine by weight, the tasks of one priority share it alike.
 
 So no row waits for ever: every priority that has rows waiting gets its share of the images that the engine computes,
-and within it every task gets one image in each round, however many rows another task has brought.
+and within it every task the same number, however many rows another task has brought.
 """
 
+import heapq
 import math
 from collections import OrderedDict
+from itertools import count
 
 from .rows import Priority, Row
 
@@ -27,7 +29,7 @@ class FairQueue:
         return sum(len(waiting) for waiting in self._rounds.values())
 
     def push(self, row: Row) -> None:
-        """Put a row at the end of its task's line; a new line is served last in the round."""
+        """Put a row at the end of its task's line."""
         priority = row.ticket.priority
         waiting = self._rounds[priority]
         if not waiting:  # what it did not use while it was empty is not saved up
@@ -74,28 +76,39 @@ class FairQueue:
 
 
 class _Round:
-    """The rows of one priority: a line for each task, in the order of their turns."""
+    """The rows of one priority: a line for each task, served by start-time fair queueing (Goyal, Vin and Cheng 1996).
+
+    Virtual time counts images that each task with rows waiting has been served. A task that comes back starts where
+    time is, or where it had got to if that is later: so it is served before one that always has rows waiting, and yet
+    gains nothing by coming one row at a time.
+    """
 
     def __init__(self) -> None:
         # A line is a set that keeps its order; unlike a dict's, its first element is found at once however many were
         # removed in front of it.
-        self._lines: OrderedDict[str, OrderedDict[Row, None]] = OrderedDict()
-        self._length = 0
+        self._lines: dict[str, OrderedDict[Row, None]] = {}
+        self._length, self._time, self._order = 0, 0, count()
+        self._turns: list[tuple[int, int, str]] = []  # a heap: when a task is next, and among equals who came first
+        self._next: dict[str, int] = {}  # for each task in the heap the time of its turn
+        self._reached: OrderedDict[str, int] = OrderedDict()  # where tasks had got to that left ahead of the time
 
     def __len__(self) -> int:
         return self._length
 
     def push(self, row: Row) -> None:
-        self._lines.setdefault(row.resident.task, OrderedDict())[row] = None
+        task = row.resident.task
+        self._lines.setdefault(task, OrderedDict())[row] = None
         self._length += 1
+        if task not in self._next:
+            self._schedule(task, self._start(task))
 
     def pop(self) -> Row:
         """Remove the first row of the task whose turn it is."""
-        task = next(iter(self._lines))
-        self._lines.move_to_end(task)
-        row = next(iter(self._lines[task]))
-        self.discard(row)
-        return row
+        while True:
+            self._time, _, task = heapq.heappop(self._turns)
+            del self._next[task]
+            if task in self._lines:  # its rows may have been discarded
+                return self._serve(task)
 
     def discard(self, row: Row) -> bool:
         """Remove a row; says whether it was here."""
@@ -109,7 +122,30 @@ class _Round:
         return True
 
     def ahead(self, task: str, rows: int) -> int:
-        """Rows served before the last of `rows` new ones: the others have as many turns as this one needs."""
-        turns = len(self._lines.get(task, ())) + rows
-        others = sum(min(len(line), turns) for name, line in self._lines.items() if name != task)
-        return turns - rows + others
+        """Waiting rows that would be served before the last of `rows` new ones of a task."""
+        own = len(self._lines.get(task, ()))
+        turn = self._start(task) + own + rows - 1
+        others = (
+            max(0, min(len(line), turn + 1 - self._next[name])) for name, line in self._lines.items() if name != task
+        )
+        return own + sum(others)
+
+    def _start(self, task: str) -> int:
+        """When the first row of a task has its turn."""
+        return self._next.get(task, max(self._time, self._reached.get(task, 0)))
+
+    def _schedule(self, task: str, turn: int) -> None:
+        self._next[task] = turn
+        heapq.heappush(self._turns, (turn, next(self._order), task))
+
+    def _serve(self, task: str) -> Row:
+        row = next(iter(self._lines[task]))
+        self.discard(row)
+        if task in self._lines:
+            self._schedule(task, self._time + 1)
+        else:
+            self._reached[task] = self._time + 1
+            self._reached.move_to_end(task)
+        while self._reached and next(iter(self._reached.values())) <= self._time:
+            self._reached.popitem(last=False)
+        return row

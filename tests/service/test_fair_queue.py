@@ -96,6 +96,17 @@ def test_a_quiet_task_beside_a_hot_one_waits_one_turn_however_long_the_other_lin
     assert "quiet" in [each.resident.task for each in served(queue, 2)]
 
 
+@given(st.integers(1, 6), st.integers(1, 4))
+def test_a_task_that_comes_one_row_at_a_time_gains_nothing_by_it(images: int, comers: int) -> None:
+    queue = filled(*(row("a") for _ in range(100)))
+    counts: Counter[str] = Counter()
+    for _ in range(60 // images):
+        for number in range(comers):
+            queue.push(row("bcde"[number]))
+        counts.update(tasks(served(queue, images)))
+    assert counts["a"] >= max(counts.values()) - 1
+
+
 @settings(max_examples=20)
 @given(st.integers(1, 80))
 def test_priorities_with_rows_waiting_share_by_weight(images: int) -> None:

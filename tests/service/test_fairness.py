@@ -1,0 +1,79 @@
+"""One hot task beside quiet ones, in simulated time: the real places, queue and pace around an engine of known cost."""
+
+import random
+from collections import defaultdict
+
+import pytest
+from queue_parts import row
+
+from service.admission import Places
+from service.fair_queue import FairQueue
+from service.pacing import Pace
+
+FIXED, EACH = 0.010, 0.080  # a base-size transformer on a small processor
+CAPACITY = 1 / EACH
+QUIET, HOT_FACTOR = 20, 20
+TARGET = 2 * (FIXED + EACH)
+
+
+class Simulation:
+    """Poisson arrivals for each task, at its rate per second."""
+
+    def __init__(self, rates: dict[str, float], seconds: float) -> None:
+        self._arrivals = sorted(
+            (time, task) for task, rate in rates.items() for time in _poisson(random.Random(task), rate, seconds)
+        )
+        self._places, self._queue, self._pace = Places(200), FairQueue(), Pace(32, TARGET)
+        self.latencies: dict[str, list[float]] = defaultdict(list)
+        self.refused: dict[str, int] = defaultdict(int)
+        now = 0.0
+        while self._arrivals or len(self._queue):
+            now = self._batch(now)
+
+    def _batch(self, now: float) -> float:
+        if not len(self._queue):
+            now = max(now, self._arrivals[0][0])
+        self._admit(now)
+        rows = [only for (only,) in self._queue.take(self._pace.next_limit())]
+        seconds = (FIXED + EACH * len(rows)) if rows else 0.0
+        self._admit(now + seconds)  # what comes while the engine runs
+        for each in rows:
+            self._places.give_back(each.ticket.tasks, 1)
+            self.latencies[each.resident.task].append(now + seconds - each.queued)
+        if rows:
+            self._pace.observe(len(rows), seconds)
+        return now + seconds
+
+    def _admit(self, until: float) -> None:
+        while self._arrivals and self._arrivals[0][0] <= until:
+            time, task = self._arrivals.pop(0)
+            if self._places.refusal([task], 1, "normal"):
+                self.refused[task] += 1
+                continue
+            self._places.take([task], 1)
+            arrived = row(task)
+            arrived.queued = time
+            self._queue.push(arrived)
+
+    def quiet_p99(self) -> float:
+        quiet = sorted(seconds for task, all_ in self.latencies.items() if task != "hot" for seconds in all_)
+        return quiet[int(0.99 * len(quiet))]
+
+
+def _poisson(noise: random.Random, rate: float, seconds: float) -> list[float]:
+    times = [noise.expovariate(rate)]
+    while times[-1] < seconds:
+        times.append(times[-1] + noise.expovariate(rate))
+    return times[:-1]
+
+
+@pytest.mark.parametrize("load", [0.6, 0.9, 1.2])
+def test_the_others_p99_beside_a_hot_task_is_at_most_twice_what_it_is_without(load: float) -> None:
+    """Above a load of 1 the hot task asks for more than there is: it is refused, the others are not."""
+    rate = load * CAPACITY / (QUIET + HOT_FACTOR)
+    rates = {f"quiet{number}": rate for number in range(QUIET)}
+    without = Simulation(rates, seconds=200)
+    beside = Simulation(rates | {"hot": HOT_FACTOR * rate}, seconds=200)
+    assert beside.quiet_p99() <= 2 * without.quiet_p99()
+    assert set(beside.refused) <= {"hot"}
+    assert (load > 1) == ("hot" in beside.refused)
