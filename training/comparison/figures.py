@@ -12,7 +12,7 @@ from .intervals import Interval
 from .records import Comparison
 from .scores import Score, Scores
 from .sections import ALL, scopes
-from .texts import number, percent
+from .texts import count, number, percent
 from .totals import FULL, cost, served, size
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def draw_scatter(comparison: Comparison) -> Figure:
     figure = new_figure(PANEL[0] * columns, PANEL[1] * lines)
     grid = figure.subplots(lines, columns, squeeze=False).flatten()
     for axes, (name, tasks) in zip(grid, panels.items(), strict=False):
-        axes.set_title(f"{short(name)} ({len(tasks)} {'task' if len(tasks) == 1 else 'tasks'})")
+        axes.set_title(f"{short(name)} ({count(len(tasks), 'task')})")
         _scatter(axes, comparison, tasks)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()

@@ -42,7 +42,7 @@ def _leaders(comparison: Comparison) -> Iterator[str]:
         yield "No method has all tasks, so none leads."
         return
     first, *others = (f"{method} ({texts.percent(mean)} %)" for method, mean in ranked.items())
-    best = f"Best on the mean of {_count(len(comparison.tasks), 'task')} is {first}"
+    best = f"Best on the mean of {texts.count(len(comparison.tasks), 'task')} is {first}"
     yield f"{best}, then {others[0]}{_apart(comparison, *list(ranked)[:2])}." if others else f"{best}."
     shared = [method for method in ranked if served(comparison, method)]
     if shared and shared[0] != next(iter(ranked)):
@@ -69,7 +69,7 @@ def _against(comparison: Comparison, other: str) -> Iterator[str]:
     difference = Scores(comparison.cells).difference(DEEP, other, comparison.tasks)
     if difference is None:
         return
-    won = f"{difference.won} of {_count(difference.tasks, 'task')}"
+    won = f"{difference.won} of {texts.count(difference.tasks, 'task')}"
     text = f"{DEEP} is above {other} on {won}; the mean difference is {texts.difference(difference)}"
     yield f"{text}{_share(comparison) if other == FULL else ''}."
 
@@ -84,10 +84,6 @@ def _order(comparison: Comparison) -> Iterator[str]:
     signs = Counter(one.sign for one in checked)
     general = Counter(one.sign for one in checked if one.general)
     if checked:
-        what = f"Of {_count(len(checked), 'statement')} of the paper on the order of these methods"
+        what = f"Of {texts.count(len(checked), 'statement')} of the paper on the order of these methods"
         holding = f"holding here: {signs[1]} (for tasks like these too: {general[1]})"
         yield f"{what}, {holding}; not holding: {signs[-1]} ({general[-1]}); undecided: {signs[0]}."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

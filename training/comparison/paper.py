@@ -7,7 +7,7 @@ VPT-Shallow were found in no second place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .totals import FULL
 
@@ -146,9 +146,12 @@ def statements(paper: Paper, methods: Iterable[str], groups: Iterable[str]) -> l
 
 
 def _on_pair(paper: Paper, first: str, second: str, scopes: Iterable[str | None]) -> Iterator[Statement]:
-    for group in scopes:
-        found = {method: paper.mean(method, group) for method in (first, second)}
-        better, worse = sorted(found, key=lambda method: -found[method])
-        yield Statement(better, worse, group, (found[better], found[worse]))
+    yield from (_statement(paper, first, second, group) for group in scopes)
     if (first, second) == (DEEP, FULL) and paper.wins is not None:
-        yield Statement(first, second, None, (found[first], found[second]), (paper.wins, sum(paper.groups.values())))
+        yield replace(_statement(paper, first, second, None), wins=(paper.wins, sum(paper.groups.values())))
+
+
+def _statement(paper: Paper, first: str, second: str, group: str | None) -> Statement:
+    found = {method: paper.mean(method, group) for method in (first, second)}
+    better, worse = sorted(found, key=lambda method: -found[method])
+    return Statement(better, worse, group, (found[better], found[worse]))

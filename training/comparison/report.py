@@ -42,7 +42,7 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
 def markdown(comparison: Comparison) -> str:
     """The report; it shows the figures that `write` puts beside it."""
     parts = [
-        f"# {len(comparison.methods)} methods on {comparison.backbone}",
+        f"# {texts.count(len(comparison.methods), 'method')} on {comparison.backbone}",
         "\n".join(f"* {sentence}" for sentence in findings(comparison)),
         "## All methods",
         _summary_notes(comparison),

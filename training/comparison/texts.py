@@ -62,3 +62,8 @@ def number(value: float) -> str:
 
 def listing(names: Iterable[object]) -> str:
     return ", ".join(map(str, names))
+
+
+def count(number: int, what: str) -> str:
+    """So many of what has a plural in s."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
