@@ -25,7 +25,7 @@ BAR = 0.24
 """Inches of height for a method's bar."""
 
 SHARED, OWN = COLOURS[0], COLOURS[4]
-"""Of methods that are served from the shared backbone, and of those that need a network of their own."""
+"""Of methods that are served from the shared backbone, and of the others."""
 
 
 def draw_scatter(comparison: Comparison) -> Figure:
@@ -158,7 +158,7 @@ def _kinds(figure: Figure, comparison: Comparison) -> None:
     """A legend of the bars' two colours, as far as they are there."""
     from matplotlib.patches import Patch
 
-    kinds = {True: (SHARED, "served from the shared backbone"), False: (OWN, "needs a network of its own")}
+    kinds = {True: (SHARED, "served from the shared backbone"), False: (OWN, "not served from it")}
     there = {served(comparison, cell.method) for cell in comparison.cells}
     shown = [kind for key, kind in kinds.items() if key in there]
     if shown:

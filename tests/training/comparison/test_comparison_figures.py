@@ -93,7 +93,7 @@ def test_bars_tell_what_is_served(bars: Figure) -> None:
     assert [to_hex(bar.get_facecolor()).upper() for bar in bars.axes[0].patches][:2] == [SHARED, OWN]
     assert [text.get_text() for text in bars.legends[0].get_texts()] == [
         "served from the shared backbone",
-        "needs a network of its own",
+        "not served from it",
     ]
     assert len(draw_tasks(comparison([trained("linear")])).legends[0].get_texts()) == 1
 
