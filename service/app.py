@@ -15,6 +15,7 @@ from prompts_store import Store, open_store
 
 from . import predict, probes, problems, tasks
 from .bodies import LingeringClose
+from .body_budget import BodyBudget, BoundedBodies
 from .core import Core
 from .metrics import RequestMetrics
 from .settings import Settings, read_settings
@@ -41,6 +42,9 @@ def create_app(
     problems.install(app, core.metrics.count_rejection)
     for router in (predict.router, tasks.router, probes.router):
         app.include_router(router)
+    budget = BodyBudget(settings.max_inflight_bytes)
+    core.metrics.watch_bodies(budget)
+    app.add_middleware(BoundedBodies, budget=budget)
     app.add_middleware(RequestMetrics, metrics=core.metrics)
     app.add_middleware(LingeringClose)
     return app

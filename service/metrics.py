@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .bank import Bank
 from .batcher import Batcher, BatchReport
+from .body_budget import BodyBudget
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -42,6 +43,10 @@ class Metrics:
         self._gauge("queued_rows", "Rows that wait for a batch.", lambda: batcher.queued)
         self._gauge("admitted_rows", "Rows admitted and not yet answered.", lambda: batcher.admitted)
         self._gauge("batch_limit", "Images that the next forward may hold.", lambda: batcher.batch_limit)
+
+    def watch_bodies(self, budget: BodyBudget) -> None:
+        """Report the bytes of request bodies whenever somebody asks."""
+        self._gauge("body_bytes", "Bytes of request bodies that are held.", lambda: budget.held)
 
     def count_rejection(self, reason: str) -> None:
         """A request was answered with a problem."""

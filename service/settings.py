@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(20 * MIB, ge=1, description="Most bytes of an image as sent.")
     max_image_pixels: int = Field(64_000_000, ge=1, description="Most pixels of an image once decoded.")
     max_request_bytes: int = Field(128 * MIB, ge=1, description="Most bytes of a multipart request.")
+    max_inflight_bytes: int = Field(512 * MIB, ge=1, description="Most bytes of all requests' bodies held at once.")
     max_task_bytes: int = Field(256 * MIB, ge=1, description="Most bytes of an uploaded task file.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="info logs every request.")
 
