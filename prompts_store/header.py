@@ -14,13 +14,15 @@ from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError, sh
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
+_LENGTH_BYTES = 8
+LARGEST_START = _LENGTH_BYTES + MAX_HEADER_BYTES
+"""So many bytes of a file hold its header, whatever it is."""
 METADATA_KEY = "facet"
 # The same for a training checkpoint: what a method that changes the backbone writes in place of a task file.
 CHECKPOINT_KEY = "facet-checkpoint"
 # safetensors' names for the storage dtypes of a task file, with bytes per element
 DTYPES: Mapping[str, int] = {"F16": 2, "BF16": 2, "F32": 4}
 
-_LENGTH_BYTES = 8
 _MAGIC = {
     b"PK\x03\x04": "a zip archive, as torch.save and numpy.savez write",
     b"\x80\x02": "a pickle, as older torch.save writes",
@@ -64,7 +66,7 @@ def read_header(data: bytes, size: int | None = None) -> Header:
     fields = _parse(data[_LENGTH_BYTES:end])
     metadata = fields.pop("__metadata__", None)
     _refuse_checkpoint(metadata)  # before the size: checkpoints are large, and that is not what is wrong with them
-    check_size(size)
+    _check_size(size)
     manifest = _manifest_text(metadata)
     offsets: dict[str, tuple[int, int]] = {}
     tensors: dict[str, TensorSpec] = {}
@@ -74,7 +76,7 @@ def read_header(data: bytes, size: int | None = None) -> Header:
     return Header(manifest, tensors)
 
 
-def check_size(size: int) -> None:
+def _check_size(size: int) -> None:
     """Raise NotATaskFile when a file of `size` bytes is larger than any task file may be."""
     if size > MAX_FILE_BYTES:
         raise NotATaskFile(f"file size: expected at most {MAX_FILE_BYTES} bytes, found {size}")

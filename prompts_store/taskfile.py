@@ -1,8 +1,10 @@
 """The task file: one version of a task as safetensors bytes, checked whole before it is believed."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import safetensors
 import safetensors.torch
@@ -13,7 +15,7 @@ from prompts_store import durable
 from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
 from prompts_store.fits import BackboneFacts, check_fits
 from prompts_store.head import Head
-from prompts_store.header import METADATA_KEY, TensorSpec, check_size, read_header
+from prompts_store.header import LARGEST_START, METADATA_KEY, TensorSpec, read_header
 from prompts_store.layout import check_specs, hidden_layers
 from prompts_store.manifest import Manifest
 from prompts_store.preview import Preview
@@ -88,8 +90,9 @@ class TaskFile:
     def load(cls, path: str | Path) -> "TaskFile":
         """Read and validate the file at `path`; errors carry the path."""
         try:
-            check_size(Path(path).stat().st_size)
-            return cls.from_bytes(Path(path).read_bytes())
+            with Path(path).open("rb") as file:
+                _check_start(file)
+                return cls.from_bytes(file.read())
         except TaskFileError as error:
             raise type(error)(f"{path}: {error}") from None
 
@@ -97,6 +100,14 @@ class TaskFile:
         """Raise WrongBackbone, naming the field, when the task was not learned for this backbone."""
         dims = [prompt.shape[1] for prompt in self.prompts]
         check_fits(self.manifest, dims, self.head.feature_dim, facts)
+
+
+def _check_start(file: BinaryIO) -> None:
+    """Check the header before the rest is read: what is too large for a task file is often something else."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    read_header(file.read(LARGEST_START), size)
+    file.seek(0)
 
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from task_examples import Facts, manifest, manifest_fields, task_file
 
 from prompts_store import Head, InvalidTensors, Manifest, NotATaskFile, TaskFile, WrongBackbone
-from prompts_store.header import MAX_FILE_BYTES
+from prompts_store.header import CHECKPOINT_KEY, MAX_FILE_BYTES
+from prompts_store.names import is_task_name
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 words = st.text(min_size=1, max_size=20).filter(str.isprintable)
+names = st.text(string.ascii_letters + string.digits, min_size=1, max_size=20).filter(is_task_name)
 numbers = st.floats(-1e6, 1e6)
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 
@@ -26,7 +29,7 @@ moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 def manifests(draw: st.DrawFn, hidden: int) -> Manifest:
     layers = draw(st.integers(0, 4))
     return manifest(
-        task=draw(st.text(string.ascii_letters + string.digits, min_size=1, max_size=20)),
+        task=draw(names),
         layers=layers,
         tokens=draw(st.integers(1, 5)) if layers else 0,
         head="mlp" if hidden else "linear",
@@ -142,10 +145,27 @@ def test_load_names_the_file(tmp_path: Path) -> None:
         TaskFile.load(path)
 
 
+def _enlarged(data: bytes, folder: Path) -> Path:
+    """A file over the limit that begins with `data` and takes no space on the disk."""
+    path = folder / "huge"
+    path.write_bytes(data)
+    os.truncate(path, MAX_FILE_BYTES + 1)
+    return path
+
+
+def test_a_large_checkpoint_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    data = safetensors.torch.save({"a": torch.zeros(1)}, {CHECKPOINT_KEY: '{"method": "full"}'})
+    with pytest.raises(NotATaskFile, match=r"huge: file: expected a task file, found a training checkpoint of method"):
+        TaskFile.load(_enlarged(data, tmp_path))
+
+
+def test_a_large_file_of_another_format_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(NotATaskFile, match=r"huge: file format: expected safetensors, found a zip"):
+        TaskFile.load(_enlarged(b"PK\x03\x04" + bytes(20), tmp_path))
+
+
 def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
-    path = tmp_path / "huge"
-    with path.open("wb") as file:
-        file.truncate(MAX_FILE_BYTES + 1)
+    path = _enlarged(task_file().to_bytes(), tmp_path)
     with pytest.raises(NotATaskFile, match=f"expected at most {MAX_FILE_BYTES} bytes, found {MAX_FILE_BYTES + 1}"):
         TaskFile.load(path)
 
