@@ -12,7 +12,7 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,data,hf,report,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,data,hf,report,tensorboard,dev]'
 	touch $@
 
 serve: install

@@ -18,8 +18,8 @@ SAMPLE = 64
 
 def identity(backbone: Backbone, data: TaskData, recipe: Recipe) -> dict[str, Scalar]:
     """Recipe, data and backbone, by names for people."""
-    chosen = recipe.hyperparameters(find(recipe.method).uses)
-    chosen.pop("search", None)  # how the values came about does not change what they give
+    # how the values came about does not change what they give
+    chosen = recipe.model_copy(update={"search": None}).hyperparameters(find(recipe.method).uses)
     facts = {"backbone": backbone.name, "fingerprint": backbone.fingerprint, "dtype": str(backbone.dtype)}
     return {**chosen, "data": data.summary, "images and labels": digest(data), **facts}
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from .fit import Step
@@ -36,15 +37,17 @@ def training_progress(
     """
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[reached]}"),
-        Throughput(),
+        BarColumn(None, table_column=Column(ratio=1)),  # as wide as the others leave it
+        TextColumn("{task.fields[reached]}", table_column=Column(no_wrap=True)),
+        Throughput(Column(no_wrap=True)),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, get_time=clock) as progress:
         bar = _Bar(progress, title, epochs, images)
-        yield bar.on_step
-        bar.end()
+        try:
+            yield bar.on_step
+        finally:
+            bar.end()
 
 
 class _Bar:
@@ -60,9 +63,8 @@ class _Bar:
         self.progress.update(self.task, advance=step.images, reached=self._reached(step, self.loss))
 
     def end(self) -> None:
-        """A fitting that was finished before made no step."""
-        if self.loss is None:
-            self.progress.update(self.task, visible=False)
+        """A fitting that did not begin, or was finished before, leaves no bar."""
+        self.progress.live.transient = self.loss is None
 
     def _reached(self, step: Step, loss: float) -> str:
         validation = "" if step.validation is None else f"  validation {step.validation:.3f}"

@@ -1,12 +1,16 @@
 """`facet train` as a user types it, on the embedded architecture with random weights."""
 
+import json
+import time
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 import safetensors.torch
 import timm
 import torch
 import typer
+from killed import facet_train, processes
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -116,6 +120,8 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
         (["digits", "--task", "t", "--tokens", "0"], "tokens: expected at least 1 for vpt-deep, found 0"),
         (["digits", "--task", "t", "--crop-scale", "0.5"], "crop_scale: expected no value, which augment none does"),
         (["digits", "--task", "t", "--validation", "9"], "validation: expected no value, which measure_on test does"),
+        (["digits", "--task", "t", "--patience", "0"], "patience: input should be greater than or equal to 1, found 0"),
+        (["digits", "--task", "t", "--precision", "float16"], "precision: input should be 'float32', 'bfloat16' or '"),
         (
             ["digits", "--task", "t", "--label-column", "x"],
             "label_column: expected no value, which digits does not use",
@@ -180,6 +186,64 @@ def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_
     given = {"shots": 3, "measure_on": "validation", "validation": 2, "augment": "timm", "crop_scale": 0.5}
     given |= {"color_jitter": 0.1, "auto_augment": "rand-m3", "random_erase": 0.25}
     assert given.items() <= manifest.recipe.items()
+
+
+def _tensors(path: Path) -> list[torch.Tensor]:
+    task = TaskFile.load(path)
+    return [*task.prompts, *task.head.layers[0]]
+
+
+def test_a_run_that_was_killed_is_continued_by_the_same_command(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    command = [str(colours), "--task", "colours", "--checkpoint", str(checkpoint), "--device", "cpu"]
+    command += ["--epochs", "25", "--tokens", "2", "--batch-size", "4"]
+    kept = [*command, "--out", str(tmp_path / "kept"), "--run", str(tmp_path / "run"), "--tensorboard"]
+    log = tmp_path / "run" / "log.jsonl"
+    process = processes.Process(target=facet_train, args=(kept,))
+    process.start()
+    while not log.exists() or log.read_bytes().count(b"\n") < 3:
+        time.sleep(0.005)
+    process.kill()
+    process.join()
+    assert process.exitcode == -SIGKILL
+    assert not (tmp_path / "kept").exists()
+    code, _, stderr = _run(*kept)
+    assert code == 0, stderr
+    assert f"run {tmp_path / 'run'}: continued after epoch " in stderr
+    assert [json.loads(line)["epoch"] for line in log.read_text().splitlines()] == list(range(1, 26))
+    assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
+    assert _run(*command, "--out", tmp_path / "alone")[0] == 0
+    for one, other in zip(_tensors(tmp_path / "kept"), _tensors(tmp_path / "alone"), strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+    code, _, stderr = _run(*kept)
+    assert code == 0, stderr
+    assert f"run {tmp_path / 'run'}: finished before, after epoch 25; nothing is trained anew" in stderr
+    code, _, stderr = _run(*kept, "--seed", 3)
+    assert code == 1
+    assert "run: expected a training with seed 3 in" in stderr
+
+
+def test_events_need_a_folder(tmp_path: Path) -> None:
+    code, _, stderr = _run("digits", "--task", "t", "--out", tmp_path / "t", "--tensorboard")
+    assert code == 1
+    assert "tensorboard: expected --run FOLDER to write the events into, found none" in stderr
+
+
+def test_early_stop_on_a_part_that_is_not_learned_from(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out, run = tmp_path / "t.safetensors", tmp_path / "run"
+    code, stdout, stderr = _run(
+        *(colours, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--method", "linear", "--epochs", 80),
+        *("--patience", 3, "--validation", 2, "--precision", "auto", "--device", "cpu", "--run", run),
+    )
+    assert code == 0, stderr
+    manifest = TaskFile.load(out).manifest
+    assert manifest.data == "folder colours, 6 training, 2 validation and 2 held-out images"
+    assert (manifest.recipe["patience"], manifest.recipe["validation"]) == (3, 2)
+    assert manifest.recipe["precision"] in ("float32", "bfloat16")
+    assert f", validation accuracy {manifest.metrics['validation_accuracy']:.3f} (linear, " in stdout
+    assert len((run / "log.jsonl").read_text().splitlines()) < 80
 
 
 def test_share_of_the_training_images(colours: Path, checkpoint: Path, tmp_path: Path) -> None:

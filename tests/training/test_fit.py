@@ -1,68 +1,109 @@
 import pytest
 import torch
+from small import several_labels, watched
 
 from backbone import Backbone
 from training.datasets import TaskData
 from training.errors import TrainingError
-from training.fit import Step, fit
+from training.fit import Forgetful, Step, fit
+from training.fitting import Fitting
 from training.images import prepare
-from training.methods import METHODS
+from training.methods import find
 from training.methods.method import Method
-from training.optimizer import make_optimizer, rate_factor, steps_per_epoch
+from training.optimizer import rate_factor, steps_per_epoch
 from training.recipe import Recipe, make_recipe
+from training.train import fit_to
 
 
 def _recipe(**given: object) -> Recipe:
     return make_recipe({"data": "x", "task": "x", "lr": 0.4, "tokens": 2, "batch_size": 8, "epochs": 3} | given, {})
 
 
-def _method(tiny: Backbone, recipe: Recipe, name: str = "vpt-deep") -> Method:
-    return METHODS[name](tiny, 3, recipe, torch.Generator().manual_seed(0))
+def _method(tiny: Backbone, recipe: Recipe) -> Method:
+    return find(recipe.method)(tiny, 3, recipe, _generator())
 
 
-def test_rate_rises_from_above_zero_then_falls_like_a_cosine() -> None:
-    factors = [rate_factor(step, 100, 0.1) for step in range(100)]
-    assert factors[0] > 0
-    assert factors[:11] == sorted(factors[:11])
-    assert max(factors) == factors[10] == 1
-    assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert factors[55] == pytest.approx(0.5)
-    assert 0 < factors[-1] < 0.001
-
-
-def test_short_runs_have_a_rate_too() -> None:
-    assert rate_factor(0, 1, 0.1) == 1
-    assert rate_factor(0, 2, 0.9) > 0
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def test_every_row_is_seen_once_in_every_epoch(tiny: Backbone, shades: TaskData) -> None:
     recipe, steps = _recipe(), list[Step]()
     method = _method(tiny, recipe)
     images = prepare(shades.train, tiny.preprocess)
-    fit(method, images, torch.tensor(shades.train.targets), recipe, torch.Generator().manual_seed(0), steps.append)
+    fit(method, images, torch.tensor(shades.train.targets), recipe, _generator(), steps.append)
     assert len(steps) == 3 * steps_per_epoch(30, recipe) == 12
     assert [step.images for step in steps[:4]] == [8, 8, 8, 6]
     assert [step.epoch for step in steps[::4]] == [0, 1, 2]
+    assert [step.number for step in steps] == list(range(12))
     assert not method.training
 
 
-@pytest.mark.parametrize(("optimizer", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
-def test_head_has_its_own_rate_and_biases_do_not_decay(tiny: Backbone, optimizer: str, kind: type) -> None:
-    recipe = _recipe(head_lr=0.8, weight_decay=0.3, batch_size=64, optimizer=optimizer)
-    method = _method(tiny, recipe)
-    made = make_optimizer(method, recipe)
-    assert isinstance(made, kind)
-    found = {id(group["params"][0]): (group["lr"], group["weight_decay"]) for group in made.param_groups}
-    assert found[id(method.head.weight)] == pytest.approx((0.2, 0.3))
-    assert found[id(method.head.bias)] == pytest.approx((0.2, 0.0))
-    assert len(found) == 4
-    prompts = [pair for key, pair in found.items() if key not in map(id, method.head.parameters())]
-    assert prompts == [pytest.approx((0.1, 0.3))] * 2
-
-
 def test_a_loss_that_explodes_ends_the_run(tiny: Backbone, shades: TaskData) -> None:
-    recipe = _recipe(lr=1e38, optimizer="sgd", warmup=0)
-    method = _method(tiny, recipe)
-    images = prepare(shades.train, tiny.preprocess)
+    method = _method(tiny, _recipe(lr=1e38, optimizer="sgd", warmup=0))
     with pytest.raises(TrainingError, match=r"^loss: expected a finite number, found (nan|inf) in epoch 1; "):
-        fit(method, images, torch.tensor(shades.train.targets), recipe, torch.Generator().manual_seed(0))
+        fit_to(method, shades, _generator())
+
+
+def test_an_epoch_is_recorded(tiny: Backbone, shades: TaskData) -> None:
+    recipe, steps = _recipe(head_lr=0.2), list[Step]()
+    records = fit_to(_method(tiny, recipe), shades, _generator(), steps.append)
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    for record, last in zip(records, (3, 7, 11), strict=True):
+        losses = [step.loss * step.images for step in steps if step.epoch == record["epoch"] - 1]
+        assert record["loss"] == pytest.approx(sum(losses) / 30)
+        factor = rate_factor(last, 12, recipe.warmup)
+        assert (record["lr"], record["head_lr"]) == pytest.approx((0.4 / 32 * factor, 0.2 / 32 * factor))
+        assert 30 / record["images_per_second"] <= record["seconds"] + 0.001
+        assert record.keys() == {"epoch", "loss", "lr", "head_lr", "images_per_second", "seconds"}
+
+
+class Reached(Forgetful):
+    """Notes the weights after every epoch."""
+
+    def __init__(self) -> None:
+        self.weights: list[dict[str, torch.Tensor]] = []
+
+    def keep(self, fitting: Fitting) -> None:
+        self.weights.append({name: value.clone() for name, value in fitting.method.learned().items()})
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+@pytest.mark.parametrize("name", ["vpt-deep", "mlp-2", "bias"])
+def test_ends_when_nothing_is_gained_and_keeps_the_best(
+    tiny: Backbone, shades: TaskData, name: str, patience: int
+) -> None:
+    method = _method(tiny, _recipe(method=name, patience=patience, epochs=40, lr=1.6, dropout=0.1))
+    reached, steps = Reached(), list[Step]()
+    records = fit_to(method, watched(shades), _generator(), steps.append, reached)
+    scores = [record["validation_accuracy"] for record in records]
+    best = scores.index(max(scores))
+    assert len(scores) == len(reached.weights) == best + 1 + patience < 40
+    assert all(torch.equal(value, reached.weights[best][key]) for key, value in method.learned().items())
+    assert not all(torch.equal(value, reached.weights[-1][key]) for key, value in method.learned().items())
+    assert [step.validation for step in steps[::3]] == [None, *scores[:-1]]
+    assert not method.training
+
+
+def test_what_is_measured_is_the_method_in_evaluation_mode(tiny: Backbone, shades: TaskData) -> None:
+    """With all activations dropped but one in a thousand, training mode would guess."""
+    given = {"method": "mlp-2", "patience": 9, "epochs": 9, "lr": 0.5, "dropout": 0.0}
+    scores = [fit_to(_method(tiny, _recipe(**given)), watched(shades), _generator())[-1]["validation_accuracy"]]
+    assert scores[-1] > 0.9
+
+
+def test_several_labels_are_watched_by_mean_average_precision(tiny: Backbone, shades: TaskData) -> None:
+    recipe = _recipe(method="linear", patience=2, epochs=20)
+    records = fit_to(_method(tiny, recipe), several_labels(watched(shades)), _generator())
+    assert records[-1]["validation_mean_average_precision"] > 0.6
+
+
+def test_patience_needs_a_validation_part(tiny: Backbone, shades: TaskData) -> None:
+    with pytest.raises(TrainingError, match=r"^patience: expected a validation part, found none for a patience of 5$"):
+        fit_to(_method(tiny, _recipe(patience=5)), shades, _generator())
+
+
+def test_without_patience_all_epochs_are_trained_and_the_last_is_kept(tiny: Backbone, shades: TaskData) -> None:
+    method, reached = _method(tiny, _recipe(epochs=9, lr=1.6)), Reached()
+    assert len(fit_to(method, watched(shades), _generator(), keeper=reached)) == 9
+    assert all(torch.equal(value, reached.weights[-1][key]) for key, value in method.learned().items())

@@ -19,9 +19,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _counts(folder: Path, **given: object) -> tuple[int, int]:
+def _counts(folder: Path, **given: object) -> tuple[int, ...]:
+    """Images to learn from and to measure on, and between them those that stop the fitting, if there are any."""
     data = read_data(make_recipe({"data": str(folder), "task": "t", "lr": 1.0} | given, {}))
-    return len(data.train), len(data.test)
+    validation = () if data.validation is None else (len(data.validation),)
+    return len(data.train), *validation, len(data.test)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +35,12 @@ def _counts(folder: Path, **given: object) -> tuple[int, int]:
         ({"shots": 5, "measure_on": "validation"}, (10, 6)),
         ({"fraction": 0.5}, (8, 4)),
         ({"fraction": 0.5, "measure_on": "validation"}, (6, 6)),
+        ({"patience": 5}, (12, 6, 4)),
+        ({"patience": 5, "measure_on": "validation"}, (12, 6, 6)),
+        ({"patience": 5, "shots": 5}, (10, 6, 4)),
     ],
 )
-def test_parts_of_a_source_with_three(folder: Path, given: dict, counts: tuple[int, int]) -> None:
+def test_parts_of_a_source_with_three(folder: Path, given: dict, counts: tuple[int, ...]) -> None:
     assert _counts(folder, **given) == counts
 
 
@@ -46,10 +51,24 @@ def test_parts_of_a_source_with_three(folder: Path, given: dict, counts: tuple[i
         ({"measure_on": "validation", "holdout": 0.5}, (4, 2)),
         ({"measure_on": "validation", "holdout": 0.5, "validation": 4}, (2, 4)),
         ({"measure_on": "validation", "holdout": 0.5, "validation": 2, "shots": 2}, (2, 2)),
+        ({"patience": 5, "holdout": 0.5, "validation": 2}, (4, 2, 6)),
+        ({"patience": 5, "holdout": 0.5, "validation": 0.5, "shots": 2}, (2, 2, 6)),
     ],
 )
-def test_parts_of_a_source_with_one(folder: Path, given: dict, counts: tuple[int, int]) -> None:
+def test_parts_of_a_source_with_one(folder: Path, given: dict, counts: tuple[int, ...]) -> None:
     assert _counts(folder / "train", **given) == counts
+
+
+def test_what_stops_the_fitting_is_neither_learned_from_nor_measured_on(folder: Path) -> None:
+    given = {"data": str(folder / "train"), "task": "t", "lr": 1.0, "holdout": 0.5}
+    whole, watched = (read_data(make_recipe(given | more, {})) for more in ({}, {"patience": 5}))
+    assert watched.validation is not None
+    assert watched.test.images == whole.test.images
+    assert sorted([*watched.train.images, *watched.validation.images]) == sorted(whole.train.images)
+    assert not set(watched.train.images) & set(watched.validation.images)
+    chosen = read_data(make_recipe(given | {"patience": 5, "measure_on": "validation"}, {}))
+    assert chosen.validation is not None
+    assert chosen.test.images == chosen.validation.images == watched.validation.images
 
 
 def test_the_held_out_part_is_not_looked_at_while_choosing(folder: Path) -> None:
