@@ -54,7 +54,8 @@ class Objects:
     def paths(self, prefix: str | None = None) -> list[str]:
         """The paths of all objects under the folder `prefix`, in no particular order."""
         with _translated(prefix or "/"):
-            return [meta["path"] for meta in obstore.list(self._store, prefix, chunk_size=1000).collect()]
+            # By chunks: to turn tens of thousands of entries into Python's at once would hold up every other thread.
+            return [meta["path"] for chunk in obstore.list(self._store, prefix, chunk_size=1000) for meta in chunk]
 
 
 def open_objects(location: str | Path, **options: Any) -> Objects:

@@ -8,6 +8,7 @@ import httpx
 
 TASK_FILE = "application/octet-stream"
 IMAGES_PER_REQUEST = 32
+TASKS_PER_REQUEST = 500
 
 
 class ClientError(Exception):
@@ -44,9 +45,14 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def tasks(self) -> dict[str, Any]:
-        """The list of tasks, with the backbone that serves them."""
-        return self._json("GET", "/v1/tasks")
+    def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> dict[str, Any]:
+        """The list of all tasks, with the backbone that serves them."""
+        listed = page = self._json("GET", "/v1/tasks", params={"limit": per_request})
+        while "next" in page:
+            page = self._json("GET", "/v1/tasks", params={"limit": per_request, "after": page["next"]})
+            listed["tasks"] += page["tasks"]
+        listed.pop("next", None)
+        return listed
 
     def task(self, task: str) -> dict[str, Any]:
         """One task with its manifest, versions and history."""

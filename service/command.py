@@ -22,6 +22,12 @@ def serve(
         float | None, typer.Option(help="How long a forward should take at most; batches are kept small enough.")
     ] = None,
     queue_limit: Annotated[int | None, typer.Option(help="Most rows admitted and not yet answered; 512.")] = None,
+    device_budget: Annotated[
+        str | None, typer.Option(help="Most bytes of tasks on the device, such as 8GiB; by default by its memory.")
+    ] = None,
+    host_budget: Annotated[
+        str | None, typer.Option(help="Most bytes of task files in host memory; by default a quarter of it.")
+    ] = None,
     store_poll_seconds: Annotated[
         float | None, typer.Option(help="How often to look for other servers' changes in the store; 0 is never.")
     ] = None,

@@ -15,10 +15,16 @@ from prompts_store import Store
 
 from .bank import Bank
 from .batcher import Batcher
+from .budgets import device_budget, host_budget
 from .catalog import Catalog
+from .changes import Changes
 from .engine import Engine
+from .holdings import Holdings
 from .images import Decoder
+from .listing import Listing
 from .metrics import Metrics
+from .opening import Opener
+from .registry import Registry
 from .settings import Settings
 
 logger = logging.getLogger("facet.service")
@@ -33,7 +39,10 @@ class Core:
     engine: Engine
     decoder: Decoder
     batcher: Batcher
+    holdings: Holdings
     catalog: Catalog
+    listing: Listing
+    changes: Changes
     metrics: Metrics
     clock: Callable[[], float]
 
@@ -42,24 +51,25 @@ class Core:
         cls, settings: Settings, store: Store, backbone: Backbone, clock: Callable[[], float] = perf_counter
     ) -> "Core":
         """Wire the parts; nothing runs yet."""
-        metrics, bank, engine = Metrics(), Bank(), Engine(backbone)
-        batcher = Batcher(
-            engine.run,
-            max_batch=settings.max_batch,
-            queue_limit=settings.queue_limit,
-            latency_target=settings.latency_target_seconds,
-            observe=metrics.count_batch,
+        metrics, engine = Metrics(), Engine(backbone)
+        batcher = _batcher(settings, engine, metrics, clock)
+        opener = Opener(store, engine, backbone, clock)
+        holdings = Holdings(store, Registry(clock), opener, _bank(settings, backbone, metrics, clock))
+        catalog = Catalog(holdings, metrics, limit=settings.queue_limit, clock=clock)
+        metrics.watch(holdings.bank, holdings.registry, catalog.loads, batcher)
+        return cls(
+            settings=settings,
+            backbone=backbone,
+            engine=engine,
+            decoder=_decoder(settings, backbone, metrics),
+            batcher=batcher,
+            holdings=holdings,
+            catalog=catalog,
+            listing=Listing(holdings, catalog, backbone),
+            changes=Changes(holdings, catalog, engine.prove, batcher.call, metrics.count_change),
+            metrics=metrics,
             clock=clock,
         )
-        decoder = Decoder(
-            backbone.preprocess,
-            threads=settings.decode_threads,
-            max_pixels=settings.max_image_pixels,
-            observe=metrics.decode_seconds.observe,
-        )
-        catalog = Catalog(store, bank, engine, batcher.call, backbone, metrics.count_change)
-        metrics.watch(bank, batcher)
-        return cls(settings, backbone, engine, decoder, batcher, catalog, metrics, clock)
 
     @property
     def ready(self) -> bool:
@@ -68,31 +78,62 @@ class Core:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start the engine, load the store's tasks, follow it; at the end finish what was admitted."""
+        """Start the engine, list the store, follow it; at the end finish what was admitted."""
         self.batcher.start()
         follower = asyncio.create_task(self._follow_store())
         try:
             await self.batcher.call(self.engine.warm_up)
-            await self.catalog.refresh()
+            await self.changes.refresh()
             yield
         finally:
             follower.cancel()
-            await self.catalog.close()
+            await self.changes.close()
             await self.batcher.drain()
-            self.decoder.close()
+            for pool in (self.decoder, self.catalog.loads, self.listing.looks):
+                pool.close()
 
     def drain(self) -> None:
         """Take no new requests and changes from now on; those admitted are finished."""
-        self.batcher.draining = self.catalog.closed = True
+        self.batcher.draining = self.changes.closed = True
 
     async def _follow_store(self) -> None:
         seconds = self.settings.store_poll_seconds
         while seconds:
             await asyncio.sleep(seconds)
             try:
-                await self.catalog.refresh()
+                await self.changes.refresh()
             except Exception as error:  # an outage of the store passes; following it must not end with it
                 logger.warning("the store cannot be listed: %s", error)
+
+
+def _batcher(settings: Settings, engine: Engine, metrics: Metrics, clock: Callable[[], float]) -> Batcher:
+    return Batcher(
+        engine.run,
+        max_batch=settings.max_batch,
+        queue_limit=settings.queue_limit,
+        latency_target=settings.latency_target_seconds,
+        observe=metrics.count_batch,
+        clock=clock,
+    )
+
+
+def _decoder(settings: Settings, backbone: Backbone, metrics: Metrics) -> Decoder:
+    return Decoder(
+        backbone.preprocess,
+        threads=settings.decode_threads,
+        max_pixels=settings.max_image_pixels,
+        observe=metrics.decode_seconds.observe,
+    )
+
+
+def _bank(settings: Settings, backbone: Backbone, metrics: Metrics, clock: Callable[[], float]) -> Bank:
+    device, host = settings.device_budget, settings.host_budget
+    return Bank(
+        device_budget(backbone.device) if device is None else device,
+        host_budget() if host is None else host,
+        observe=metrics.count_eviction,
+        clock=clock,
+    )
 
 
 async def get_core(request: Request) -> Core:

@@ -54,19 +54,45 @@ class Engine:
         return features if order == list(range(len(features))) else features[order]
 
     @torch.inference_mode()
+    def place(self, file: TaskFile, version: int) -> Resident:
+        """Bring a checked task file onto the device; unlike the rest, any thread may call this, beside a batch.
+
+        It only reads the backbone's weights and makes tensors that no batch knows yet.
+
+        Raises:
+            UnfitTask: its encoded prompts are not finite in the backbone's precision.
+        """
+        prefix = self._backbone.encode(file.prompts)
+        if not _is_finite(prefix):
+            raise UnfitTask(
+                f"task {file.manifest.task!r}: expected finite keys and values of its prompts, found others"
+            )
+        resident = Resident(file.manifest, version, prefix, file.head.to(self._backbone.device, torch.float32))
+        if self._backbone.device.type == "cuda":  # the engine's thread may use another stream than this one
+            torch.cuda.current_stream(self._backbone.device).synchronize()
+        return resident
+
     def settle(self, file: TaskFile, version: int) -> Resident:
         """Bring a checked task file onto the device and prove that it answers.
 
         Raises:
+            UnfitTask: see `place` and `prove`.
+        """
+        resident = self.place(file, version)
+        self.prove(resident)
+        return resident
+
+    @torch.inference_mode()
+    def prove(self, resident: Resident) -> None:
+        """Let a resident answer once, before anybody asks it.
+
+        Raises:
             UnfitTask: its scores for a blank image are not finite.
         """
-        prefix = self._backbone.encode(file.prompts)
-        resident = Resident(file.manifest, version, prefix, file.head.to(self._backbone.device, torch.float32))
         try:
             self.run([(resident, [self._blank()])])
         except ForwardFailed:
             raise UnfitTask(f"task {resident.task!r}: expected finite scores for a blank image, found others") from None
-        return resident
 
     @torch.inference_mode()
     def warm_up(self) -> None:
@@ -75,6 +101,11 @@ class Engine:
 
     def _blank(self) -> Tensor:
         return torch.zeros(self._backbone.preprocess.input_size)
+
+
+def _is_finite(prefix: Prefix) -> bool:
+    tensors = (*prefix.keys_values, *(() if prefix.tokens is None else (prefix.tokens,)))
+    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
 def _part(resident: Resident) -> int:

@@ -8,8 +8,10 @@
     ├─ UnknownTask           no task of that name is served
     ├─ TaskUnavailable       the task exists, but its live version cannot be served here
     ├─ UnfitTask             a task file that cannot be served under this name or by this backbone
+    ├─ DeviceFull            the device has no room for a task
     ├─ Overloaded            there is no room for this request now
-    │  └─ DeadlineUnreachable  what waits already takes longer than the request has time
+    │  ├─ DeadlineUnreachable  what waits already takes longer than the request has time
+    │  └─ TooManyMisses      too many requests wait for tasks to be loaded
     ├─ Draining              the server is shutting down
     ├─ DeadlineExceeded      no answer in the time allowed
     ├─ ClientGone            nobody waits for the answer any more
@@ -51,6 +53,10 @@ class UnfitTask(ServiceError):
     """The task file is well formed but cannot be served here."""
 
 
+class DeviceFull(ServiceError):
+    """The device has no room for a task."""
+
+
 class Overloaded(ServiceError):
     """There is no room for this request now.
 
@@ -61,6 +67,10 @@ class Overloaded(ServiceError):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooManyMisses(Overloaded):
+    """Too many requests wait for tasks to be brought onto the device."""
 
 
 class DeadlineUnreachable(Overloaded):

@@ -60,7 +60,7 @@ _MANY_TASKS_BODY = {"requestBody": {"required": True, "content": {"multipart/for
 async def predict_one_task(task: str, request: Request, core: CoreDependency, options: Options) -> Predictions:
     """Classify one or several images by one task's live version."""
     call = _Call.of(request, core, options)
-    core.catalog.resident(task)  # an unknown task is refused before its images are read, and so is one image too many
+    core.catalog.check(task)  # an unknown task is refused before its images are read, and so is one image too many
     core.batcher.check([task], 1, priority=options.priority, deadline=call.deadline)
     images = await read_images(request, core.settings)
     return await call.answer([task], images)
@@ -74,18 +74,14 @@ async def predict_many_tasks(request: Request, core: CoreDependency, options: Op
     call = _Call.of(request, core, options)
     core.batcher.check([], 1, priority=options.priority, deadline=call.deadline)
     images, fields = await read_form(request, core.settings, fields=("tasks",))
-    return await call.answer(_named(fields["tasks"], core), images)
+    return await call.answer(_named(fields["tasks"]), images)
 
 
-def _named(values: Sequence[str], core: Core) -> list[str]:
+def _named(values: Sequence[str]) -> list[str]:
     names = dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip())
     if not names:
         raise BadRequest("form: expected a part 'tasks' with task names or *, found none")
-    if "*" not in names:
-        return list(names)
-    if not core.catalog.live():
-        raise UnknownTask("tasks: expected at least one live task, found none")
-    return core.catalog.live()
+    return list(names)
 
 
 @dataclass(frozen=True)
@@ -121,16 +117,25 @@ class _Call:
     async def _run(
         self, tasks: Sequence[str], images: Sequence[ImageBytes]
     ) -> tuple[list[Resident], list[DecodedImage], list[Answer]]:
-        """Admission, decoding, batching: the way of a request through the server."""
-        core, rows = self.core, len(images) * len(tasks)
-        if rows > core.settings.queue_limit:
-            raise BodyTooLarge(f"request: expected at most {core.settings.queue_limit} images x tasks, found {rows}")
-        with core.batcher.admit(tasks, len(images), priority=self.options.priority, deadline=self.deadline) as ticket:
-            # From here on the request is bound to the versions that are live now, whatever is uploaded meanwhile.
-            residents = [core.catalog.resident(task) for task in tasks]
+        """Binding, admission, decoding, batching: the way of a request through the server."""
+        core, options = self.core, self.options
+        residents = await self._bind(tasks, len(images))
+        names = [resident.task for resident in residents]
+        with core.batcher.admit(names, len(images), priority=options.priority, deadline=self.deadline) as ticket:
             decoded = await core.decoder.decode(images)
             pairs = [(resident, image.tensor) for image in decoded for resident in residents]
             return residents, decoded, await ticket.run(pairs)
+
+    async def _bind(self, names: Sequence[str], images: int) -> list[Resident]:
+        """The versions that answer: those that are live now, whatever is uploaded while the request waits."""
+        limit, every = self.core.settings.queue_limit, "*" in names
+        tasks = await self.core.listing.live() if every else names
+        if images * len(tasks) > limit:
+            raise BodyTooLarge(f"request: expected at most {limit} images x tasks, found {images * len(tasks)}")
+        residents = await self.core.catalog.residents(tasks, skip_unavailable=every)
+        if not residents:
+            raise UnknownTask("tasks: expected at least one live task, found none")
+        return residents
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, T], seconds: float) -> T:

@@ -37,6 +37,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.UnknownTask: (404, "unknown-task"),
     errors.TaskUnavailable: (503, "task-unavailable"),
     errors.UnfitTask: (422, "unfit-task"),
+    errors.DeviceFull: (503, "device-full"),
+    errors.TooManyMisses: (503, "loading"),
     errors.Overloaded: (429, "overloaded"),
     errors.DeadlineUnreachable: (503, "deadline-unreachable"),
     errors.Draining: (503, "draining"),

@@ -84,22 +84,26 @@ class TaskSummary(BaseModel):
     )
     reason: str | None = Field(None, description="Why a task is unavailable.")
     live: int | None = Field(None, description="Number of the live version.")
-    versions: int = Field(description="How many versions the store holds.")
+    versions: int | None = Field(None, description="How many versions the store holds; absent if it cannot be read.")
     method: str | None = Field(None, examples=["vpt-deep"])
     description: str | None = None
     labels: list[str] | None = None
     activation: str | None = None
     metrics: dict[str, float] | None = Field(None, description="Measured on held-out data when it was trained.")
     size: int | None = Field(None, description="Bytes of the live version's task file.")
-    resident_bytes: int | None = Field(None, description="Bytes that it holds on the device.")
+    place: Literal["device", "host", "store"] | None = Field(
+        None, description="Where the live version is: on the device, in host memory, or only in the store."
+    )
+    resident_bytes: int | None = Field(None, description="Bytes that it holds on the device, if it is there.")
 
 
 class TaskList(BaseModel):
-    """Every task of the store, in the order of their names."""
+    """Tasks of the store, in the order of their names."""
 
     backbone: str = Field(examples=["facet-tiny"])
     fingerprint: str = Field(description="sha256 of the backbone's weights: what an uploaded task must be made for.")
     tasks: list[TaskSummary]
+    next: str | None = Field(None, description="What to ask for as `after` to get the next page; absent on the last.")
 
 
 class VersionRecord(BaseModel):

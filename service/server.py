@@ -6,7 +6,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from types import FrameType
 from typing import Any
@@ -20,9 +20,13 @@ from prompts_store import Store, builtin, open_store
 
 from .app import create_app, load_backbone
 from .core import Core
+from .listing import Listed
 from .settings import Settings, SettingsError, check_exposure
 
 logger = logging.getLogger("facet.service")
+
+FIRST_TASKS = 20
+"""Tasks that the first lines on the terminal describe."""
 
 KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 of proxies, so that they close idle connections and we do not
 
@@ -49,12 +53,16 @@ def run(
     with _bind(settings) as listener:  # before anything slow: a taken port should be told at once
         backbone = backbone or load_backbone(settings)
         store = store or open_store(settings.store)
-        store.heads()  # one that cannot be reached is told here, in a sentence
+        store.check_reachable()  # one that is not is told here, in a sentence
         if settings.builtin:
             builtin.seed(store, backbone)
         app = create_app(settings, store=store, backbone=backbone)
         address = _address(settings.host, listener)
-        _serve(_Server(_config(app, settings), app, lambda: announce(banner(app.state.core, address))), listener)
+
+        async def tell() -> None:
+            announce(await banner(app.state.core, address))
+
+        _serve(_Server(_config(app, settings), app, tell), listener)
 
 
 def _serve(server: "_Server", listener: socket.socket) -> None:
@@ -67,31 +75,32 @@ def _serve(server: "_Server", listener: socket.socket) -> None:
         raise SettingsError(f"port: expected one to listen on, found: {error}") from error
 
 
-def banner(core: Core, address: str) -> str:
-    """What a person wants to know first: the address, the tasks, and a line to try."""
-    backbone, entries = core.backbone, list(core.catalog.entries())
-    lines = [f"Facet serves {len(core.catalog.live())} tasks on {backbone.name} ({backbone.device}) at {address}"]
-    width = max((len(entry.state.name) for entry in entries), default=0)
-    for entry in entries:
-        lines.append(f"  {entry.state.name:<{width}}  {_describe(core, entry.state.name, entry.reason)}")
-    lines += ["", *_try(core, address), f"API: {address}/docs   Stop: Ctrl-C"]
+async def banner(core: Core, address: str) -> str:
+    """What a person wants to know first: the address, the first tasks, and a line to try."""
+    backbone, listed, more = core.backbone, await core.listing.page("", FIRST_TASKS), len(core.listing) - FIRST_TASKS
+    live = sum(one.manifest is not None for one in listed)
+    what = f"a store of {len(core.listing)} tasks" if more > 0 else f"{live} tasks"
+    lines = [f"Facet serves {what} on {backbone.name} ({backbone.device}) at {address}"]
+    width = max((len(one.entry.name) for one in listed), default=0)
+    lines += [f"  {one.entry.name:<{width}}  {_describe(one)}" for one in listed]
+    lines += [f"  and {more} more"] if more > 0 else []
+    lines += ["", *_try(listed, address), f"API: {address}/docs   Stop: Ctrl-C"]
     return "\n".join(lines)
 
 
-def _describe(core: Core, task: str, reason: str | None) -> str:
-    resident = core.catalog.find(task)
-    if resident is None:
-        return f"not served: {reason}" if reason else "not live"
-    manifest = resident.manifest
+def _describe(listed: Listed) -> str:
+    entry, manifest = listed.entry, listed.manifest
+    if manifest is None:
+        return f"not served: {entry.reason}" if entry.reason else "not live"
     metrics = ", ".join(f"{name} {value:.3f}" for name, value in list(manifest.metrics.items())[:1])
-    return f"version {resident.version}, {manifest.method}, {len(manifest.labels)} labels{metrics and ', '}{metrics}"
+    return f"version {entry.live}, {manifest.method}, {len(manifest.labels)} labels{metrics and ', '}{metrics}"
 
 
-def _try(core: Core, address: str) -> list[str]:
-    """A curl line that works as it stands, if one of the live tasks has a sample image."""
-    for task in core.catalog.live():
-        for sample in builtin.samples(task)[:1]:
-            path, url = shlex.quote(str(sample)), f"{address}/v1/tasks/{task}/predict"
+def _try(listed: Sequence[Listed], address: str) -> list[str]:
+    """A curl line that works as it stands, if one of the tasks that are live has a sample image."""
+    for one in listed:
+        for sample in builtin.samples(one.entry.name)[:1] if one.manifest else ():
+            path, url = shlex.quote(str(sample)), f"{address}/v1/tasks/{one.entry.name}/predict"
             return ["Try:", f"  curl -H 'Content-Type: image/png' --data-binary @{path} {url}", ""]
     return ["Add a task:", f"  facet push TASK.safetensors --to {address}", ""]
 
@@ -141,14 +150,14 @@ def _logging(level: str) -> dict[str, Any]:
 class _Server(uvicorn.Server):
     """uvicorn's server that says when it is ready, and tells the application of a shutdown at once."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._app, self._on_ready = app, on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready()
+            await self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.state.core.drain()

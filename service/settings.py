@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -41,6 +41,14 @@ class Settings(BaseSettings):
     store: str = Field("./facet-store", description="Folder, or s3://, gs://, az:// or memory: URL of the tasks.")
     store_poll_seconds: float = Field(
         0.0, ge=0, description="How often to look for changes that other servers made in the store; 0 is never."
+    )
+    device_budget: ByteSize | None = Field(
+        None,
+        description="Most bytes of tasks on the device, such as 8GiB; by default half of a GPU's free memory, "
+        "without a GPU a quarter of the machine's.",
+    )
+    host_budget: ByteSize | None = Field(
+        None, description="Most bytes of task files kept in host memory; by default a quarter of the machine's."
     )
     builtin: bool = Field(True, description="Seed the store with the demo tasks that fit the backbone.")
     max_batch: int = Field(32, ge=1, description="Most images in a forward; fewer where more make it no faster.")

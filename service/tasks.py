@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from prompts_store import check_task_name
 
 from .bodies import media_type, read_bytes
-from .catalog import Entry
-from .core import Core, CoreDependency
+from .core import CoreDependency
 from .errors import UnsupportedMedia
+from .listing import Listed
 from .schemas import (
     Activation,
     EventRecord,
@@ -23,6 +23,7 @@ from .schemas import (
 )
 
 MAX_JSON_BYTES = 64 * 1024
+MAX_PAGE = 1000
 
 router = APIRouter(tags=["tasks"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
@@ -36,22 +37,33 @@ _ACTIVATION_BODY = {
 
 
 @router.get("/v1/tasks", summary="List the tasks", response_model_exclude_none=True)
-async def list_tasks(core: CoreDependency) -> TaskList:
-    """Every task of the store with its state; details of the live version where there is one."""
-    tasks = [TaskSummary(**_summary(core, entry)) for entry in core.catalog.entries()]
-    return TaskList(backbone=core.backbone.name, fingerprint=core.backbone.fingerprint, tasks=tasks)
+async def list_tasks(
+    core: CoreDependency,
+    after: Annotated[str, Query(description="Names after this one: `next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer.")] = 100,
+) -> TaskList:
+    """A page of the store's tasks with their state, by name; details of the live version where there is one."""
+    listed = await core.listing.page(after, limit + 1)
+    tasks = [TaskSummary(**_summary(one)) for one in listed[:limit]]
+    return TaskList(
+        backbone=core.backbone.name,
+        fingerprint=core.backbone.fingerprint,
+        tasks=tasks,
+        next=tasks[-1].task if len(listed) > limit else None,
+    )
 
 
 @router.get("/v1/tasks/{task}", summary="Show a task and its history", response_model_exclude_none=True)
 async def show_task(task: str, core: CoreDependency) -> TaskDetail:
     """A task with its manifest, all stored versions, and every event since the first upload."""
-    entry = await core.catalog.entry(task)
-    live = core.catalog.find(task)
+    listed = await core.listing.show(task)
+    state = listed.entry.state
+    assert state is not None, "the store has just been read"
     return TaskDetail(
-        **_summary(core, entry),
-        manifest=live.manifest.model_dump(mode="json") if live else None,
-        history=[EventRecord.model_validate(event) for event in entry.state.events],
-        stored=[VersionRecord.model_validate(version) for version in entry.state.versions],
+        **_summary(listed),
+        manifest=listed.manifest.model_dump(mode="json") if listed.manifest else None,
+        history=[EventRecord.model_validate(event) for event in state.events],
+        stored=[VersionRecord.model_validate(version) for version in state.versions],
     )
 
 
@@ -70,7 +82,7 @@ async def upload_version(
         raise UnsupportedMedia(f"Content-Type: expected application/octet-stream, found {media_type(request)!r}")
     settings = core.settings
     data = await read_bytes(request, settings.max_task_bytes, "a task file", settings.idle_body_seconds)
-    version = await core.catalog.publish(task, data, activate=activate, by=_client(request))
+    version = await core.changes.publish(task, data, activate=activate, by=_client(request))
     response.headers["Location"] = f"/v1/tasks/{task}/versions/{version.number}"
     return Published(task=task, version=version.number, sha256=version.sha256, size=version.size, live=activate)
 
@@ -83,7 +95,7 @@ async def upload_version(
 )
 async def download_version(task: str, version: VersionNumber, request: Request, core: CoreDependency) -> Response:
     """The bytes that were uploaded. Versions never change, so they may be cached for good."""
-    record, data = await core.catalog.read(task, version)
+    record, data = await core.listing.read(task, version)
     etag = f'"{record.sha256}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
     if etag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
@@ -97,37 +109,38 @@ async def activate_version(task: str, request: Request, core: CoreDependency) ->
     """Make a stored version the live one; the old one finishes what it was asked before."""
     body = await read_bytes(request, MAX_JSON_BYTES, "a JSON document", core.settings.idle_body_seconds)
     wanted = Activation.model_validate_json(body)
-    await core.catalog.activate(task, wanted.version, by=_client(request))
+    await core.changes.activate(task, wanted.version, by=_client(request))
     return Live(task=task, version=wanted.version)
 
 
 @router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task")
 async def retire_task(task: str, request: Request, core: CoreDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
-    await core.catalog.retire(task, by=_client(request))
+    await core.changes.retire(task, by=_client(request))
 
 
-def _summary(core: Core, entry: Entry) -> dict[str, Any]:
-    state, live = entry.state, core.catalog.find(entry.state.name)
+def _summary(listed: Listed) -> dict[str, Any]:
+    entry, state, manifest, resident = listed.entry, listed.entry.state, listed.manifest, listed.resident
     summary: dict[str, Any] = {
-        "task": state.name,
+        "task": entry.name,
         "state": entry.condition,
         "reason": entry.reason,
-        "live": state.live,
-        "versions": len(state.versions),
+        "live": entry.live,
+        "versions": len(state.versions) if state else None,
     }
-    if live is None:
+    if state is None or manifest is None:
         return summary
-    manifest = live.manifest
+    live = resident.version if resident else entry.live
     return summary | {
-        "live": live.version,
+        "live": live,
         "method": manifest.method,
         "description": manifest.description or None,
         "labels": list(manifest.labels),
         "activation": manifest.activation,
         "metrics": dict(manifest.metrics),
-        "size": state.version(live.version).size,
-        "resident_bytes": live.nbytes,
+        "size": next((version.size for version in state.versions if version.number == live), None),
+        "place": listed.place,
+        "resident_bytes": resident.nbytes if resident else None,
     }
 
 

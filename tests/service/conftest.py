@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from service_parts import small_backbone
 from starlette.testclient import TestClient
+from tier_parts import WatchedObjects
 
 from backbone import Backbone
 from prompts_store import open_store
@@ -61,3 +63,14 @@ def url(app: FastAPI) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def objects() -> WatchedObjects:
+    return WatchedObjects()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as pool:
+        yield pool

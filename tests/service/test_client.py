@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 import typer
-from fastapi import FastAPI
-from service_parts import DEPTH, numbered, png, small_backbone, task_file
+from service_parts import DEPTH, numbered, png, small_backbone, task_file, upload
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from backbone import Backbone
 from service.client import Client, ClientError
 from service.client_command import predict, push, tasks
-from service.server import banner
+from service.server import FIRST_TASKS, banner
 
 cli = typer.Typer()
 for command in (push, predict, tasks):
@@ -107,14 +107,20 @@ def test_commands_fail_in_one_sentence(url: str, nobody: str, tmp_path: Path) ->
         assert len(output.strip().splitlines()) == 1
 
 
-def test_the_banner_tells_what_is_served(url: str, app: FastAPI, small: Backbone) -> None:
-    core = app.state.core
-    assert "facet push TASK.safetensors --to http://x" in banner(core, "http://x")
-    with Client(url) as client:
-        client.upload("pets", task_file(small, "pets").to_bytes())
-    text = banner(core, "http://x")
-    assert "serves 1 tasks on small (cpu) at http://x" in text
-    assert "pets  version 1, linear, 2 labels, accuracy 0.500" in text
+def test_the_banner_tells_what_is_served(client: TestClient, small: Backbone) -> None:
+    def text() -> str:
+        return client.portal.call(banner, client.app.state.core, "http://x")  # type: ignore
+
+    assert "facet push TASK.safetensors --to http://x" in text()
+    upload(client, task_file(small, "pets"))
+    assert "serves 1 tasks on small (cpu) at http://x" in text()
+    assert "pets  version 1, linear, 2 labels, accuracy 0.500" in text()
+    for number in range(FIRST_TASKS + 1):
+        upload(client, task_file(small, f"more-{number:02}"))
+    assert f"serves a store of {FIRST_TASKS + 2} tasks on small" in text()
+    assert "more-19" in text()
+    assert "more-20" not in text()
+    assert "  and 2 more\n" in text()
 
 
 def test_the_client_needs_no_torch() -> None:

@@ -72,12 +72,12 @@ def test_the_rows_of_a_client_that_left_are_not_run(app: FastAPI, url: str, http
 
 
 def test_a_change_goes_on_when_its_client_leaves(app: FastAPI, url: str, http: httpx.Client) -> None:
-    data, catalog = task_file(small_backbone(), "cars").to_bytes(), app.state.core.catalog
+    data, changes = task_file(small_backbone(), "cars").to_bytes(), app.state.core.changes
     with (
         held(app.state.core.batcher),
         posted(url, "/v1/tasks/cars/versions", "application/octet-stream", data),
     ):
-        eventually(lambda: len(catalog._changes) == 1)
+        eventually(lambda: len(changes) == 1)
     eventually(lambda: ask(http, "cars").status_code == 200)
 
 

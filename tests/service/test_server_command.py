@@ -40,6 +40,8 @@ def test_refusals_are_one_sentence(tmp_path: Path) -> None:
     assert "no keys are configured" in refused("--host", "0.0.0.0")
     assert "FACET_PROT" in refused(FACET_PROT="1")
     assert "port" in refused("--port", "70000")
+    assert "device_budget" in refused("--device-budget", "lots")
+    assert "host_budget" in refused("--host-budget", "5 bananas")
     assert "resnet50" in refused("--backbone", "resnet50", "--port", "0", *store)
     assert "missing.bin" in refused("--checkpoint", "missing.bin", "--port", "0", *store)
     (tmp_path / "file").write_text("not a folder")

@@ -28,6 +28,16 @@ def test_a_bad_value_is_one_sentence(flags: dict[str, object], words: list[str])
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["device_budget", "host_budget"])
+def test_budgets_are_bytes_in_any_unit_and_by_default_as_the_machine_has(name: str) -> None:
+    for text, expected in (("0", 0), ("1500", 1500), ("2KB", 2000), ("20KiB", 20 * 1024), ("1.5 GiB", 3 * 2**29)):
+        assert getattr(read_settings(environ={f"FACET_{name.upper()}": text}, flags={name: text}), name) == expected
+    assert getattr(Settings(), name) is None
+    for bad in ("lots", "-1", "5 bananas"):
+        with pytest.raises(SettingsError, match=name):
+            read_settings({name: bad})
+
+
 def test_an_unknown_variable_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="found FACET_PROT"):
         read_settings(environ={"FACET_PROT": "1"})

@@ -110,6 +110,7 @@ def test_the_list_describes_each_task(client: TestClient, small: Backbone) -> No
         "labels": ["cat", "dog"],
         "activation": "softmax",
         "metrics": {"accuracy": 0.5},
+        "place": "device",
     }
     detail = client.get("/v1/tasks/pets").json()
     assert detail["manifest"]["tokens"] == 4
@@ -239,13 +240,17 @@ def test_a_task_that_cannot_be_served_is_told_with_its_reason(serve: Serve, smal
     path.write_bytes(path.read_bytes()[:-1] + b"!")
 
     client = serve(store=open_store(tmp_path))
+    states = {task["task"]: task["state"] for task in client.get("/v1/tasks").json()["tasks"]}
+    # a header tells whose backbone it is; that the numbers are damaged shows when somebody asks for them
+    assert states == {"damaged": "live", "ours": "live", "theirs": "unavailable"}
+    for _ in range(2):
+        assert_problem(ask(client, "theirs"), 503, "'theirs'", "fingerprint")
+        assert_problem(ask(client, "damaged"), 503, "'damaged'", "sha256")
     damaged, ours, theirs = client.get("/v1/tasks").json()["tasks"]
     assert ours["state"] == "live"
     assert (damaged["state"], theirs["state"]) == ("unavailable", "unavailable")
     assert "sha256" in damaged["reason"]
     assert "fingerprint" in theirs["reason"]
-    assert_problem(ask(client, "theirs"), 503, "'theirs'", "fingerprint")
-    assert_problem(ask(client, "damaged"), 503, "'damaged'", "sha256")
     assert_problem(client.get("/v1/tasks/damaged/versions/1"), 500, "sha256")
     assert answer(client, "ours") == (1, "v1")
     assert client.get("/readyz").status_code == 200
@@ -276,11 +281,11 @@ def test_replicas_follow_each_other(serve: Serve, small: Backbone, tmp_path: Pat
 def test_a_replaced_version_leaves_memory(client: TestClient, small: Backbone) -> None:
     upload(client, numbered(small, "counter", 1))
     ask(client, "counter")
-    core = client.app.state.core  # type: ignore[attr-defined]
-    replaced = weakref.ref(core.catalog.find("counter"))
+    bank = client.app.state.core.holdings.bank  # type: ignore[attr-defined]
+    replaced = weakref.ref(bank.find("counter"))
     upload(client, numbered(small, "counter", 2))
     ask(client, "counter")
-    retired = weakref.ref(core.catalog.find("counter"))
+    retired = weakref.ref(bank.find("counter"))
     client.delete("/v1/tasks/counter")
     for _ in range(100):
         gc.collect()
