@@ -3,9 +3,14 @@
 import typer
 
 from .commands.forward import forward
+from .commands.http import http
+from .commands.memory import memory
+from .commands.mix import mix
+from .commands.peers import peers
+from .commands.swap import swap
 
 app = typer.Typer(help="Measure, side by side in one run.", no_args_is_help=True)
-for command in (forward,):
+for command in (forward, mix, http, swap, memory, peers):
     app.command()(command)
 
 

@@ -8,12 +8,15 @@ import typer
 if TYPE_CHECKING:
     from .report import Report
 
+DTYPES = ("float32", "bfloat16", "float16")
+
 Out = Annotated[Path | None, typer.Option(help="Folder for the report as Markdown and JSON and for its figures.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds; every contender runs once in each.")]
 Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds of each measurement.")]
 BackboneName = Annotated[str, typer.Option("--backbone", help="facet-tiny or a timm name; timm's get random weights.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 Tasks = Annotated[int, typer.Option(min=1, help="Tasks that are served.")]
+Batch = Annotated[int, typer.Option(min=1, help="Most images in a forward.")]
 Tokens = Annotated[int, typer.Option(min=0, help="Prompts in every layer of a task.")]
 
 
@@ -63,3 +66,8 @@ def publish(report: "Report", out: Path | None) -> None:
     typer.echo(report.markdown())
     if out is not None:
         report.write(out)
+
+
+def tell(line: str) -> None:
+    """Say on the terminal what is being measured; the report alone goes to standard output."""
+    typer.echo(line, err=True)

@@ -31,14 +31,22 @@ class Spread:
         return Spread(tuple(mine / theirs for mine, theirs in zip(self.rounds, base.rounds, strict=True)))
 
     def text(self, digits: int = 2, scale: float = 1.0) -> str:
-        """Such as "1.02 (0.99 to 1.04)": the median with its quartiles, every value times `scale`."""
+        """Such as "1.02 (0.99 to 1.04)": the median with its quartiles, every value times `scale`; a dash for none."""
+        if any(map(math.isnan, self.rounds)):
+            return "–"
         low, high = self.quartiles
         middle = f"{self.median * scale:.{digits}f}"
         return f"{middle} ({low * scale:.{digits}f} to {high * scale:.{digits}f})" if len(self.rounds) > 1 else middle
 
     def to_json(self) -> dict[str, Any]:
-        """Median, quartiles and all rounds."""
+        """Median, quartiles and all rounds; null where a round has no value, since JSON knows no NaN."""
+        if any(map(math.isnan, self.rounds)):
+            return {"median": None, "quartiles": None, "rounds": [_or_none(value) for value in self.rounds]}
         return {"median": self.median, "quartiles": list(self.quartiles), "rounds": list(self.rounds)}
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -4,10 +4,8 @@ from typing import Annotated
 
 import typer
 
-from bench.options import Out, Rounds, integers, names, one_of, prepare_place, publish
+from bench.options import DTYPES, Out, Rounds, integers, names, one_of, prepare_place, publish, tell
 from training.terminal import one_sentence
-
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 def forward(
@@ -31,4 +29,4 @@ def forward(
         from bench.forward import Sweep, measure  # torch takes seconds to import: only a run needs it
 
         sweep = Sweep(names(backbone), *asked)
-        publish(measure(sweep, rounds=rounds, progress=lambda line: typer.echo(line, err=True)), out)
+        publish(measure(sweep, rounds=rounds, progress=tell), out)

@@ -1,0 +1,49 @@
+"""`facet bench peers`."""
+
+from typing import Annotated
+
+import typer
+
+from bench.options import (
+    DTYPES,
+    Batch,
+    Dtype,
+    Out,
+    Rounds,
+    Seconds,
+    Tasks,
+    Tokens,
+    integers,
+    one_of,
+    prepare_place,
+    publish,
+    tell,
+)
+from training.terminal import one_sentence
+
+PEERS = ("fastapi", "litserve", "peft", "ray", "onnx")
+
+
+def peers(
+    peer: Annotated[str, typer.Option(help=f"{', '.join(PEERS)}; with commas.")] = ",".join(PEERS),
+    backbone: Annotated[str, typer.Option(help="A timm name; weights are random.")] = "vit_base_patch16_224",
+    dtype: Dtype = "float32",
+    tasks: Tasks = 20,
+    tokens: Tokens = 50,
+    batch: Batch = 32,
+    clients: Annotated[str, typer.Option(help="Clients that ask in turn, numbers with commas.")] = "1,4,16,64",
+    rounds: Rounds = 3,
+    seconds: Seconds = 20.0,
+    out: Out = None,
+) -> None:
+    """Compare Facet with what one would serve the same tasks with instead.
+
+    Same backbone, images, tasks and load; every server is a process of its own and runs alone.
+    """
+    one_of(dtype, DTYPES)
+    chosen, numbers = one_of(peer, PEERS), integers(clients, 1)
+    with one_sentence("bench peers"):
+        prepare_place(out)
+        from bench.peers.compare import Asked, measure
+
+        publish(measure(Asked(chosen, backbone, dtype, tasks, tokens, batch, numbers, rounds, seconds), tell), out)

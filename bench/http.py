@@ -1,0 +1,222 @@
+"""What HTTP adds to the engine: throughput and latency over concurrency, random arrivals, overload and a hot task.
+
+All measurements take turns in every round. The engine alone is measured in this process while the server idles, and
+the other way round.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .engine import EngineAlone
+from .environment import environment
+from .figures import curves
+from .load import Closed, Open, generate
+from .materials import Materials, TaskShape, prepare
+from .processes import Server
+from .report import Column, Record, Report, Section
+from .serving import COLUMNS, facet, generator_note, plan, spreads, summary, targets
+from .spread import Spread
+from .timing import in_turns
+
+ENGINE = "engine alone"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure.
+
+    Attributes:
+        batch: most images in a forward.
+        clients: numbers of clients of the closed load.
+        loads: open loads as shares of the saturation that the closed load finds.
+        overload: an open load of so many times the saturation; 0 for none.
+        hot: one task gets so many times the others' traffic; 0 for none.
+        hot_load: the traffic of the other tasks together, as share of the saturation.
+    """
+
+    backbone: str
+    dtype: str
+    tasks: int
+    tokens: int
+    batch: int
+    clients: Sequence[int]
+    loads: Sequence[float]
+    overload: float
+    hot: float
+    hot_load: float
+    rounds: int
+    seconds: float
+
+
+Progress = Callable[[str], None]
+
+
+def measure(asked: Asked, progress: Progress) -> Report:
+    """Everything that was asked for, on one server."""
+    with tempfile.TemporaryDirectory() as folder:
+        shape = TaskShape(tokens=asked.tokens)
+        progress(f"making {asked.tasks} tasks on {asked.backbone}")
+        materials, net = prepare(Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape)
+        alone = EngineAlone(materials, net, asked.batch)
+        with facet(materials, max_batch=asked.batch) as server:
+            bench = Http(asked, materials, server, progress)
+            closed = bench.closed(alone)
+            saturation = max(record["images_per_second"].median for record in closed if record["clients"])
+            opened = bench.opened(saturation)
+    found = [closed_section(closed), *opened_sections(opened)]
+    figures = {"latency": _figure(closed)}
+    return Report("http", asdict(asked), environment(["uvicorn", "uvloop", "httptools"]), found, figures)
+
+
+class Http:
+    """The loads on one server."""
+
+    def __init__(self, asked: Asked, materials: Materials, server: Server, progress: Progress) -> None:
+        self._asked, self._materials, self._server, self._progress = asked, materials, server, progress
+
+    def closed(self, alone: EngineAlone) -> list[Record]:
+        """The engine, and every number of clients."""
+        tasks, seconds = self._materials.tasks, self._asked.seconds
+        even = [1.0] * len(tasks)
+        contenders: dict[str, Callable[[], dict[str, float]]] = {
+            ENGINE: lambda: {"images_per_second": alone.rate(tasks, even, seconds)},
+        }
+        for clients in self._asked.clients:
+            contenders[f"HTTP, {clients} clients"] = partial(self._load, Closed(clients))
+        found = self._in_turns(contenders)
+        numbers = [0, *self._asked.clients]
+        engine = found[ENGINE]["images_per_second"]
+        return [
+            {"what": name, "clients": number, "of_engine": values["images_per_second"].over(engine)} | values
+            for number, (name, values) in zip(numbers, found.items(), strict=True)
+        ]
+
+    def opened(self, saturation: float) -> Mapping[str, Mapping[str, Spread]]:
+        """Random arrivals below saturation, above it, and with one task that is hot."""
+        contenders: dict[str, Callable[[], dict[str, float]]] = {
+            f"{share:.0%} of saturation": partial(self._load, Open(share * saturation)) for share in self._asked.loads
+        }
+        if self._asked.overload:
+            best = max(self._asked.clients)
+            contenders[PEAK] = partial(self._load, Closed(best))
+            contenders[OVERLOAD] = partial(self._overload, self._asked.overload * saturation)
+        if self._asked.hot and len(self._materials.tasks) > 1:
+            contenders[CALM] = partial(self._hot, 0.0, saturation)
+            contenders[HOT] = partial(self._hot, self._asked.hot, saturation)
+        return self._in_turns(contenders) if contenders else {}
+
+    def _in_turns(self, contenders: Mapping[str, Callable[[], dict[str, float]]]) -> dict[str, dict[str, Spread]]:
+        def told(name: str) -> dict[str, float]:
+            self._server.check()
+            self._progress(name)
+            return contenders[name]()
+
+        rounds = in_turns({name: partial(told, name) for name in contenders}, rounds=self._asked.rounds)
+        return {name: spreads(values) for name, values in rounds.items()}
+
+    def _load(self, arrivals: Closed | Open) -> dict[str, float]:
+        asked = targets(self._materials.tasks)
+        return summary(generate(plan(self._server, self._materials, asked, arrivals, self._asked.seconds)))
+
+    def _overload(self, rate: float) -> dict[str, float]:
+        before, most = self._server.memory(), 0
+
+        def watch() -> None:
+            nonlocal most
+            most = max(most, self._server.resident())
+
+        resident = self._server.resident()
+        asked = targets(self._materials.tasks)
+        outcome = generate(plan(self._server, self._materials, asked, Open(rate), self._asked.seconds), watch)
+        return summary(outcome) | {
+            "offered": rate,
+            "refused_per_second": outcome.rate(good=False),
+            "refused_p99": outcome.latency(0.99, good=False),
+            "unanswered": outcome.unanswered,
+            "memory_before": float(before),
+            "memory_growth": max(0.0, float(most - resident)),
+        }
+
+    def _hot(self, times: float, saturation: float) -> dict[str, float]:
+        first, *others = self._materials.tasks
+        rate = self._asked.hot_load * saturation
+        asked = targets(others, group="others")
+        if times:
+            asked += targets([first], [times], "hot")
+            rate *= (len(others) + times) / len(others)
+        outcome = generate(plan(self._server, self._materials, asked, Open(rate), self._asked.seconds))
+        return summary(outcome) | {"offered": rate, "others_p99": outcome.latency(0.99, "others")}
+
+
+PEAK, OVERLOAD = "closed load beside it", "overload"
+CALM, HOT = "without the hot task", "with the hot task"
+
+
+def closed_section(records: Sequence[Record]) -> Section:
+    """Throughput over the number of clients, against the engine."""
+    columns = [Column.of("what"), *COLUMNS, Column.of("of_engine", "of the engine alone")]
+    return Section("Over concurrency", records, columns, [generator_note(records)])
+
+
+def opened_sections(found: Mapping[str, Mapping[str, Spread]]) -> list[Section]:
+    """A table for each kind of open load that was measured."""
+    named = {name: {"what": name} | dict(values) for name, values in found.items()}
+    below = [record for name, record in named.items() if name not in (PEAK, OVERLOAD, CALM, HOT)]
+    sections = []
+    if below:
+        columns = [Column.of("what", "arrivals"), *COLUMNS]
+        sections.append(Section("Random arrivals", below, columns, [ARRIVALS, generator_note(below)]))
+    if OVERLOAD in named:
+        sections.append(_overload_section(named))
+    if HOT in named:
+        sections.append(_hot_section(named))
+    return sections
+
+
+ARRIVALS = "Requests arrive by a Poisson process; latency counts from when a request was due."
+
+
+def _overload_section(named: Mapping[str, Mapping[str, Any]]) -> Section:
+    record = dict(named[OVERLOAD])
+    record["of_peak"] = record["images_per_second"].over(named[PEAK]["images_per_second"])
+    columns = [
+        Column.of("offered", "offered/s", 1),
+        Column.of("images_per_second", "answered/s", 1),
+        Column.of("of_peak", "of the closed load beside it"),
+        Column.of("p99", "p99 ms", 0, 1e3),
+        Column.of("refused_per_second", "refused/s", 1),
+        Column.of("refused_p99", "their p99 ms", 0, 1e3),
+        Column.of("unanswered", "no answer", 3),
+        Column.of("memory_before", "memory before, MB", 0, 1e-6),
+        Column.of("memory_growth", "most growth, MB", 1, 1e-6),
+    ]
+    return Section("Overload", [record], columns, [ARRIVALS])
+
+
+def _hot_section(named: Mapping[str, Mapping[str, Any]]) -> Section:
+    calm = named[CALM]["others_p99"]
+    records = [dict(named[name]) | {"of_calm": named[name]["others_p99"].over(calm)} for name in (CALM, HOT)]
+    columns = [
+        Column.of("what", "traffic"),
+        Column.of("offered", "offered/s", 1),
+        Column.of("others_p99", "the others' p99 ms", 1, 1e3),
+        Column.of("of_calm", "over that without"),
+    ]
+    return Section("One hot task", records, columns, [ARRIVALS])
+
+
+def _figure(records: Sequence[Record]) -> Callable[[Path], None]:
+    loads = [record for record in records if record["clients"]]
+    quantiles = {
+        key: [(record["images_per_second"].median, _milliseconds(record[key])) for record in loads]
+        for key in ("p50", "p95", "p99")
+    }
+    return curves({"closed load": quantiles}, "images per second", "latency, ms")
+
+
+def _milliseconds(spread: Spread) -> Spread:
+    return Spread(tuple(1e3 * value for value in spread.rounds))

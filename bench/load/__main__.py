@@ -1,0 +1,17 @@
+"""`python -m bench.load`: reads a plan from standard input, writes what came of it to standard output."""
+
+import json
+import sys
+
+import uvloop
+
+from .generator import Generator
+from .plan import Plan
+
+
+async def _main() -> None:
+    outcome = await Generator(Plan.from_json(sys.stdin.readline())).run()
+    print(json.dumps(outcome))
+
+
+uvloop.run(_main())

@@ -1,0 +1,89 @@
+"""Running the generator in its process, and what its rows say."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import sleep
+
+from bench.spread import percentile
+
+from .connection import FAILED
+from .plan import Plan
+
+TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request: its group, when it was due after the plan began, its latency, its status (0: no answer)."""
+
+    group: str
+    due: float
+    latency: float
+    status: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a plan's counted seconds gave.
+
+    Attributes:
+        rows: every request, those of the warm-up too.
+        cpu_share: what the generator used of one core; near 1 it, not the server, would be what is measured.
+        late: the most seconds by which the generator itself sent an open load's request too late.
+    """
+
+    plan: Plan
+    rows: Sequence[Row]
+    cpu_share: float
+    late: float
+
+    def counted(self, group: str | None = None) -> list[Row]:
+        """The requests that were due in the counted seconds."""
+        wanted = (row for row in self.rows if row.due >= self.plan.warmup)
+        return [row for row in wanted if group in (None, row.group)]
+
+    def rate(self, good: bool = True) -> float:
+        """Answers per second that arrived in the counted seconds: those with status 200, or all others."""
+        end = self.plan.warmup + self.plan.seconds
+        arrived = (row for row in self.rows if self.plan.warmup <= row.due + row.latency < end)
+        return sum((row.status == 200) == good for row in arrived) / self.plan.seconds
+
+    def latency(self, share: float, group: str | None = None, good: bool = True) -> float:
+        """The latency in seconds that `share` of the good answers, or of the others, do not exceed."""
+        rows = self.counted(group)
+        return percentile([row.latency for row in rows if (row.status == 200) == good], share)
+
+    @property
+    def failed(self) -> float:
+        """Share of the counted requests that were not answered with status 200."""
+        rows = self.counted()
+        return sum(row.status != 200 for row in rows) / max(1, len(rows))
+
+    @property
+    def unanswered(self) -> float:
+        """Share of the counted requests that got no answer at all."""
+        rows = self.counted()
+        return sum(row.status == FAILED for row in rows) / max(1, len(rows))
+
+
+def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
+    """Load a server as planned; `meanwhile` is called every now and then while that goes on."""
+    with tempfile.TemporaryFile("w+") as found:
+        process = subprocess.Popen([sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=found, text=True)
+        assert process.stdin is not None
+        process.stdin.write(plan.to_json() + "\n")
+        process.stdin.close()
+        while process.poll() is None:
+            meanwhile()
+            sleep(TICK_SECONDS)
+        if process.returncode:
+            raise ChildProcessError(f"load generator: expected it to end well, found status {process.returncode}")
+        found.seek(0)
+        outcome = json.load(found)
+    groups = [target.group for target in plan.targets]
+    rows = [Row(groups[target], due, latency, status) for target, due, latency, status in outcome["rows"]]
+    return Outcome(plan, rows, outcome["cpu_seconds"] / (plan.warmup + plan.seconds), outcome["late"])

@@ -1,0 +1,57 @@
+"""timm models as the peers load them: one whole network per task, its classifier included."""
+
+import io
+from collections.abc import Callable, Sequence
+
+import safetensors.torch
+import timm
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from .work import Work
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def device() -> torch.device:
+    """The accelerator if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build(work: Work, task: str) -> nn.Module:
+    """The task's fine-tuned network: own copies of all weights, and a classifier of its own.
+
+    The backbones' values are alike, which makes no difference to time and memory.
+    """
+    torch.manual_seed(work.tasks.index(task))
+    model = timm.create_model(_registered(work.backbone), pretrained=False, num_classes=work.labels)
+    model.load_state_dict(safetensors.torch.load_file(work.checkpoint), strict=False)
+    return model.eval().requires_grad_(False).to(device(), DTYPES[work.dtype])
+
+
+def decoder(model: nn.Module) -> Callable[[bytes], Tensor]:
+    """From a file's bytes to an input, with timm's own evaluation transform."""
+    transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model), is_training=False)
+
+    def decode(data: bytes) -> Tensor:
+        tensor: Tensor = transform(Image.open(io.BytesIO(data)).convert("RGB"))
+        return tensor
+
+    return decode
+
+
+@torch.inference_mode()
+def probabilities(work: Work, model: nn.Module, images: Sequence[Tensor]) -> list[list[float]]:
+    """Of each image."""
+    batch = torch.stack(list(images)).to(device(), DTYPES[work.dtype])
+    scores: list[list[float]] = model(batch).float().softmax(-1).tolist()
+    return scores
+
+
+def _registered(name: str) -> str:
+    if name != "facet-tiny":
+        return name
+    import backbone  # noqa: F401 - registers the embedded architecture with timm
+
+    return "facet_tiny"

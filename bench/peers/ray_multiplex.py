@@ -1,0 +1,50 @@
+"""Ray Serve with model multiplexing and batching.
+
+As in Ray Serve's manual ("Model Multiplexing", "Using model multiplexing with batching"): one replica loads models by
+the id in the request's header and keeps all of them, a batch holds one model's requests, and what blocks runs in
+threads ("Asyncio and concurrency best practices"). The replica gets all cores; Ray sets the threads accordingly.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import ray
+from ray import serve
+from starlette.requests import Request
+from torch import Tensor, nn
+
+from bench.peers.models import build, decoder, probabilities
+from bench.peers.work import Work, answer, cores, read_work
+
+BATCH_TIMEOUT = 0.01
+
+
+def application(work: Work) -> Any:
+    """The deployment, bound to its work."""
+
+    class Tasks:
+        @serve.multiplexed(max_num_models_per_replica=len(work.tasks))
+        async def model(self, task: str) -> nn.Module:
+            return await asyncio.to_thread(build, work, task)
+
+        @serve.batch(max_batch_size=work.batch, batch_wait_timeout_s=BATCH_TIMEOUT)
+        async def predict(self, images: list[Tensor]) -> list[list[float]]:
+            model = await self.model(serve.get_multiplexed_model_id())
+            return await asyncio.to_thread(probabilities, work, model, images)
+
+        async def __call__(self, request: Request) -> dict[str, Any]:
+            task = serve.get_multiplexed_model_id()
+            decode = decoder(await self.model(task))
+            image = await asyncio.to_thread(decode, await request.body())
+            return answer(task, await self.predict(image))
+
+    options = {"max_ongoing_requests": 16 * work.batch, "ray_actor_options": {"num_cpus": cores()}}
+    return serve.deployment(**options)(Tasks).bind()
+
+
+if __name__ == "__main__":
+    asked = read_work()
+    ray.init(include_dashboard=False, logging_level=logging.WARNING)
+    serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
+    serve.run(application(asked), blocking=True)

@@ -1,0 +1,83 @@
+"""The peers by name, and how each is asked; none is imported here, they are processes of their own."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.environment import package
+from bench.load import Target
+from bench.materials import Materials
+from bench.serving import JPEG
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One alternative.
+
+    Attributes:
+        title: as tables show it.
+        module: its server, run with `python -m`.
+        packages: the distributions that it needs.
+        path, headers: of a request; {task} stands for the task.
+        precisions: what it can compute in.
+        preparation: a module that is run once before the first round.
+    """
+
+    title: str
+    module: str
+    packages: tuple[str, ...]
+    path: str = "/{task}"
+    headers: dict[str, str] = field(default_factory=dict)
+    precisions: tuple[str, ...] = ("float32", "bfloat16", "float16")
+    preparation: str | None = None
+
+    @property
+    def missing(self) -> list[str]:
+        """Distributions that are not installed."""
+        return [name for name in self.packages if package(name) is None]
+
+    def targets(self, tasks: Sequence[str]) -> list[Target]:
+        """A target for each task, at equal load."""
+        return [Target(self.path.format(task=task), headers=JPEG | self._headers(task)) for task in tasks]
+
+    def command(self, module: str, materials: Materials, **options: Any) -> list[str]:
+        """How one of its modules is run."""
+        given = {
+            "backbone": materials.backbone,
+            "checkpoint": materials.weights,
+            "folder": materials.folder,
+            "dtype": materials.dtype,
+            "tasks": ",".join(materials.tasks),
+        }
+        pairs = ((f"--{name}", str(value)) for name, value in (given | options).items())
+        return [sys.executable, "-m", module, *(part for pair in pairs for part in pair)]
+
+    def _headers(self, task: str) -> dict[str, str]:
+        return {name: value.format(task=task) for name, value in self.headers.items()}
+
+
+PEERS = {
+    "fastapi": Peer("FastAPI, a timm model per task", "bench.peers.fastapi_timm", ("fastapi", "timm")),
+    "litserve": Peer("LitServe, a timm model per task, batching", "bench.peers.litserve_timm", ("litserve", "timm")),
+    "peft": Peer(
+        "PEFT LoRA, mixed adapters in a batch, behind LitServe",
+        "bench.peers.peft_lora",
+        ("peft", "litserve", "timm"),
+        path="/predict?task={task}",
+    ),
+    "ray": Peer(
+        "Ray Serve, multiplexed timm models, batching",
+        "bench.peers.ray_multiplex",
+        ("ray", "timm"),
+        path="/",
+        headers={"serve_multiplexed_model_id": "{task}"},
+    ),
+    "onnx": Peer(
+        "ONNX Runtime, a session per task, behind FastAPI",
+        "bench.peers.onnx_sessions",
+        ("onnxruntime", "onnx", "onnxscript", "fastapi"),
+        precisions=("float32",),
+        preparation="bench.peers.onnx_export",
+    ),
+}

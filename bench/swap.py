@@ -1,0 +1,155 @@
+"""How soon an upload is live, and what swapping a task every second does to the traffic of the others."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import httpx
+import torch
+
+from backbone import Backbone
+
+from .environment import environment
+from .figures import bars
+from .load import Closed, Open, generate
+from .materials import Materials, TaskShape, prepare, task_file
+from .processes import Server, ServerFailed
+from .report import Column, Record, Report, Section
+from .serving import COLUMNS, JPEG, facet, generator_note, path, plan, spreads, summary, targets
+from .spread import Spread, percentile
+from .timing import in_turns
+
+SWAPPED = "swapped"
+TASK_FILE = {"Content-Type": "application/octet-stream"}
+ALONE, SWAPPING = "traffic alone", "traffic, swapping"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure.
+
+    Attributes:
+        megabytes: size of the uploaded task file.
+        uploads: how many are timed, in each round.
+        load: the traffic as share of what a closed load of `clients` reaches.
+        swaps: uploads per second beside the traffic.
+    """
+
+    backbone: str
+    dtype: str
+    tasks: int
+    tokens: int
+    megabytes: float
+    uploads: int
+    clients: int
+    load: float
+    swaps: float
+    rounds: int
+    seconds: float
+
+
+def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
+    """Uploads to an idle server, then traffic with and without swaps in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        progress(f"making {asked.tasks} tasks on {asked.backbone}")
+        shape = TaskShape(tokens=asked.tokens)
+        materials, net = prepare(Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape)
+        file = sized_file(net, shape, asked.megabytes)
+        with facet(materials) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+            swapper = Swapper(client, file, materials.images[0].read_bytes())
+            idle = in_turns({"idle": partial(_uploads, swapper, asked.uploads)}, rounds=asked.rounds)["idle"]
+            traffic, during = _traffic(asked, materials, server, swapper, progress)
+    uploads = [_upload_record("idle server", idle), _upload_record(f"beside the {asked.load:.0%} load", during)]
+    notes = [
+        f"The file has {len(file) / 1e6:.2f} MB; each upload was followed by a request, and the new version answered."
+    ]
+    sections = [
+        Section("Upload to live", uploads, UPLOAD_COLUMNS, notes),
+        Section("Traffic of the other tasks", traffic, TRAFFIC_COLUMNS, [generator_note(traffic)]),
+    ]
+    figure = bars({f"{record['what']}, {key}": record[key] for record in uploads for key in ("p50", "p99")}, "seconds")
+    return Report("swap", asdict(asked), environment(), sections, {"uploads": figure})
+
+
+UPLOAD_COLUMNS = [Column.of("what"), Column.of("uploads"), *(Column.of(k, f"{k} ms", 1, 1e3) for k in ("p50", "p99"))]
+TRAFFIC_COLUMNS = [Column.of("what"), *COLUMNS, Column.of("p99_ratio", "p99 over that alone")]
+
+
+def sized_file(net: Backbone, shape: TaskShape, megabytes: float) -> bytes:
+    """A task file in float16 of about this size: what prompts leave of it, a larger head fills."""
+    least = len(task_file(net, SWAPPED, shape, 0).to_bytes(torch.float16))
+    per_label = 2 * net.feature_dim + 20  # its row of the head, its bias and its name in the manifest
+    labels = shape.labels + max(0, round((megabytes * 1e6 - least) / per_label))
+    return task_file(net, SWAPPED, replace(shape, labels=labels), 0).to_bytes(torch.float16)
+
+
+class Swapper:
+    """Uploads one task again and again, and makes sure that it is live when the upload is answered."""
+
+    def __init__(self, client: httpx.Client, file: bytes, image: bytes) -> None:
+        self._client, self._file, self._image = client, file, image
+
+    def upload(self) -> float:
+        """Seconds from the first byte of an upload to its answer.
+
+        Raises:
+            ServerFailed: it was refused, or the next request was not answered by the new version.
+        """
+        begun = perf_counter()
+        answer = self._client.post(f"/v1/tasks/{SWAPPED}/versions", content=self._file, headers=TASK_FILE)
+        seconds = perf_counter() - begun
+        if answer.status_code != 201:
+            raise ServerFailed(f"upload: expected status 201, found {answer.status_code}: {answer.text[:200]}")
+        asked = self._client.post(path(SWAPPED), content=self._image, headers=JPEG).json()
+        expected, found = answer.json()["version"], asked["results"][0]["version"]
+        if found != expected:
+            raise ServerFailed(f"upload: expected version {expected} to answer, found {found}")
+        return seconds
+
+
+def _uploads(swapper: Swapper, count: int) -> list[float]:
+    return [swapper.upload() for _ in range(count)]
+
+
+def _upload_record(what: str, rounds: list[list[float]]) -> Record:
+    quantiles = {key: Spread(tuple(percentile(found, share) for found in rounds)) for key, share in QUANTILES.items()}
+    return {"what": what, "uploads": sum(map(len, rounds))} | quantiles
+
+
+QUANTILES = {"p50": 0.5, "p99": 0.99}
+
+
+def _traffic(
+    asked: Asked, materials: Materials, server: Server, swapper: Swapper, progress: Callable[[str], None]
+) -> tuple[list[Record], list[list[float]]]:
+    others = targets(materials.tasks)
+    saturation = generate(plan(server, materials, others, Closed(asked.clients), asked.seconds)).rate()
+    load = plan(server, materials, others, Open(asked.load * saturation), asked.seconds)
+    during: list[list[float]] = []
+
+    def swapping() -> dict[str, float]:
+        progress(SWAPPING)
+        found: list[float] = []
+        due = perf_counter()
+
+        def meanwhile() -> None:
+            nonlocal due
+            if perf_counter() >= due and perf_counter() - begun < load.warmup + load.seconds:
+                due += 1 / asked.swaps
+                found.append(swapper.upload())
+
+        begun = perf_counter()
+        outcome = generate(load, meanwhile)
+        during.append(found)
+        return summary(outcome)
+
+    def alone() -> dict[str, float]:
+        progress(ALONE)
+        return summary(generate(load))
+
+    values = {n: spreads(r) for n, r in in_turns({ALONE: alone, SWAPPING: swapping}, rounds=asked.rounds).items()}
+    base = values[ALONE]["p99"]
+    return [{"what": name, "p99_ratio": found["p99"].over(base)} | found for name, found in values.items()], during

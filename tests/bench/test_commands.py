@@ -1,0 +1,112 @@
+"""A short run of each subcommand with real servers, and the options that shape it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.command import app
+from bench.http import Asked, Http
+from bench.materials import Materials
+
+TINY = ["--backbone", "facet-tiny", "--tokens", "2"]
+
+
+def run(tmp_path: Path, name: str, *options: str) -> dict[str, Any]:
+    """Run a subcommand; returns what it wrote as JSON."""
+    done = CliRunner().invoke(app, [name, *options, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == (tmp_path / f"{name}.md").read_text().strip()
+    assert list(tmp_path.glob(f"{name}-*.png"))
+    return json.loads((tmp_path / f"{name}.json").read_text())
+
+
+def test_http_against_the_engine(tmp_path: Path) -> None:
+    options = ["--tasks", "3", "--batch", "4", "--clients", "1,4", "--loads", "0.5", "--overload", "2", "--hot", "5"]
+    found = run(tmp_path, "http", *TINY, *options, "--hot-load", "0.2", "--rounds", "1", "--seconds", "0.5")
+    assert found["parameters"]["clients"] == [1, 4]
+    closed = found["sections"]["Over concurrency"]
+    assert [record["what"] for record in closed] == ["engine alone", "HTTP, 1 clients", "HTTP, 4 clients"]
+    assert all(record["images_per_second"]["median"] > 0 for record in closed)
+    assert closed[0]["of_engine"]["median"] == 1.0
+    assert [record["what"] for record in found["sections"]["Random arrivals"]] == ["50% of saturation"]
+    saturation = max(record["images_per_second"]["median"] for record in closed[1:])
+    [overload] = found["sections"]["Overload"]
+    assert overload["offered"]["median"] == pytest.approx(2 * saturation)
+    assert overload["memory_before"]["median"] > 1e7
+    calm, hot = found["sections"]["One hot task"]
+    assert calm["offered"]["median"] == pytest.approx(0.2 * saturation)
+    assert hot["offered"]["median"] == pytest.approx(0.2 * saturation * (2 + 5) / 2)
+
+
+def test_http_leaves_out_what_is_not_asked_for(tmp_path: Path) -> None:
+    asked = Asked("facet-tiny", "float32", 2, 2, 4, [1], loads=[], overload=0, hot=0, hot_load=0.1, rounds=1, seconds=1)
+    materials = Materials(tmp_path, "facet-tiny", None, "float32", ("a", "b"), ())
+    assert Http(asked, materials, None, print).opened(10.0) == {}
+
+
+def test_mix_of_tasks(tmp_path: Path) -> None:
+    options = ["--tasks", "1,3", "--clients", "2", "--batch", "4", "--rounds", "1", "--seconds", "0.3"]
+    found = run(tmp_path, "mix", *TINY, *options)
+    for records in found["sections"].values():
+        assert [(record["tasks"], record["traffic"]) for record in records] == [
+            (1, "uniform"),
+            (3, "uniform"),
+            (3, "zipf"),
+        ]
+        assert records[0]["ratio"]["median"] == 1.0
+    assert list(found["sections"]) == ["Engine alone, full batches", "Over HTTP, closed load"]
+
+
+def test_mix_at_one_level_with_one_distribution(tmp_path: Path) -> None:
+    options = ["--tasks", "1,2", "--levels", "engine", "--traffic", "zipf", "--rounds", "1", "--seconds", "0.1"]
+    found = run(tmp_path, "mix", *TINY, *options, "--dtype", "bfloat16")
+    [records] = found["sections"].values()
+    assert found["parameters"]["dtype"] == "bfloat16"
+    assert [record["traffic"] for record in records] == ["zipf", "zipf"]
+
+
+def test_swaps(tmp_path: Path) -> None:
+    options = ["--tasks", "2", "--megabytes", "0.2", "--uploads", "2", "--clients", "2", "--load", "0.3"]
+    found = run(tmp_path, "swap", *TINY, *options, "--swaps", "4", "--rounds", "1", "--seconds", "1")
+    idle, beside = found["sections"]["Upload to live"]
+    assert idle["uploads"] == 2
+    assert beside["uploads"] >= 2
+    assert 0 < idle["p50"]["median"] <= idle["p99"]["median"]
+    alone, swapping = found["sections"]["Traffic of the other tasks"]
+    assert (alone["p99_ratio"]["median"], alone["failed"]["median"], swapping["failed"]["median"]) == (1.0, 0.0, 0.0)
+    assert "The file has 0.20 MB" in (tmp_path / "swap.md").read_text()
+
+
+def test_memory_and_start(tmp_path: Path) -> None:
+    options = ["--kinds", "deep", "--labels", "3", "--tasks", "1,4", "--rounds", "1"]
+    found = run(tmp_path, "memory", *TINY, *options)
+    one, four = found["sections"]["Start-up over the number of tasks"]
+    assert (one["tasks"], four["tasks"]) == (1, 4)
+    assert four["device"]["median"] == 4 * one["device"]["median"] > 0
+    assert four["start"]["median"] > 0
+    [task] = found["sections"]["Bytes per task"]
+    keys_and_values, head = 8 * 2 * 2 * 160 * 4, (160 + 1) * 3 * 4
+    assert task["device"] == keys_and_values + head
+    assert task["disk"] > 8 * 2 * 160 * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["http", "--clients", "0"], "expected whole numbers from 1"),
+        (["http", "--loads", "half"], "expected positive numbers"),
+        (["mix", "--traffic", "bursts"], "expected some of uniform, zipf"),
+        (["mix", "--levels", "disk"], "expected some of engine, http"),
+        (["memory", "--kinds", "wide"], "expected some of deep, shallow, linear"),
+        (["peers", "--peer", "nobody"], "expected some of fastapi"),
+        (["swap", "--dtype", "int4"], "expected some of float32"),
+        (["swap", "--backbone", "no-such-net"], "which timm does not know"),
+    ],
+)
+def test_a_bad_option_is_told_in_a_sentence(arguments: list[str], sentence: str) -> None:
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
+    assert done.exit_code
+    assert sentence in done.output
