@@ -76,7 +76,8 @@ def _run(options: dict[str, Any], console: Console) -> int:
         seeds_of(options["seeds"]),
         Settings(options["recipe"], flags),
     )
-    command = shlex.join(["facet", *sys.argv[1:]])
+    # what made the numbers, also where only the report is made anew
+    command = shlex.join(["facet", *(word for word in sys.argv[1:] if word != "--no-train")])
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
