@@ -29,6 +29,7 @@ class Fitting:
     """A method, its optimizer, the generators that both draw from, and the epochs that lie behind them.
 
     Attributes:
+        rate_factor: share of the peak learning rate in each step.
         records: one for each finished epoch.
         best: None where nothing is measured on a validation part.
     """
@@ -39,7 +40,8 @@ class Fitting:
         rows: how many an epoch has.
         """
         self.method, self.recipe, self.generator = method, recipe, generator
-        self.steps_per_epoch = steps_per_epoch(rows, recipe)
+        steps = recipe.epochs * steps_per_epoch(rows, recipe)
+        self.rate_factor = lambda step: rate_factor(step, steps, recipe.warmup)
         self.optimizer = make_optimizer(method, recipe)
         self.schedule = LambdaLR(self.optimizer, self.rate_factor)
         self.records: list[Record] = []
@@ -63,9 +65,6 @@ class Fitting:
     def _stalled(self) -> bool:
         patience, best = self.recipe.patience, self.best
         return patience is not None and best is not None and self.epoch - best.epoch >= patience
-
-    def rate_factor(self, step: int) -> float:
-        return rate_factor(step, self.recipe.epochs * self.steps_per_epoch, self.recipe.warmup)
 
     def add(self, record: Record) -> None:
         """An epoch is finished."""
