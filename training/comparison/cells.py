@@ -46,15 +46,16 @@ def train(recipe: Recipe, sources: Sources) -> Outcome:
         in every epoch; peak_bytes, None where it cannot be known; training_images.
     """
     backbone, data = sources.backbone(recipe), sources.data(recipe)
+    images: list[int] = []
     with peak_memory(backbone.device) as peak:
         start = time.monotonic()
-        method = fitted(backbone, data, recipe)
+        method = fitted(backbone, data, recipe, lambda step: images.append(step.images))
         seconds = time.monotonic() - start
     return {
         "score": score_of(method, data),
         **_sizes(method),
         "seconds": round(seconds, 3),
-        "images_per_second": round(recipe.epochs * len(data.train) / seconds, 2),
+        "images_per_second": round(sum(images) / seconds, 2),
         "peak_bytes": peak.bytes,
         "training_images": len(data.train),
     }
