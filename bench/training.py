@@ -1,0 +1,170 @@
+"""What a training step of VPT-Deep costs in the prefix form and in the plain one, in time and in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import backbone
+from backbone import Backbone
+from training.methods import Method, find
+from training.methods.vpt import VPTDeep
+from training.optimizer import make_optimizer
+from training.precision import computing_in
+from training.recipe import Recipe, make_recipe
+
+from .environment import environment
+from .figures import bars
+from .peak import peak
+from .report import Column, Record, Report, Section
+from .timing import side_by_side
+
+TOKENS, PREFIX = "vpt-deep, prompts as tokens", "vpt-deep, prefix"
+STEPS = {TOKENS: "vpt-deep", PREFIX: "vpt-deep", "head alone": "linear", "full": "full"}
+"""The method behind every step; the first is what the others are held against."""
+
+CLASSES = 100
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Steps of one size, in the precision `dtype`."""
+
+    backbone: str
+    dtype: str
+    prompts: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure: the steps named, in every dtype."""
+
+    backbone: str
+    dtypes: Sequence[str]
+    prompts: int
+    batch: int
+    steps: Sequence[str]
+    rounds: int
+    memory: bool
+
+
+class PromptsAsTokens(VPTDeep):
+    """The same method in the plain formulation."""
+
+    def features(self, inputs: Tensor) -> Tensor:
+        return self.backbone.features(inputs, list(self.prompts), form="tokens")
+
+
+Progress = Callable[[str], None]
+
+
+def ignore(_line: str) -> None:
+    """Tell progress to nobody."""
+
+
+def measure(asked: Asked, progress: Progress = ignore) -> Report:
+    """Time the steps side by side on random weights and images; then let a process each tell its memory."""
+    records: list[Record] = []
+    for dtype in asked.dtypes:
+        cell = Cell(asked.backbone, dtype, asked.prompts, asked.batch)
+        times = measure_time(cell, asked.steps, asked.rounds, progress)
+        memory = measure_memory(cell, asked.steps, progress) if asked.memory else {}
+        records += [{**asdict(cell), **record, **memory.get(record["step"], {})} for record in times]
+    ratios = {f"{record['step']}, {record['dtype']}": record["ratio"] for record in records}
+    section = Section("Training step", records, COLUMNS, [NOTE])
+    return Report("training", asdict(asked), environment(), [section], {"ratio": bars(ratios, RATIO)})
+
+
+RATIO = "time over the step with prompts as tokens"
+
+NOTE = (
+    "A step is forward, loss, backward and optimizer step. Ratios are to the first row of the same dtype; those of "
+    "time round by round, medians with quartiles. Memory is the highest level during two steps above that before "
+    "them, in a process of its own: activations, gradients and the optimizer's state, but not the weights."
+)
+
+COLUMNS = [
+    Column.of("dtype"),
+    Column.of("step"),
+    Column.of("trained", "trained numbers"),
+    Column.of("seconds", "ms", 0, 1e3),
+    Column.of("ratio", digits=3),
+    Column.of("memory", "memory, MB", 0, 1e-6),
+    Column.of("memory_ratio", "memory ratio", 3),
+]
+
+
+def measure_time(cell: Cell, steps: Sequence[str], rounds: int, progress: Progress = ignore) -> list[Record]:
+    """Seconds of the steps, side by side in one process; the first is the others' measure."""
+    progress(f"timing {'; '.join(steps)}; in {cell.dtype}")
+    net = load(cell)
+    methods = {step: make_method(step, net, cell) for step in steps}
+    timings = side_by_side({step: training_step(methods[step], cell) for step in steps}, rounds=rounds)
+    return [
+        {
+            "step": step,
+            "trained": sum(parameter.numel() for parameter in methods[step].trained().values()),
+            "seconds": timings[step],
+            "ratio": timings[step].over(timings[steps[0]]),
+        }
+        for step in steps
+    ]
+
+
+def measure_memory(cell: Cell, steps: Sequence[str], progress: Progress = ignore) -> dict[str, Record]:
+    """Bytes of every step, each in a process of its own; the first is the others' measure."""
+    found: dict[str, Record] = {}
+    base: float | None = None
+    for step in steps:
+        progress(f"memory of {step} in {cell.dtype}")
+        highest = peak(partial(build, step, cell))
+        base = base or highest
+        found[step] = {"memory": highest, "memory_ratio": highest / base if highest and base else None}
+    return found
+
+
+def load(cell: Cell) -> Backbone:
+    return backbone.load(cell.backbone, pretrained=False)
+
+
+def make_method(step: str, net: Backbone, cell: Cell) -> Method:
+    """The method as `facet train` makes it, on the backbone's device."""
+    kind = PromptsAsTokens if step == TOKENS else find(STEPS[step])
+    made = kind(net, CLASSES, recipe(step, cell), torch.Generator().manual_seed(0))
+    return made.to(net.device).train()
+
+
+def recipe(step: str, cell: Cell) -> Recipe:
+    given = {"data": "random", "task": "bench", "method": STEPS[step], "precision": cell.dtype, "tokens": cell.prompts}
+    return make_recipe(given | {"batch_size": cell.batch}, find(STEPS[step]).defaults)
+
+
+def training_step(method: Method, cell: Cell) -> Callable[[], Tensor]:
+    """One step on a batch that stays the same; returns its loss.
+
+    What a method would compute once of its training images is part of every step here.
+    """
+    optimizer = make_optimizer(method, method.recipe)
+    net, generator = method.backbone, torch.Generator().manual_seed(0)
+    images = torch.randn(cell.batch, *net.input_size, generator=generator).to(net.device)
+    targets = torch.randint(CLASSES, (cell.batch,), generator=generator).to(net.device)
+
+    def step() -> Tensor:
+        with computing_in(method.recipe.precision, net.device):
+            rows = method.frozen_part(images)
+        loss = F.cross_entropy(method(rows), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def build(step: str, cell: Cell) -> Callable[[], Tensor]:
+    """A step from nothing."""
+    return training_step(make_method(step, load(cell), cell), cell)
