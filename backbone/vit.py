@@ -160,9 +160,11 @@ def _per_segment(segments: Sequence[Segment], image_tokens: int, *packed: Tensor
 
 def _attend(attn: Attention, segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention of one segment over its prefix and its own tokens; returns (rows, asking tokens, heads x head dim)."""
-    k = segment.prepend(attn.k_norm(k), layer, 0)
+    q, k = attn.q_norm(q), segment.prepend(attn.k_norm(k), layer, 0)
     v = segment.prepend(v, layer, 1)
-    out = F.scaled_dot_product_attention(attn.q_norm(q), k, v, scale=attn.scale)
+    if q.requires_grad and segment.is_deep:
+        q = q.contiguous()  # as a view it would keep the image's own keys and values, which are copied, until backward
+    out = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
     return attn.norm(out.transpose(1, 2).flatten(2))
 
 
