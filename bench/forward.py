@@ -52,6 +52,7 @@ class Sweep:
 
 def measure(sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lambda _: None) -> Report:
     """Time every cell of the sweep on random weights and images."""
+    where = environment()  # first of all: the load that others make is read here
     records: list[Record] = []
     net: Backbone | None = None
     for cell in sweep.cells():
@@ -63,7 +64,7 @@ def measure(sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lamb
     return Report(
         "forward",
         asdict(sweep) | {"rounds": rounds},
-        environment(),
+        where,
         [Section("Forward", records, _columns(records), [NOTE, _peaks(records)])],
         {"ratio": figure(records)},
     )

@@ -5,21 +5,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import httpx
 
 from .environment import environment
 from .figures import Draw, curves
 from .materials import Materials, TaskShape, fill_store, prepare, task_file
-from .processes import Server
+from .processes import Request, Server, ServerFailed
 from .report import Column, Record, Report, Section
-from .serving import facet, spreads
+from .serving import JPEG, facet, path_of, spreads
+from .spread import percentile
 from .timing import in_turns
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure: a server for every kind of task and every number of them."""
+    """What to measure: a server for every kind of task and every number of them.
+
+    Attributes:
+        ask: most tasks that are asked once a server has started.
+    """
 
     backbone: str
     dtype: str
@@ -27,38 +33,47 @@ class Asked:
     tokens: int
     labels: int
     counts: Sequence[int]
+    ask: int
     rounds: int
 
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
-    """Start a server over each store in turn and look at it once it answers."""
+    """Start a server over each store in turn, ask its tasks, and look at its memory."""
+    where = environment()  # first of all: the load that others make is read here
     records: list[Record] = []
     for kind in asked.kinds:
         with tempfile.TemporaryDirectory() as folder:
             progress(f"making {max(asked.counts)} {kind} tasks on {asked.backbone}")
             stores = _stores(Path(folder), asked, TaskShape(kind, asked.tokens, asked.labels))
-            contenders = {str(len(found.tasks)): partial(_start, found, progress) for found in stores}
+            contenders = {str(len(found.tasks)): partial(_start, found, asked, progress) for found in stores}
             values = {count: spreads(r) for count, r in in_turns(contenders, rounds=asked.rounds).items()}
             records += [{"kind": kind, "tasks": len(found.tasks)} | values[str(len(found.tasks))] for found in stores]
     sections = [
         Section("Start-up over the number of tasks", records, START_COLUMNS, [START_NOTE]),
         Section("Bytes per task", [_per_task(records, kind) for kind in asked.kinds], TASK_COLUMNS, [TASK_NOTE]),
     ]
-    return Report("memory", asdict(asked), environment(), sections, {"start": _figure(records, asked.kinds)})
+    return Report("memory", asdict(asked), where, sections, {"start": _figure(records, asked.kinds)})
 
 
-START_NOTE = "Seconds from the start of the process to the first answer of a task, imports and backbone included."
+START_NOTE = (
+    "Start: seconds from the start of the process to the first answer, imports and backbone included. Then tasks are "
+    "asked once each, which brings them to the device, and once more; the first one is not counted."
+)
 START_COLUMNS = [
     Column.of("kind"),
     Column.of("tasks"),
     Column.of("start", "start s", 2),
-    Column.of("memory", "memory of the server, MB", 0, 1e-6),
-    Column.of("device", "on the device, MB", 1, 1e-6),
+    Column.of("memory_at_start", "memory at the start, MB", 0, 1e-6),
+    Column.of("first_p50", "a task's first answer ms", 1, 1e3),
+    Column.of("second_p50", "its second ms", 1, 1e3),
+    Column.of("loaded", "then on the device", 0),
+    Column.of("memory", "memory then, MB", 0, 1e-6),
     Column.of("disk", "on disk, MB", 1, 1e-6),
 ]
 TASK_NOTE = (
-    "On the device: what the server reports for its live tasks. Of the server: growth of its memory (PSS) from the "
-    "fewest to the most tasks, per task. On disk: task file and events."
+    "On the device: what the server reports of the tasks that are there. Of the server: growth of its memory (PSS) "
+    "from the start with the fewest tasks to the last answer with the most, for each task that came to the device. "
+    "On disk: task file and events."
 )
 TASK_COLUMNS = [
     Column.of("kind"),
@@ -81,29 +96,54 @@ def _stores(folder: Path, asked: Asked, shape: TaskShape) -> list[Materials]:
     return found
 
 
-def _start(materials: Materials, progress: Callable[[str], None]) -> dict[str, float]:
+def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) -> dict[str, float]:
     progress(f"starting with {len(materials.tasks)} tasks")
     with facet(materials) as server:
+        at_start, before = float(server.memory()), _on_device(server)
+        tasks = materials.tasks[: asked.ask]
+        first, second = (_ask_each(server, materials, tasks) for _ in range(2))
+        after = _on_device(server)
         files = [path for path in materials.store.rglob("*") if path.is_file()]
         return {
             "start": server.seconds_to_ready,
+            "memory_at_start": at_start,
+            "loaded_at_start": float(len(before)),
+            "first_p50": percentile(first[1:], 0.5),
+            "second_p50": percentile(second[1:], 0.5),
+            "loaded": float(len(after)),
             "memory": float(server.memory()),
-            "device": _on_device(server),
+            "device": float(sum(after)),
             "disk": float(sum(path.stat().st_size for path in files)),
         }
 
 
-def _on_device(server: Server) -> float:
+def _ask_each(server: Server, materials: Materials, tasks: Sequence[str]) -> list[float]:
+    """Seconds of one request to each task."""
+    body, found = materials.images[0].read_bytes(), []
+    for task in tasks:
+        begun = perf_counter()
+        if (status := server.ask(Request(path_of(task), body, JPEG))) != 200:
+            raise ServerFailed(f"task {task!r}: expected status 200, found {status}")
+        found.append(perf_counter() - begun)
+    return found
+
+
+def _on_device(server: Server) -> list[int]:
+    """Bytes of each task that is on the device."""
     listed = httpx.get(f"{server.url}/v1/tasks", timeout=60).json()["tasks"]
-    return float(sum(task.get("resident_bytes", 0) for task in listed))
+    return [task["resident_bytes"] for task in listed if task.get("resident_bytes")]
 
 
 def _per_task(records: Sequence[Record], kind: str) -> Record:
-    fewest, *_, most = [record for record in records if record["kind"] == kind] * 2
-    more = most["tasks"] - fewest["tasks"]
-    bytes_each = {key: most[key].median / most["tasks"] for key in ("device", "disk")}
-    grown = (most["memory"].median - fewest["memory"].median) / more if more else None
-    return {"kind": kind, "memory": grown} | bytes_each
+    found = [record for record in records if record["kind"] == kind]
+    fewest, most = found[0], found[-1]
+    loaded = most["loaded"].median - fewest["loaded_at_start"].median
+    return {
+        "kind": kind,
+        "device": most["device"].median / max(1.0, most["loaded"].median),
+        "memory": (most["memory"].median - fewest["memory_at_start"].median) / loaded if loaded else None,
+        "disk": most["disk"].median / most["tasks"],
+    }
 
 
 def _figure(records: Sequence[Record], kinds: Sequence[str]) -> Draw:

@@ -14,7 +14,7 @@ from .load import Closed, generate
 from .materials import Materials, TaskShape, prepare
 from .processes import Server
 from .report import Column, Record, Report, Section
-from .serving import COLUMNS, facet, generator_note, plan, spreads, summary, targets
+from .serving import COLUMNS, RATE, facet, generator_note, plan, spreads, summary, targets
 from .timing import in_turns
 
 SPREADS = ("uniform", "zipf")
@@ -49,6 +49,7 @@ def weights(tasks: int, spread: str) -> list[float]:
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
     """Everything that was asked for; all tasks are there all the time, the traffic asks the first so many."""
+    where = environment()  # first of all: the load that others make is read here
     with tempfile.TemporaryDirectory() as folder:
         most, shape = max(asked.tasks), TaskShape(tokens=asked.tokens)
         progress(f"making {most} tasks on {asked.backbone}")
@@ -57,14 +58,14 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         if "engine" in asked.levels:
             progress("the engine")
             records = _records(asked, partial(_engine, EngineAlone(materials, net, asked.batch), materials, asked))
-            sections.append(Section(TITLES["engine"], records, [*_CELL, COLUMNS[0], _RATIO], [NOTE]))
+            sections.append(Section(TITLES["engine"], records, [*_CELL, RATE, _RATIO], [NOTE]))
         if "http" in asked.levels:
             progress("HTTP")
             with facet(materials, max_batch=asked.batch) as server:
                 records = _records(asked, partial(_http, server, materials, asked))
             notes = [NOTE, generator_note(records)]
             sections.append(Section(TITLES["http"], records, [*_CELL, *COLUMNS, _RATIO], notes))
-    return Report("mix", asdict(asked), environment(), sections, {"throughput": _figure(sections)})
+    return Report("mix", asdict(asked), where, sections, {"throughput": _figure(sections)})
 
 
 TITLES = {"engine": "Engine alone, full batches", "http": "Over HTTP, closed load"}

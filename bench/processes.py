@@ -1,6 +1,7 @@
 """A server under test: started, watched and ended as a process of its own with all that it spawns."""
 
 import contextlib
+import http.client
 import os
 import secrets
 import signal
@@ -11,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-import httpx
-
 MARK = "BENCH_SERVER"
 """A variable by which the children of a server are found, wherever they move."""
 
 START_SECONDS = 600.0
+ANSWER_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
@@ -55,13 +55,14 @@ class Server:
 
     def ask(self, request: Request) -> int:
         """The status of the answer, 0 if there was none."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
         try:
-            answer = httpx.post(
-                f"{self.url}{request.path}", content=request.body, headers=dict(request.headers), timeout=60
-            )
-        except httpx.TransportError:
+            connection.request("POST", request.path, request.body, dict(request.headers))
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
             return 0
-        return answer.status_code
+        finally:
+            connection.close()
 
     def processes(self) -> list[int]:
         """It and everything that it spawned."""

@@ -15,8 +15,10 @@ from .spread import Spread
 JPEG = {"Content-Type": "image/jpeg"}
 FACET = [sys.executable, "-c", "from cli import app; app()", "serve"]
 
+RATE = Column.of("images_per_second", "images/s", 1)
 COLUMNS = (
-    Column.of("images_per_second", "images/s", 1),
+    Column.of("requests", digits=0),
+    RATE,
     *(Column.of(key, f"{key} ms", 1, 1e3) for key in ("p50", "p95", "p99")),
 )
 """What tables show of `summary`."""
@@ -31,12 +33,12 @@ def facet(materials: Materials, **settings: object) -> Iterator[Server]:
     if materials.checkpoint:
         flags += ["--checkpoint", str(materials.checkpoint)]
     names = {f"FACET_{name.upper()}": str(value) for name, value in settings.items()}
-    first = Request(path(materials.tasks[0]), materials.images[0].read_bytes(), JPEG)
+    first = Request(path_of(materials.tasks[0]), materials.images[0].read_bytes(), JPEG)
     with running([*FACET, *flags], port, first, materials.folder / "facet.log", names) as server:
         yield server
 
 
-def path(task: str) -> str:
+def path_of(task: str) -> str:
     """Where a task is asked."""
     return f"/v1/tasks/{task}/predict"
 
@@ -44,7 +46,7 @@ def path(task: str) -> str:
 def targets(tasks: Sequence[str], weights: Sequence[float] | None = None, group: str = "all") -> list[Target]:
     """A target for each task, at equal load unless there are weights."""
     weights = weights or [1.0] * len(tasks)
-    return [Target(path(task), weight, group, JPEG) for task, weight in zip(tasks, weights, strict=True)]
+    return [Target(path_of(task), weight, group, JPEG) for task, weight in zip(tasks, weights, strict=True)]
 
 
 def plan(
@@ -63,6 +65,7 @@ def plan(
 def summary(outcome: Outcome) -> dict[str, float]:
     """The figures of one load, in images per second, seconds and shares."""
     return {
+        "requests": float(len(outcome.counted())),
         "images_per_second": outcome.rate(),
         "p50": outcome.latency(0.5),
         "p95": outcome.latency(0.95),

@@ -18,7 +18,7 @@ from .load import Closed, Open, generate
 from .materials import Materials, TaskShape, prepare, task_file
 from .processes import Server, ServerFailed
 from .report import Column, Record, Report, Section
-from .serving import COLUMNS, JPEG, facet, generator_note, path, plan, spreads, summary, targets
+from .serving import COLUMNS, JPEG, facet, generator_note, path_of, plan, spreads, summary, targets
 from .spread import Spread, percentile
 from .timing import in_turns
 
@@ -53,6 +53,7 @@ class Asked:
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
     """Uploads to an idle server, then traffic with and without swaps in turn."""
+    where = environment()  # first of all: the load that others make is read here
     with tempfile.TemporaryDirectory() as folder:
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
         shape = TaskShape(tokens=asked.tokens)
@@ -71,7 +72,7 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         Section("Traffic of the other tasks", traffic, TRAFFIC_COLUMNS, [generator_note(traffic)]),
     ]
     figure = bars({f"{record['what']}, {key}": record[key] for record in uploads for key in ("p50", "p99")}, "seconds")
-    return Report("swap", asdict(asked), environment(), sections, {"uploads": figure})
+    return Report("swap", asdict(asked), where, sections, {"uploads": figure})
 
 
 UPLOAD_COLUMNS = [Column.of("what"), Column.of("uploads"), *(Column.of(k, f"{k} ms", 1, 1e3) for k in ("p50", "p99"))]
@@ -103,7 +104,7 @@ class Swapper:
         seconds = perf_counter() - begun
         if answer.status_code != 201:
             raise ServerFailed(f"upload: expected status 201, found {answer.status_code}: {answer.text[:200]}")
-        asked = self._client.post(path(SWAPPED), content=self._image, headers=JPEG).json()
+        asked = self._client.post(path_of(SWAPPED), content=self._image, headers=JPEG).json()
         expected, found = answer.json()["version"], asked["results"][0]["version"]
         if found != expected:
             raise ServerFailed(f"upload: expected version {expected} to answer, found {found}")

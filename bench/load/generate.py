@@ -11,7 +11,7 @@ from time import sleep
 from bench.spread import percentile
 
 from .connection import FAILED
-from .plan import Plan
+from .plan import Closed, Plan
 
 TICK_SECONDS = 0.05
 
@@ -47,10 +47,17 @@ class Outcome:
         return [row for row in wanted if group in (None, row.group)]
 
     def rate(self, good: bool = True) -> float:
-        """Answers per second that arrived in the counted seconds: those with status 200, or all others."""
-        end = self.plan.warmup + self.plan.seconds
-        arrived = (row for row in self.rows if self.plan.warmup <= row.due + row.latency < end)
-        return sum((row.status == 200) == good for row in arrived) / self.plan.seconds
+        """Answers per second in the counted seconds: those with status 200, or all others.
+
+        An open load's answers count when they arrive. A closed load's count by the share of their waiting time that
+        lies within: answers arrive a batch at a time, and whether one more batch falls in is chance.
+        """
+        begin, end = self.plan.warmup, self.plan.warmup + self.plan.seconds
+        spans = [(row.due, row.due + row.latency) for row in self.rows if (row.status == 200) == good]
+        if isinstance(self.plan.arrivals, Closed):
+            inside = [(max(0.0, min(end, done) - max(begin, due)), done - due) for due, done in spans]
+            return sum(within / whole for within, whole in inside if whole) / self.plan.seconds
+        return sum(begin <= done < end for _, done in spans) / self.plan.seconds
 
     def latency(self, share: float, group: str | None = None, good: bool = True) -> float:
         """The latency in seconds that `share` of the good answers, or of the others, do not exceed."""

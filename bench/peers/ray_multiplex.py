@@ -2,11 +2,13 @@
 
 As in Ray Serve's manual ("Model Multiplexing", "Using model multiplexing with batching"): one replica loads models by
 the id in the request's header and keeps all of them, a batch holds one model's requests, and what blocks runs in
-threads ("Asyncio and concurrency best practices"). The replica gets all cores; Ray sets the threads accordingly.
+threads ("Asyncio and concurrency best practices"). The replica gets all cores; Ray sets the threads accordingly. No
+line is logged for each request, as with the other servers.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -25,17 +27,18 @@ def application(work: Work) -> Any:
 
     class Tasks:
         @serve.multiplexed(max_num_models_per_replica=len(work.tasks))
-        async def model(self, task: str) -> nn.Module:
-            return await asyncio.to_thread(build, work, task)
+        async def model(self, task: str) -> tuple[nn.Module, Callable[[bytes], Tensor]]:
+            model = await asyncio.to_thread(build, work, task)
+            return model, decoder(model)
 
         @serve.batch(max_batch_size=work.batch, batch_wait_timeout_s=BATCH_TIMEOUT)
         async def predict(self, images: list[Tensor]) -> list[list[float]]:
-            model = await self.model(serve.get_multiplexed_model_id())
+            model, _ = await self.model(serve.get_multiplexed_model_id())
             return await asyncio.to_thread(probabilities, work, model, images)
 
         async def __call__(self, request: Request) -> dict[str, Any]:
             task = serve.get_multiplexed_model_id()
-            decode = decoder(await self.model(task))
+            _, decode = await self.model(task)
             image = await asyncio.to_thread(decode, await request.body())
             return answer(task, await self.predict(image))
 
@@ -45,6 +48,6 @@ def application(work: Work) -> Any:
 
 if __name__ == "__main__":
     asked = read_work()
-    ray.init(include_dashboard=False, logging_level=logging.WARNING)
+    ray.init(include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
-    serve.run(application(asked), blocking=True)
+    serve.run(application(asked), blocking=True, logging_config={"enable_access_log": False})

@@ -81,12 +81,13 @@ def test_swaps(tmp_path: Path) -> None:
 
 
 def test_memory_and_start(tmp_path: Path) -> None:
-    options = ["--kinds", "deep", "--labels", "3", "--tasks", "1,4", "--rounds", "1"]
+    options = ["--kinds", "deep", "--labels", "3", "--tasks", "2,5", "--ask", "3", "--rounds", "1"]
     found = run(tmp_path, "memory", *TINY, *options)
-    one, four = found["sections"]["Start-up over the number of tasks"]
-    assert (one["tasks"], four["tasks"]) == (1, 4)
-    assert four["device"]["median"] == 4 * one["device"]["median"] > 0
-    assert four["start"]["median"] > 0
+    two, five = found["sections"]["Start-up over the number of tasks"]
+    assert (two["tasks"], five["tasks"]) == (2, 5)
+    assert (two["loaded"]["median"], five["loaded"]["median"]) == (2, 3)  # of five, three are asked
+    assert five["start"]["median"] > 0
+    assert five["first_p50"]["median"] > 0 < five["second_p50"]["median"]
     [task] = found["sections"]["Bytes per task"]
     keys_and_values, head = 8 * 2 * 2 * 160 * 4, (160 + 1) * 3 * 4
     assert task["device"] == keys_and_values + head

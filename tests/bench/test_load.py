@@ -144,16 +144,28 @@ def test_the_same_seed_asks_the_same(body: str) -> None:
     assert asked[0] == asked[1] != asked[2]
 
 
+ROWS = [Row("all", due, 0.25, status) for due, status in ((0.5, 200), (0.9, 200), (1.2, 200), (1.3, 429), (1.9, 200))]
+
+
+def counted(arrivals: Closed | Open) -> Outcome:
+    """Rows of which the second of counted seconds cuts two."""
+    return Outcome(Plan("h", 1, [Target("/")], [], arrivals, seconds=1.0, warmup=1.0), ROWS, 0.0, 0.0)
+
+
 def test_only_the_counted_seconds_count() -> None:
-    plan = Plan("h", 1, [Target("/")], [], Closed(1), seconds=1.0, warmup=1.0)
-    rows = [
-        Row("all", due, 0.25, status) for due, status in ((0.5, 200), (0.9, 200), (1.2, 200), (1.3, 429), (1.9, 200))
-    ]
-    outcome = Outcome(plan, rows, 0.0, 0.0)
-    assert outcome.rate() == 2.0  # of those due at 0.9 and 1.2 the answers arrived in time
+    outcome = counted(Open(1.0))
+    assert outcome.rate() == 2.0  # the answers to those due at 0.9 and 1.2 arrived in time
     assert outcome.rate(good=False) == 1.0
     assert [row.due for row in outcome.counted()] == [1.2, 1.3, 1.9]
     assert outcome.failed == pytest.approx(1 / 3)
+
+
+def test_a_closed_load_counts_answers_by_the_share_that_lies_within() -> None:
+    assert counted(Closed(1)).rate() == pytest.approx(0.15 / 0.25 + 1 + 0.1 / 0.25)
+    lumps = [Row("all", due, 3.0, 200) for due in (0.0, 3.0, 6.0, 9.0) for _ in range(32)]
+    for warmup in (0.5, 1.0, 2.0):
+        plan = Plan("h", 1, [Target("/")], [], Closed(32), seconds=8.0, warmup=warmup)
+        assert Outcome(plan, lumps, 0.0, 0.0).rate() == pytest.approx(32 / 3)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from bench.command import app
 from bench.commands import peers as command
 from bench.materials import Materials, TaskShape, prepare
-from bench.peers.compare import FACET, Asked, Contender, in_rounds, installed, sections_of
+from bench.peers.compare import Asked, Contender, in_rounds, installed
 from bench.peers.registry import PEERS, Peer
+from bench.peers.tables import FACET, sections_of
 from bench.peers.work import answer
 from bench.processes import Request, Server, free_port, running
 from bench.spread import Spread
