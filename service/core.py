@@ -136,9 +136,13 @@ def _bank(settings: Settings, backbone: Backbone, metrics: Metrics, clock: Calla
     )
 
 
-async def get_core(request: Request) -> Core:
+def core_of(request: Request) -> Core:
     """The core of the application that got the request."""
     return cast(Core, request.app.state.core)
 
 
-CoreDependency = Annotated[Core, Depends(get_core)]
+async def _core(request: Request) -> Core:  # FastAPI would run a plain function in a thread
+    return core_of(request)
+
+
+CoreDependency = Annotated[Core, Depends(_core)]

@@ -20,13 +20,14 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._rounds = {priority: _Round() for priority in WEIGHTS}
+        self._length = 0
         # Weighted fair queueing in virtual time: an image costs its priority 1/weight, and next is the priority that
         # has spent least once it is served (Demers, Keshav and Shenker 1989).
         self._spent = dict.fromkeys(WEIGHTS, 0.0)
         self._time = 0.0
 
     def __len__(self) -> int:
-        return sum(len(waiting) for waiting in self._rounds.values())
+        return self._length
 
     def push(self, row: Row) -> None:
         """Put a row at the end of its task's line."""
@@ -35,10 +36,13 @@ class FairQueue:
         if not waiting:  # what it did not use while it was empty is not saved up
             self._spent[priority] = max(self._spent[priority], self._time)
         waiting.push(row)
+        self._length += 1
 
-    def discard(self, row: Row) -> None:
-        """Take a row out; nothing happens if it is not here any more."""
-        self._rounds[row.ticket.priority].discard(row)
+    def discard(self, row: Row) -> bool:
+        """Take a row out; says whether it was here."""
+        was_here = self._rounds[row.ticket.priority].discard(row)
+        self._length -= was_here
+        return was_here
 
     def take(self, images: int, now: float = -math.inf) -> list[list[Row]]:
         """Remove the rows of the next batch; those that nobody needs any more are dropped on the way.
@@ -54,8 +58,9 @@ class FairQueue:
         taken: list[list[Row]] = []
         while len(taken) < images and (priority := self._next()):
             row = self._rounds[priority].pop()
+            self._length -= 1
             if row.is_needed(now):
-                taken.append([row, *(twin for twin in row.twins if self._rounds[priority].discard(twin))])
+                taken.append([row, *(twin for twin in row.twins if self.discard(twin))])
                 self._time = self._spent[priority]
                 self._spent[priority] += 1 / WEIGHTS[priority]
         return taken

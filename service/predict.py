@@ -2,29 +2,30 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from typing import Self, TypeVar
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request, Response
 
+from .answers import respond
 from .bank import Resident
 from .bodies import ImageBytes, read_form, read_images
-from .core import Core, CoreDependency
+from .core import Core, core_of
 from .errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded, UnknownTask
 from .images import DecodedImage
+from .options import PredictOptions, documented_parameters, read_options
 from .rows import Answer
-from .schemas import Prediction, Predictions, PredictOptions, Problem, RankedLabel, Timings
+from .schemas import Predictions, Problem
 
 T = TypeVar("T")
 
 router = APIRouter(tags=["predict"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
-Options = Annotated[PredictOptions, Query()]
-
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_ONE_TASK_BODY = {
+_ONE_TASK = {
+    "parameters": documented_parameters(),
     "requestBody": {
         "required": True,
         "description": "One image as the body, or any number as `file` parts of a form.",
@@ -33,7 +34,7 @@ _ONE_TASK_BODY = {
             "application/octet-stream": _BINARY,
             "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILES}, "required": ["file"]}},
         },
-    }
+    },
 }
 _MANY_TASKS_FORM = {
     "type": "object",
@@ -48,31 +49,29 @@ _MANY_TASKS_FORM = {
         },
     },
 }
-_MANY_TASKS_BODY = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _MANY_TASKS_FORM}}}}
+_MANY_TASKS = {
+    "parameters": documented_parameters(),
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _MANY_TASKS_FORM}}},
+}
 
 
-@router.post(
-    "/v1/tasks/{task}/predict",
-    summary="Ask one task",
-    response_model_exclude_none=True,
-    openapi_extra=_ONE_TASK_BODY,
-)
-async def predict_one_task(task: str, request: Request, core: CoreDependency, options: Options) -> Predictions:
+@router.post("/v1/tasks/{task}/predict", summary="Ask one task", response_model=Predictions, openapi_extra=_ONE_TASK)
+async def predict_one_task(task: str, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
-    call = _Call.of(request, core, options)
+    core = core_of(request)
+    call = _Call.of(request, core)
     core.catalog.check(task)  # an unknown task is refused before its images are read, and so is one image too many
-    core.batcher.check([task], 1, priority=options.priority, deadline=call.deadline)
+    core.batcher.check([task], 1, priority=call.options.priority, deadline=call.deadline)
     images = await read_images(request, core.settings)
     return await call.answer([task], images)
 
 
-@router.post(
-    "/v1/predict", summary="Ask several tasks at once", response_model_exclude_none=True, openapi_extra=_MANY_TASKS_BODY
-)
-async def predict_many_tasks(request: Request, core: CoreDependency, options: Options) -> Predictions:
+@router.post("/v1/predict", summary="Ask several tasks at once", response_model=Predictions, openapi_extra=_MANY_TASKS)
+async def predict_many_tasks(request: Request) -> Response:
     """Classify every image by every named task, in one mixed batch; an image is decoded once."""
-    call = _Call.of(request, core, options)
-    core.batcher.check([], 1, priority=options.priority, deadline=call.deadline)
+    core = core_of(request)
+    call = _Call.of(request, core)
+    core.batcher.check([], 1, priority=call.options.priority, deadline=call.deadline)
     images, fields = await read_form(request, core.settings, fields=("tasks",))
     return await call.answer(_named(fields["tasks"]), images)
 
@@ -95,24 +94,18 @@ class _Call:
     deadline: float
 
     @classmethod
-    def of(cls, request: Request, core: Core, options: PredictOptions) -> Self:
-        arrived = core.clock()
+    def of(cls, request: Request, core: Core) -> Self:
+        arrived, options = core.clock(), read_options(request)
         wanted = math.inf if options.timeout_ms is None else options.timeout_ms / 1000
         return cls(request, core, options, arrived, arrived + min(wanted, core.settings.deadline_seconds))
 
-    async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Predictions:
+    async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Response:
         left = self.deadline - self.core.clock()
         residents, decoded, answers = await _while_connected(self.request, self._run(tasks, images), left)
-        pairs = [(position, resident) for position in range(len(images)) for resident in residents]
         for resident in residents:
             self.core.metrics.count_images(resident.task, len(images))
         total = self.core.clock() - self.arrived
-        return Predictions(
-            results=[
-                _prediction(position, decoded[position], resident, answer, self.options.top_k, total)
-                for (position, resident), answer in zip(pairs, answers, strict=True)
-            ]
-        )
+        return respond(decoded, residents, answers, top_k=self.options.top_k, total_seconds=total)
 
     async def _run(
         self, tasks: Sequence[str], images: Sequence[ImageBytes]
@@ -138,53 +131,25 @@ class _Call:
         return residents
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, T], seconds: float) -> T:
+async def _while_connected(request: Request, work: Awaitable[T], seconds: float) -> T:
     """Give the work up when its client goes away or its time has passed: then nobody needs the answer."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
+    watching = None
     try:
-        await asyncio.wait({working, leaving}, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        if leaving.done():
-            raise ClientGone("client: expected it to wait for the answer, found the connection closed")
-        raise DeadlineExceeded("request: expected an answer within the deadline, found it still waiting")
+        async with asyncio.timeout(max(0.0, seconds)) as limit:
+            watching = asyncio.ensure_future(_end_when_gone(request, limit))
+            return await work
+    except TimeoutError:
+        if not limit.expired():  # one of the work's own
+            raise
+        if watching and watching.done():
+            raise ClientGone("client: expected it to wait for the answer, found the connection closed") from None
+        raise DeadlineExceeded("request: expected an answer within the deadline, found it still waiting") from None
     finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        if watching:
+            watching.cancel()
 
 
-async def _disconnected(request: Request) -> None:
+async def _end_when_gone(request: Request, limit: asyncio.Timeout) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _prediction(
-    position: int, image: DecodedImage, resident: Resident, answer: Answer, top_k: int, total: float
-) -> Prediction:
-    return Prediction(
-        image=position,
-        file=image.name,
-        task=resident.task,
-        version=resident.version,
-        predictions=_ranked(resident, answer, top_k),
-        timings=Timings(
-            decode=_milliseconds(image.seconds),
-            queue=_milliseconds(answer.queue_seconds),
-            forward=_milliseconds(answer.forward_seconds),
-            total=_milliseconds(total),
-        ),
-    )
-
-
-def _ranked(resident: Resident, answer: Answer, top_k: int) -> list[RankedLabel]:
-    labels, field = resident.manifest.labels, "score" if resident.manifest.activation == "none" else "probability"
-    values, indices = answer.scores.topk(min(top_k, len(labels)))
-    return [
-        RankedLabel.model_validate({"label": labels[index], field: value})
-        for index, value in zip(indices.tolist(), values.tolist(), strict=True)
-    ]
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    limit.reschedule(0)

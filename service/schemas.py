@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .rows import Priority
-
 
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
@@ -16,25 +14,6 @@ class Problem(BaseModel):
     status: int = Field(examples=[404])
     detail: str = Field(description="One sentence.", examples=["task: expected one that is served, found 'flwers'"])
     instance: str = Field(description="The path that was asked for.", examples=["/v1/tasks/flwers/predict"])
-
-
-class PredictOptions(BaseModel):
-    """What a predict call may say in its query."""
-
-    top_k: int = Field(5, ge=1, description="How many labels to answer with; capped at the number there are.")
-    # Not the Priority header of RFC 9218: browsers set that one by themselves, for what they think of a request.
-    priority: Priority = Field(
-        "normal",
-        description="How this request competes with others while they wait: of 21 images computed, 16 are high, 4 "
-        "normal and 1 low, so that none waits for ever. Where room gets scarce, low is refused first and high last.",
-    )
-    timeout_ms: float | None = Field(
-        None,
-        gt=0,
-        allow_inf_nan=False,
-        description="Milliseconds after which the answer is of no use: it is given up with 504, or refused with 503 "
-        "at once if the work that waits already takes longer. The server's own deadline holds as well.",
-    )
 
 
 class RankedLabel(BaseModel):

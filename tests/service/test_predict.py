@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from backbone import Backbone, Preprocess, decode_image
 from prompts_store import TaskFile
+from service.schemas import Predictions
 
 Serve = Callable[..., TestClient]
 
@@ -213,6 +214,23 @@ def test_too_large(serve: Serve, small: Backbone) -> None:
 def test_no_task_is_live(client: TestClient) -> None:
     response = client.post("/v1/predict", files=[("file", ("a", png()))], data={"tasks": "*"})
     assert_problem(response, 404, "live task")
+
+
+def test_the_api_describes_options_and_answers(client: TestClient, small: Backbone) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/v1/tasks/{task}/predict", "/v1/predict"):
+        parameters = {each["name"]: each for each in paths[path]["post"]["parameters"]}
+        assert {"top_k", "priority", "timeout_ms"} == set(parameters) - {"task"}
+        assert parameters["top_k"]["schema"]["default"] == 5
+        assert parameters["priority"]["schema"]["enum"] == ["high", "normal", "low"]
+        assert all(each["description"] for name, each in parameters.items() if name != "task")
+    upload(client, task_file(small, "pets"))
+    upload(client, task_file(small, "raw", activation="none"))
+    form = {"files": [("file", ("a.png", png()))], "data": {"tasks": "*"}}
+    for response in (ask(client, "pets"), client.post("/v1/predict", **form)):
+        as_described = Predictions.model_validate_json(response.content, strict=True)
+        assert as_described.model_dump(exclude_none=True) == response.json()
+        assert response.headers["content-type"] == "application/json"
 
 
 def test_overload_is_429_with_a_time_to_come_back(serve: Serve, small: Backbone) -> None:
