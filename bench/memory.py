@@ -99,20 +99,20 @@ def _stores(folder: Path, asked: Asked, shape: TaskShape) -> list[Materials]:
 def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) -> dict[str, float]:
     progress(f"starting with {len(materials.tasks)} tasks")
     with facet(materials) as server:
-        at_start, before = float(server.memory()), _on_device(server)
+        at_start, (loaded_at_start, _) = float(server.memory()), _on_device(server)
         tasks = materials.tasks[: asked.ask]
         first, second = (_ask_each(server, materials, tasks) for _ in range(2))
-        after = _on_device(server)
+        loaded, device = _on_device(server)
         files = [path for path in materials.store.rglob("*") if path.is_file()]
         return {
             "start": server.seconds_to_ready,
             "memory_at_start": at_start,
-            "loaded_at_start": float(len(before)),
+            "loaded_at_start": loaded_at_start,
             "first_p50": percentile(first[1:], 0.5),
             "second_p50": percentile(second[1:], 0.5),
-            "loaded": float(len(after)),
+            "loaded": loaded,
             "memory": float(server.memory()),
-            "device": float(sum(after)),
+            "device": device,
             "disk": float(sum(path.stat().st_size for path in files)),
         }
 
@@ -128,10 +128,11 @@ def _ask_each(server: Server, materials: Materials, tasks: Sequence[str]) -> lis
     return found
 
 
-def _on_device(server: Server) -> list[int]:
-    """Bytes of each task that is on the device."""
-    listed = httpx.get(f"{server.url}/v1/tasks", timeout=60).json()["tasks"]
-    return [task["resident_bytes"] for task in listed if task.get("resident_bytes")]
+def _on_device(server: Server) -> tuple[float, float]:
+    """How many tasks are on the device, and their bytes, by the server's metrics."""
+    lines = httpx.get(f"{server.url}/metrics", timeout=60).text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return float(values["facet_resident_tasks"]), float(values["facet_resident_bytes"])
 
 
 def _per_task(records: Sequence[Record], kind: str) -> Record:

@@ -42,6 +42,7 @@ def answers(peer: Peer, materials: Materials, log: Path) -> list[dict[str, objec
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_answers_every_task(name: str, materials: Materials, tmp_path: Path) -> None:
     peer = PEERS[name]
