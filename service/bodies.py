@@ -154,11 +154,20 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = sys.maxsize
 
 
+SHORT_BODY = 256 * 1024
+"""Bytes of a body that are rather read than made a reason to end the connection."""
+
+SHORT_SECONDS = 0.25
+"""How long an answer is held for the rest of a short body."""
+
+
 class LingeringClose:
     """Middleware: a request that is answered before its body was read is answered all the same.
 
     Closing a connection while the client still sends makes its kernel discard the answer. So the answer goes out with
-    `Connection: close`, then what still arrives is thrown away for a while, and only then the connection ends.
+    `Connection: close`, then what still arrives is thrown away for a while, and only then the connection ends. A short
+    body is read before the answer, and the connection stays: a server that refuses many should not have to shake hands
+    with all of them again.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float = 5.0, limit: int = 64 * MIB) -> None:
@@ -168,9 +177,11 @@ class LingeringClose:
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
-        body = _Watched(receive, expects_continue=_expects_continue(scope))
+        body = _Watched(receive, Headers(scope=scope))
 
         async def answer(message: MutableMapping[str, Any]) -> None:
+            if not body.complete and message["type"] == "http.response.start" and body.is_short:
+                await body.discard(SHORT_SECONDS, SHORT_BODY)
             if body.complete:
                 await send(message)
             elif message["type"] == "http.response.start":
@@ -188,9 +199,12 @@ class LingeringClose:
 class _Watched:
     """A request body that knows whether it has arrived in full."""
 
-    def __init__(self, receive: Receive, *, expects_continue: bool) -> None:
+    def __init__(self, receive: Receive, headers: Headers) -> None:
         self._receive = receive
-        self._held_back = expects_continue  # such a client sends nothing before it is asked to
+        # Such a client sends nothing before it is asked to.
+        self._held_back = headers.get("expect", "").lower() == "100-continue"
+        length = headers.get("content-length", "")
+        self.is_short = length.isdecimal() and int(length) <= SHORT_BODY
         self.complete = False
 
     async def receive(self) -> Message:
@@ -213,7 +227,3 @@ class _Watched:
 def _has_body(scope: Scope) -> bool:
     headers = Headers(scope=scope)
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _expects_continue(scope: Scope) -> bool:
-    return Headers(scope=scope).get("expect", "").lower() == "100-continue"

@@ -70,9 +70,9 @@ def command(*arguments: str, **settings: object) -> Iterator[Server]:
         process.stdout.close()
 
 
-def small_server(store: Path, **settings: object) -> AbstractContextManager[Server]:
-    """A server with the small backbone on a free port."""
-    return command(str(SCRIPT), "0", str(store), **settings)
+def small_server(store: Path, *, forward_seconds: float = 0.0, **settings: object) -> AbstractContextManager[Server]:
+    """A server with the small backbone on a free port, each of whose forwards takes at least so long."""
+    return command(str(SCRIPT), "0", str(store), str(forward_seconds), **settings)
 
 
 class Nursery:

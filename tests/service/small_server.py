@@ -1,6 +1,7 @@
 """A real server process with the small backbone, for the tests that kill, stop or load one.
 
     python small_server.py PORT STORE        serve, with FACET_* variables for the rest
+    python small_server.py PORT STORE SECONDS    the same, and every forward takes at least so long
     python small_server.py                   read lines "PORT STORE" and fork a server for each: no import to wait for
 
 Each server prints `pid N` and then its banner.
@@ -9,20 +10,35 @@ Each server prints `pid N` and then its banner.
 import os
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from importlib import import_module
 
 import torch
 from service_parts import small_backbone
 
+from backbone import Backbone, Prefix
 from service.server import run
 from service.settings import read_settings
 
 
-def serve(port: str, store: str) -> None:
+def serve(port: str, store: str, forward_seconds: str = "0") -> None:
     torch.set_num_threads(1)
     settings = read_settings({"port": int(port), "store": store, "builtin": False})
     print("pid", os.getpid(), flush=True)
-    run(settings, backbone=small_backbone(), announce=lambda text: print(text, flush=True))
+    backbone = small_backbone()
+    slow_down(backbone, float(forward_seconds))
+    run(settings, backbone=backbone, announce=lambda text: print(text, flush=True))
+
+
+def slow_down(backbone: Backbone, seconds: float) -> None:
+    forward = backbone.features_mixed
+
+    def features_mixed(images: torch.Tensor, groups: Sequence[tuple[Prefix, int]]) -> torch.Tensor:
+        time.sleep(seconds)
+        return forward(images, groups)
+
+    backbone.features_mixed = features_mixed  # type: ignore[method-assign]
 
 
 def fork_servers() -> None:

@@ -57,6 +57,23 @@ def test_a_client_that_reads_only_after_sending_gets_its_answer(server: Server, 
         assert closed(connection)
 
 
+def test_a_short_body_that_is_refused_unread_keeps_its_connection(server: Server) -> None:
+    image = png()
+    with server.connect() as connection:
+        for path, expected in (("/v1/tasks/nobody/predict", 404), ("/nope", 404), (PATH, 200)):
+            connection.sendall(head(path, f"Content-Length: {len(image)}"))
+            connection.sendall(image)
+            status, headers, _ = answer(connection)
+            assert (status, headers.get("connection")) == (expected, None)
+
+
+def test_a_short_body_that_does_not_come_does_not_hold_its_answer_for_long(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(head("/v1/tasks/nobody/predict", "Content-Length: 5000") + b"x" * 100)
+        status, headers, _ = answer(connection)
+        assert (status, headers["connection"]) == (404, "close")
+
+
 def test_an_announced_length_over_the_limit_is_refused_before_the_body_comes(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(head(PATH, f"Content-Length: {10**15}"))

@@ -1,0 +1,66 @@
+"""A real server under three times the load that it can answer."""
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import Server, small_server
+from service_parts import PNG, metrics, png, small_backbone, task_file, upload
+
+from bench.load.generate import Outcome, generate
+from bench.load.plan import Closed, Open, Plan, Target
+
+FORWARD_SECONDS, BATCH, PLACES = 0.1, 4, 15  # 40 images per second at most, and none waits longer than half a second
+CLIENTS = 12
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    store = tmp_path_factory.mktemp("store")
+    limits = {"max_batch": BATCH, "queue_limit": PLACES, "decode_threads": 1}
+    with small_server(store, forward_seconds=FORWARD_SECONDS, **limits) as server:
+        with server.client() as client:
+            for task in ("hot", "quiet"):
+                assert upload(client, task_file(small_backbone(), task)).status_code == 201
+        yield server
+
+
+def target(task: str, weight: float = 1.0) -> Target:
+    return Target(f"/v1/tasks/{task}/predict", weight=weight, group=task, headers=PNG)
+
+
+def load(server: Server, body: Path, arrivals: Closed | Open, *targets: Target) -> Outcome:
+    body.write_bytes(png())
+    plan = Plan(server.host, server.port, targets, [str(body)], arrivals, seconds=2.0, warmup=0.5)
+    return generate(plan)
+
+
+def resident_bytes(server: Server) -> float:
+    with server.client() as client:
+        return metrics(client)["process_resident_memory_bytes"]
+
+
+def test_what_can_be_answered_is_and_the_rest_is_refused_soon(server: Server, tmp_path: Path) -> None:
+    peak = load(server, tmp_path / "image", Closed(CLIENTS), target("hot")).rate()
+    before = resident_bytes(server)
+    outcome = load(server, tmp_path / "image", Open(3 * BATCH / FORWARD_SECONDS), target("hot"))
+    rows = outcome.counted()
+    refused = [row.latency for row in rows if row.status == 429]
+    answered = [row.latency for row in rows if row.status == 200]
+    assert outcome.rate() >= 0.9 * peak
+    assert len(refused) + len(answered) == len(rows)
+    assert len(refused) > len(answered)
+    assert statistics.median(refused) < statistics.median(answered) / 3
+    assert resident_bytes(server) - before < 8 * MIB
+
+
+def test_a_quiet_task_is_not_refused_for_a_hot_one(server: Server, tmp_path: Path) -> None:
+    hot_rate = 2 * BATCH / FORWARD_SECONDS
+    outcome = load(server, tmp_path / "image", Open(hot_rate + 5), target("hot", hot_rate), target("quiet", 5))
+    quiet = outcome.counted("quiet")
+    assert [row.status for row in quiet] == [200] * len(quiet)
+    assert 429 in {row.status for row in outcome.counted("hot")}
+    assert outcome.latency(0.5, "quiet") < outcome.latency(0.5, "hot")
