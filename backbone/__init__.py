@@ -4,6 +4,7 @@ from .attention import class_token_attention
 from .backbone import Backbone
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
+from .native import has_bfloat16
 from .prefix import Prefix
 from .preprocess import MAX_PIXELS, Preprocess, decode_image
 
@@ -17,6 +18,7 @@ __all__ = [
     "UnsupportedBackbone",
     "class_token_attention",
     "decode_image",
+    "has_bfloat16",
     "load",
     "wrap",
 ]

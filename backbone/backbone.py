@@ -1,11 +1,12 @@
 """The frozen backbone: one object that every task shares."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from . import packed
 from .errors import BackboneError
 from .fingerprint import fingerprint
 from .prefix import Prefix
@@ -19,9 +20,16 @@ class Family(Protocol):
     feature_dim: int
     pooling: str
 
+    @property
+    def blocks(self) -> Sequence[Any]: ...
     def encode(self, prompts: Sequence[Tensor]) -> Prefix: ...
     def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor: ...
     def features_prefix(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor: ...
+    def pack(self) -> None: ...
+
+
+WORTHWHILE = 0.97
+"""Below which ratio of times packing is taken to pay: within that, it may be the clock."""
 
 
 class Backbone:
@@ -33,6 +41,7 @@ class Backbone:
         fingerprint: sha256 of its float32 weights, classifier left out.
         preprocess: from an RGB image to a (3, height, width) tensor.
         device, dtype: where and in what precision it computes.
+        is_packed: whether `pack` was called.
     """
 
     def __init__(self, name: str, model: nn.Module, family: Family, device: torch.device, dtype: torch.dtype) -> None:
@@ -42,6 +51,7 @@ class Backbone:
         self.model = model.to(device, dtype).eval().requires_grad_(False)
         self.device, self.dtype = device, dtype
         self._family = family
+        self.is_packed = False
 
     @property
     def layer_dims(self) -> tuple[int, ...]:
@@ -73,6 +83,43 @@ class Backbone:
         """Normalisation standard deviation per channel."""
         return self.preprocess.std
 
+    def pack(self) -> None:
+        """Lay the blocks' weights out as the processor multiplies with them; their usual form is given up for that.
+
+        From here on it only encodes tasks and computes features in the prefix form, without gradients; the network in
+        `model` cannot be run any more.
+
+        Raises:
+            BackboneError: this device, precision or build of PyTorch has no such form.
+        """
+        if not self.is_packed:
+            if not self.can_pack:
+                found = f"{self.dtype} on {self.device}".removeprefix("torch.")
+                raise BackboneError(
+                    f"execution: expected float32 or bfloat16 on a CPU for packed weights, found {found}"
+                )
+            self._family.pack()
+            self.is_packed = True
+
+    @property
+    def can_pack(self) -> bool:
+        """Whether `pack` can be called; it stays true afterwards."""
+        return self.device.type == "cpu" and self.dtype in (torch.float32, torch.bfloat16) and packed.available()
+
+    def pack_if_faster(self) -> float | None:
+        """Call `pack` if it is measured to pay, on the MLP of the middle block; takes less than a second.
+
+        Returns:
+            The packed MLP's time over that of its usual form; None where `pack` cannot be called.
+        """
+        if self.is_packed or not self.can_pack:
+            return None
+        middle = len(self.layer_dims) // 2
+        ratio = packed.gain(self._family.blocks[middle].mlp, self.layer_dims[middle])
+        if ratio < WORTHWHILE:
+            self.pack()
+        return ratio
+
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
         """Turn a task's prompts into what its forward needs; done once per task, differentiable.
 
@@ -96,8 +143,13 @@ class Backbone:
 
         Returns:
             (batch, feature_dim).
+
+        Raises:
+            BackboneError: prompts that do not fit, or prompts as tokens of a packed backbone.
         """
         images = images.to(self.device, self.dtype)
+        if form == "tokens" and self.is_packed:
+            raise BackboneError("form: expected 'prefix' of a packed backbone, found 'tokens'")
         if form == "tokens":
             return self._family.features_tokens(images, self._fit(prompts))
         return self._family.features_prefix(images, [(self.encode(prompts), len(images))])

@@ -17,6 +17,7 @@ from . import tiny
 from .backbone import Backbone, Family
 from .errors import BackboneError, UnsupportedBackbone
 from .fingerprint import CLASSIFIER_PREFIXES
+from .native import has_bfloat16
 from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 
@@ -32,6 +33,7 @@ MODULES = {
 }  # where timm's registry places the names that may be tried
 SUPPORTED = "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's VisionTransformer, and Swin"
 EMBEDDED = "facet-tiny"
+EXECUTIONS = ("auto", "plain", "packed")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -41,7 +43,8 @@ def load(
     checkpoint: str | Path | None = None,
     pretrained: bool = True,
     device: str = "auto",
-    dtype: str = "auto",
+    dtype: str = "float32",
+    execution: str = "plain",
 ) -> Backbone:
     """Load a backbone by name.
 
@@ -50,12 +53,15 @@ def load(
         checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of downloaded weights.
         pretrained: False for random weights.
         device: "auto" (a CUDA device where there is one), or a torch device.
-        dtype: "auto" (float32), "float32", "bfloat16" or "float16".
+        dtype: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies in it, else float32.
+        execution: "plain", "packed" (see `Backbone.pack`), or "auto": packed where that is measured to be faster.
 
     Raises:
         UnsupportedBackbone: unknown to timm, or without a prompted forward here.
-        BackboneError: the weights cannot be had or do not fit.
+        BackboneError: the weights cannot be had or do not fit, or the device cannot do what is asked.
     """
+    if execution not in EXECUTIONS:
+        raise BackboneError(f"execution: expected {', '.join(EXECUTIONS)}, found {execution!r}")
     model_name = "facet_tiny" if name == EMBEDDED else name
     _check_name(model_name)
     if name == EMBEDDED and pretrained and checkpoint is None:
@@ -69,10 +75,15 @@ def load(
         ) from error
     if checkpoint is not None:
         _load_checkpoint(model, Path(checkpoint))
-    return wrap(model, name=name, device=device, dtype=dtype)
+    backbone = wrap(model, name=name, device=device, dtype=dtype)
+    if execution == "packed":
+        backbone.pack()
+    elif execution == "auto":
+        backbone.pack_if_faster()
+    return backbone
 
 
-def wrap(timm_model: nn.Module, *, name: str | None = None, device: str = "auto", dtype: str = "auto") -> Backbone:
+def wrap(timm_model: nn.Module, *, name: str | None = None, device: str = "auto", dtype: str = "float32") -> Backbone:
     """Make a backbone of a timm model that the caller built; the model is frozen in place.
 
     Raises:
@@ -81,7 +92,8 @@ def wrap(timm_model: nn.Module, *, name: str | None = None, device: str = "auto"
     for kind, family in FAMILIES.items():
         if isinstance(timm_model, kind):
             name = name or getattr(timm_model, "pretrained_cfg", {}).get("architecture") or kind.__name__
-            return Backbone(name, timm_model, family(timm_model), _device(device), _dtype(dtype))
+            place = _device(device)
+            return Backbone(name, timm_model, family(timm_model), place, _dtype(dtype, place))
     raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}")
 
 
@@ -128,9 +140,9 @@ def _device(name: str) -> torch.device:
         raise BackboneError(f"device: expected auto, cpu or cuda, found {name!r}") from error
 
 
-def _dtype(name: str) -> torch.dtype:
+def _dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
-        return torch.float32
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
     if name not in DTYPES:
         raise BackboneError(f"dtype: expected auto, {', '.join(DTYPES)}, found {name!r}")
     return DTYPES[name]

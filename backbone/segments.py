@@ -42,6 +42,21 @@ class Segment:
             [prefix.tokens.expand(rows, -1, -1) for prefix, rows in self.runs if prefix.tokens is not None]
         )
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether its prefixes are being learned."""
+        return any(pair.requires_grad for prefix, _ in self.runs for pair in prefix.keys_values[:1])
+
+    def prefix_tokens(self, layer: int) -> int:
+        """How many keys and values the rows bring for a layer."""
+        return self.runs[0][0].keys_values[layer].shape[2] if self.is_deep else 0
+
+    def cut(self, rows: int) -> Iterator[tuple["Segment", slice]]:
+        """Parts of at most so many rows each, and where each lies in the segment."""
+        for start in range(0, self.rows, rows):
+            stop = min(start + rows, self.rows)
+            yield Segment(tuple(_overlap(self.runs, start, stop)), stop - start), slice(start, stop)
+
     def prepend(self, x: Tensor, layer: int, which: int) -> Tensor:
         """Put each row's prefix in front of its own keys (`which` 0) or values (1).
 
@@ -51,7 +66,7 @@ class Segment:
         Returns:
             (rows x copies, heads, prefix + tokens, head dim).
         """
-        if not self.is_deep or not self.runs[0][0].keys_values[layer].shape[2]:
+        if not self.prefix_tokens(layer):
             return x
         copies = len(x) // self.rows
         prefixes = [(prefix.keys_values[layer][which], rows * copies) for prefix, rows in self.runs]
@@ -65,6 +80,16 @@ class Segment:
             joined[start : start + count, :, :length] = prefix
             start += count
         return joined
+
+
+def _overlap(runs: Sequence[Group], start: int, stop: int) -> Iterator[Group]:
+    """What of the runs lies in the rows from `start` to `stop`."""
+    begin = 0
+    for prefix, count in runs:
+        rows = min(stop, begin + count) - max(start, begin)
+        if rows > 0:
+            yield prefix, rows
+        begin += count
 
 
 def arrange(groups: Sequence[Group]) -> tuple[list[Segment], Tensor | None]:

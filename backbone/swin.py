@@ -23,9 +23,9 @@ from timm.models.swin_transformer import (
 )
 from torch import Tensor
 
+from .dense import Dense, Heads, PackedDense
 from .errors import UnsupportedBackbone
 from .prefix import Prefix
-from .projection import keys_values
 from .segments import Group, Segment, arrange, restore
 
 
@@ -40,6 +40,7 @@ class SwinTransformerFamily:
         _check(model)
         self.model = model
         self.blocks: list[SwinTransformerBlock] = [block for stage in model.layers for block in stage.blocks]
+        self.dense = [Dense(block) for block in self.blocks]
         # The merging, if any, that precedes a block: the first block of every stage but the first.
         self.mergings = [
             stage.downsample if index == 0 and isinstance(stage.downsample, PatchMerging) else None
@@ -70,8 +71,12 @@ class SwinTransformerFamily:
             return Prefix()
         if len(prompts) < len(self.blocks):
             return Prefix(tokens=prompts[0])
-        encoded = [_encode_layer(block, prompt) for block, prompt in zip(self.blocks[:-1], prompts, strict=False)]
+        encoded = [self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts[:-1])]
         return Prefix(tokens=prompts[-1], keys_values=tuple(encoded))
+
+    def pack(self) -> None:
+        """Pack the blocks' linear layers; see `Backbone.pack`."""
+        self.dense = [PackedDense(block) for block in self.blocks]
 
     def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
         """Pooled features of a mixed batch: the first `rows` images use the first prefix, and so on."""
@@ -88,6 +93,10 @@ class SwinTransformerFamily:
             x, tokens = self._block(layer, x, tokens, segments)
         return restore(self._pool(x, tokens, segments), order)
 
+    def _encode_layer(self, layer: int, prompt: Tensor) -> Tensor:
+        """Keys and values of one block's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
+        return self.dense[layer].keys_values(self.blocks[layer].norm1(prompt)).permute(1, 2, 0, 3)
+
     def _merge(self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor | None]]:
         """Halve the grid in front of a stage's first block; a prompt is merged with three copies of itself."""
         merging = self.mergings[layer]
@@ -100,18 +109,18 @@ class SwinTransformerFamily:
         self, layer: int, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
     ) -> tuple[Tensor, list[Tensor | None]]:
         """One block on image tokens x (rows, height, width, dim) and, per segment, prompts (rows, tokens, dim)."""
-        block, attn = self.blocks[layer], self.blocks[layer].attn
+        block, dense = self.blocks[layer], self.dense[layer]
         shifted = _shift(block, block.norm1(x))
         windows = window_partition(shifted, block.window_size).flatten(1, 2)
         per_image = len(windows) // len(x)
         image_parts, after = [], []
-        parts = _heads(attn.qkv(windows), attn.num_heads).split([s.rows * per_image for s in segments], dim=1)
-        for segment, part, own in zip(segments, parts, tokens, strict=True):
-            asking = None if own is None else _heads(attn.qkv(block.norm1(own)), attn.num_heads)
-            image_part, prompt_part = _attend(block, shifted, segment, layer, part, asking)
+        cut = [part.split([segment.rows * per_image for segment in segments]) for part in dense.qkv(windows)]
+        for segment, own, *part in zip(segments, tokens, *cut, strict=True):
+            asking = None if own is None else _per_head(dense.qkv(block.norm1(own)))
+            image_part, prompt_part = _attend(block, shifted, segment, layer, _per_head(part), asking)
             image_parts.append(image_part)
-            after.append(None if own is None else _finish(block, own, prompt_part))
-        return _finish(block, x, _unshift(block, torch.cat(image_parts), shifted, x)), after
+            after.append(None if own is None else _finish(block, dense, own, prompt_part))
+        return _finish(block, dense, x, _unshift(block, torch.cat(image_parts), shifted, x)), after
 
     def _pool(self, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]) -> Tensor:
         """Mean over all tokens behind the final norm: the image's and, where there are any, the prompts'."""
@@ -122,28 +131,28 @@ class SwinTransformerFamily:
 
 
 def _attend(
-    block: SwinTransformerBlock, shifted: Tensor, segment: Segment, layer: int, image: Tensor, prompts: Tensor | None
+    block: SwinTransformerBlock, shifted: Tensor, segment: Segment, layer: int, image: Heads, prompts: Heads | None
 ) -> tuple[Tensor, Tensor]:
     """Window attention of one segment.
 
     Args:
         shifted: the block's shifted and padded tokens, for the shape of its shift mask.
-        image: queries, keys and values (3, rows x windows, heads, area, head dim).
-        prompts: those of prompts that go through as tokens, (3, rows, heads, tokens, head dim); None where only
+        image: queries, keys and values, each (rows x windows, heads, area, head dim).
+        prompts: those of prompts that go through as tokens, each (rows, heads, tokens, head dim); None where only
             keys and values are read, which the segment then holds.
 
     Returns:
         What image tokens (rows x windows, area, dim) and prompts (rows, tokens, dim; averaged over windows) attend to.
     """
     q, k, v = image
-    windows = len(q) // segment.rows
-    asking = 0 if prompts is None else prompts.shape[3]
+    windows, area = len(q) // segment.rows, q.shape[2]
+    asking = 0 if prompts is None else prompts[0].shape[2]
     if prompts is None:
         k, v = segment.prepend(k, layer, 0), segment.prepend(v, layer, 1)
     else:
-        copies = prompts.repeat_interleave(windows, dim=1)
+        copies = [part.repeat_interleave(windows, dim=0) for part in prompts]
         q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, (q, k, v), strict=True))
-    mask = F.pad(_bias(block, shifted), (k.shape[2] - image.shape[3], 0, asking, 0))
+    mask = F.pad(_bias(block, shifted), (k.shape[2] - area, 0, asking, 0))
     scores = (q * block.attn.scale) @ k.transpose(-2, -1)
     scores = scores.unflatten(0, (segment.rows, windows)) + mask
     mixed = (scores.softmax(dim=-1).flatten(0, 1) @ v).transpose(1, 2).flatten(2)
@@ -172,20 +181,16 @@ def _unshift(block: SwinTransformerBlock, windows: Tensor, shifted: Tensor, x: T
     return y.roll(block.shift_size, dims=(1, 2)) if any(block.shift_size) else y
 
 
-def _finish(block: SwinTransformerBlock, x: Tensor, mixed: Tensor) -> Tensor:
+def _finish(block: SwinTransformerBlock, dense: Dense, x: Tensor, mixed: Tensor) -> Tensor:
     """What follows attention in a block, for tokens of any layout: projection, residual and MLP."""
-    x = x + block.attn.proj(mixed)
-    return x + block.mlp(block.norm2(x))
+    x = x + dense.proj(mixed)
+    return x + dense.mlp(block.norm2(x))
 
 
-def _heads(qkv: Tensor, heads: int) -> Tensor:
-    """(rows, tokens, 3 x dim) to (3, rows, heads, tokens, head dim)."""
-    return qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-
-
-def _encode_layer(block: SwinTransformerBlock, prompt: Tensor) -> Tensor:
-    """Keys and values of one block's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
-    return keys_values(block.attn.qkv, block.attn.num_heads, block.norm1(prompt)).permute(1, 2, 0, 3)
+def _per_head(qkv: Sequence[Tensor]) -> Heads:
+    """Queries, keys and values (rows, tokens, heads, head dim) to (rows, heads, tokens, head dim)."""
+    q, k, v = (part.transpose(1, 2) for part in qkv)
+    return q, k, v
 
 
 def _check(model: Any) -> None:

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.layers import Attention
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor
 
+from .attend import attend
+from .dense import Dense, PackedDense
 from .errors import UnsupportedBackbone
 from .prefix import Prefix
-from .projection import keys_values, queries
 from .segments import Group, Segment, arrange, restore
 
 POOLINGS = ("token", "avg", "map")
@@ -36,6 +36,7 @@ class VisionTransformerFamily:
         _check(model)
         self.model = model
         self.blocks: list[Block] = list(model.blocks)
+        self.dense = [Dense(block) for block in self.blocks]
         self.layer_dims = (model.embed_dim,) * len(self.blocks)
         self.feature_dim: int = model.embed_dim
         self.pooling: str = model.global_pool
@@ -63,8 +64,11 @@ class VisionTransformerFamily:
             return Prefix()
         if len(prompts) < len(self.blocks):
             return Prefix(tokens=prompts[0])
-        pairs = zip(self.blocks, prompts, strict=True)
-        return Prefix(keys_values=tuple(_encode_layer(block, prompt) for block, prompt in pairs))
+        return Prefix(keys_values=tuple(self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts)))
+
+    def pack(self) -> None:
+        """Pack the blocks' linear layers; see `Backbone.pack`."""
+        self.dense = [PackedDense(block) for block in self.blocks]
 
     def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
         """Pooled features of a mixed batch: the first `rows` images use the first prefix, and so on.
@@ -80,6 +84,12 @@ class VisionTransformerFamily:
             x = self._block(x, layer, segments, image_tokens)
         x = self._last_block(x, segments, image_tokens)
         return restore(self._pool(x), order)
+
+    def _encode_layer(self, layer: int, prompt: Tensor) -> Tensor:
+        """Keys and values of one layer's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
+        block = self.blocks[layer]
+        k, v = self.dense[layer].keys_values(block.norm1(prompt)).permute(1, 2, 0, 3)
+        return torch.stack((block.attn.k_norm(k), v))
 
     def _embed(self, images: Tensor) -> Tensor:
         model = self.model
@@ -102,33 +112,33 @@ class VisionTransformerFamily:
         return torch.cat([part.flatten(0, 1) for part in parts])
 
     def _block(self, x: Tensor, layer: int, segments: Sequence[Segment], image_tokens: int) -> Tensor:
-        block = self.blocks[layer]
-        q, k, v = block.attn.qkv(block.norm1(x)).unflatten(-1, (3, block.attn.num_heads, -1)).unbind(1)
+        block, dense = self.blocks[layer], self.dense[layer]
+        q, k, v = dense.qkv(block.norm1(x))
         mixed = [
             _attend(block.attn, segment, layer, *qkv).flatten(0, 1)
             for segment, *qkv in _per_segment(segments, image_tokens, q, k, v)
         ]
-        x = x + block.ls1(block.attn.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed)))
-        return x + block.ls2(block.mlp(block.norm2(x)))
+        x = x + block.ls1(dense.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed)))
+        return x + block.ls2(dense.mlp(block.norm2(x)))
 
     def _last_block(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
         """Run the last layer; returns (rows, tokens, dim) with the tokens that pooling reads.
 
         For class-token pooling all tokens give keys and values, but only the pooled ones ask, project and go on.
         """
-        layer, block = len(self.blocks) - 1, self.blocks[-1]
+        layer, block, dense = len(self.blocks) - 1, self.blocks[-1], self.dense[-1]
         if self.pooled_tokens is None:
             return self._unpack(self._block(x, layer, segments, image_tokens), segments, image_tokens)
         attn, h = block.attn, block.norm1(x)
-        k, v = keys_values(attn.qkv, attn.num_heads, h).unbind(1)
+        k, v = dense.keys_values(h).unbind(1)
         x, asking = self._unpack(x, segments, image_tokens), self._unpack(h, segments, image_tokens)
-        q = queries(attn.qkv, attn.num_heads, asking).transpose(1, 2).split([segment.rows for segment in segments])
+        q = dense.queries(asking).transpose(1, 2).split([segment.rows for segment in segments])
         mixed = [
             _attend(attn, segment, layer, q_rows, k_rows, v_rows)
             for q_rows, (segment, k_rows, v_rows) in zip(q, _per_segment(segments, image_tokens, k, v), strict=True)
         ]
-        x = x + block.ls1(attn.proj(torch.cat(mixed)))
-        return x + block.ls2(block.mlp(block.norm2(x)))
+        x = x + block.ls1(dense.proj(torch.cat(mixed)))
+        return x + block.ls2(dense.mlp(block.norm2(x)))
 
     def _unpack(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
         """Take (rows, tokens, dim) out of the packed matrix: the pooled tokens, else all but the prompts."""
@@ -160,18 +170,7 @@ def _per_segment(segments: Sequence[Segment], image_tokens: int, *packed: Tensor
 
 def _attend(attn: Attention, segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention of one segment over its prefix and its own tokens; returns (rows, asking tokens, heads x head dim)."""
-    q, k = attn.q_norm(q), segment.prepend(attn.k_norm(k), layer, 0)
-    v = segment.prepend(v, layer, 1)
-    if q.requires_grad and segment.is_deep:
-        q = q.contiguous()  # as a view it would keep the image's own keys and values, which are copied, until backward
-    out = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
-    return attn.norm(out.transpose(1, 2).flatten(2))
-
-
-def _encode_layer(block: Block, prompt: Tensor) -> Tensor:
-    """Keys and values of one layer's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
-    k, v = keys_values(block.attn.qkv, block.attn.num_heads, block.norm1(prompt)).permute(1, 2, 0, 3)
-    return torch.stack((block.attn.k_norm(k), v))
+    return attn.norm(attend(segment, layer, attn.q_norm(q), attn.k_norm(k), v, attn.scale))
 
 
 def _check(model: Any) -> None:

@@ -56,7 +56,13 @@ def load_backbone(settings: Settings) -> Backbone:
     Raises:
         BackboneError: it cannot be had.
     """
-    return load(settings.backbone, checkpoint=settings.checkpoint, device=settings.device, dtype=settings.dtype)
+    return load(
+        settings.backbone,
+        checkpoint=settings.checkpoint,
+        device=settings.device,
+        dtype=settings.dtype,
+        execution=settings.execution,
+    )
 
 
 @asynccontextmanager

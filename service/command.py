@@ -15,7 +15,12 @@ def serve(
     backbone: Annotated[str | None, typer.Option(help="facet-tiny, or a supported timm model by name.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Local weight file for the backbone.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, or a torch device such as cuda:0.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="auto (bfloat16 where the device has it), float32, bfloat16 or float16.")
+    ] = None,
+    execution: Annotated[
+        str | None, typer.Option(help="auto (by measurement), plain, or packed weights on a CPU.")
+    ] = None,
     builtin: Annotated[bool | None, typer.Option(help="Seed the store with the demo tasks that fit.")] = None,
     max_batch: Annotated[int | None, typer.Option(help="Most images in a forward; 32 by default.")] = None,
     latency_target_seconds: Annotated[

@@ -37,7 +37,12 @@ class Settings(BaseSettings):
     backbone: str = Field("facet-tiny", description="The embedded backbone, or a supported timm model by name.")
     checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
     device: str = Field("auto", description="auto, cpu, or a torch device such as cuda:0.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the forward.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Precision of the forward; auto is bfloat16 where the device multiplies in it."
+    )
+    execution: Literal["auto", "plain", "packed"] = Field(
+        "auto", description="How weights lie in a CPU's memory; auto is packed where a measurement finds it faster."
+    )
     store: str = Field("./facet-store", description="Folder, or s3://, gs://, az:// or memory: URL of the tasks.")
     store_poll_seconds: float = Field(
         0.0, ge=0, description="How often to look for changes that other servers made in the store; 0 is never."

@@ -54,6 +54,40 @@ def test_exif_orientation_is_applied() -> None:
     assert backbone.decode_image(encoded(noise(), "JPEG", exif=exif)).size == (12, 20)
 
 
+def turned(size: tuple[int, int]) -> bytes:
+    """A JPEG that is to be shown turned by a quarter."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(noise(size=size), "JPEG", exif=exif)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_reduced_jpeg_becomes_rgb(mode: str) -> None:
+    image = backbone.decode_image(encoded(noise(size=(80, 40)).convert(mode), "JPEG"), enough=10)
+    assert (image.mode, image.size) == ("RGB", (20, 10))
+
+
+def test_what_is_reduced_is_turned_limited_and_checked_as_ever() -> None:
+    assert backbone.decode_image(turned((80, 40)), enough=10).size == (10, 20)
+    with pytest.raises(backbone.ImageError, match="expected at most 3199 pixels, found 80 x 40"):
+        backbone.decode_image(turned((80, 40)), enough=10, max_pixels=3199)
+    with pytest.raises(backbone.ImageError, match="found damaged data"):
+        backbone.decode_image(turned((800, 400))[:-100], enough=10)
+
+
+def test_other_formats_are_not_reduced() -> None:
+    assert backbone.decode_image(encoded(noise(size=(80, 40))), enough=10).size == (80, 40)
+
+
+def test_preprocessing_asks_for_three_times_the_side_that_it_resizes_to() -> None:
+    cropping = backbone.Preprocess((3, 16, 24), (0.5,) * 3, (0.5,) * 3, crop_pct=0.5)
+    assert cropping.enough == 3 * 48
+    data = encoded(noise(size=(600, 576)), "JPEG")
+    reduced = cropping(backbone.decode_image(data, enough=144))
+    torch.testing.assert_close(cropping.decode(data), reduced, rtol=0, atol=0)
+    assert not torch.equal(reduced, cropping(backbone.decode_image(data)))
+
+
 def bomb(side: int) -> bytes:
     """A PNG of a few bytes that claims side x side pixels."""
 

@@ -1,12 +1,11 @@
 """What precision "auto" stands for."""
 
-import pytest
 import torch
 
-from backbone import Backbone
+from backbone import Backbone, has_bfloat16
 from training.datasets import TaskData
 from training.methods import find
-from training.native_precision import has_bfloat16, settled
+from training.native_precision import settled
 from training.recipe import Recipe, make_recipe
 from training.train import train_task
 
@@ -16,20 +15,6 @@ CPU = torch.device("cpu")
 def _recipe(precision: str) -> Recipe:
     given = {"data": "x", "task": "x", "lr": 0.4, "tokens": 2, "epochs": 2, "precision": precision}
     return make_recipe(given, {})
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "found"),
-    [
-        ({"avx512_f": True, "avx512_bf16": False}, False),
-        ({"avx512_f": True, "avx512_bf16": True}, True),
-        ({"amx_bf16": True}, True),
-        ({"neon": True, "bf16": True}, True),
-        ({}, False),
-    ],
-)
-def test_instructions_of_the_processor_decide(capabilities: dict, found: bool) -> None:
-    assert has_bfloat16(CPU, capabilities) is found
 
 
 def test_what_is_named_is_taken(tiny: Backbone) -> None:
@@ -48,9 +33,3 @@ def test_auto_is_trained_and_stated_as_what_it_stands_for(tiny: Backbone, shades
     assert torch.equal(auto.prompts[0], named.prompts[0])
     assert not torch.equal(auto.prompts[0], other.prompts[0])
     assert find("vpt-deep")(tiny, 3, _recipe("auto"), torch.Generator()).recipe.precision == expected
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_generation_of_the_gpu_decides() -> None:
-    assert has_bfloat16(torch.device("cuda")) is (torch.cuda.get_device_capability() >= (8, 0))
