@@ -8,7 +8,7 @@ from time import perf_counter
 
 from torch import Tensor
 
-from backbone import ImageError, Preprocess, decode_image
+from backbone import ImageError, Preprocess
 
 from .bodies import ImageBytes
 
@@ -58,7 +58,7 @@ class Decoder:
     def _decode(self, image: ImageBytes) -> DecodedImage | ImageError:
         begun = perf_counter()
         try:
-            tensor = self._preprocess(decode_image(image.data, max_pixels=self._max_pixels))
+            tensor = self._preprocess.decode(image.data, max_pixels=self._max_pixels)
         except ImageError as error:
             return error
         return DecodedImage(tensor, image.name, perf_counter() - begun)

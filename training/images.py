@@ -71,7 +71,7 @@ class Streamed:
         return self
 
     def _row(self, index: int) -> Tensor:
-        return self.preprocess(self.examples.image(index))
+        return self.preprocess(self.examples.image(index, self.preprocess.enough))
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,11 @@ def test_other_formats_are_not_reduced() -> None:
     assert backbone.decode_image(encoded(noise(size=(80, 40))), enough=10).size == (80, 40)
 
 
-def test_preprocessing_asks_for_three_times_the_side_that_it_resizes_to() -> None:
+def test_preprocessing_asks_for_more_than_the_side_that_it_resizes_to() -> None:
     cropping = backbone.Preprocess((3, 16, 24), (0.5,) * 3, (0.5,) * 3, crop_pct=0.5)
-    assert cropping.enough == 3 * 48
+    assert cropping.enough == 3.75 * 48
     data = encoded(noise(size=(600, 576)), "JPEG")
-    reduced = cropping(backbone.decode_image(data, enough=144))
+    reduced = cropping(backbone.decode_image(data, enough=180))
     torch.testing.assert_close(cropping.decode(data), reduced, rtol=0, atol=0)
     assert not torch.equal(reduced, cropping(backbone.decode_image(data)))
 

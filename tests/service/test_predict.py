@@ -270,12 +270,12 @@ class HeldPreprocess:
         self.entered, self.gate = threading.Event(), threading.Event()
         self.fault: Exception | None = None
 
-    def __call__(self, image: Image.Image) -> torch.Tensor:
+    def decode(self, data: bytes, **options: Any) -> torch.Tensor:
         if self.fault:
             raise self.fault
         self.entered.set()
         self.gate.wait(10)
-        return self._preprocess(image)
+        return self._preprocess.decode(data, **options)
 
 
 def test_the_version_is_the_one_at_admission(serve: Serve, small: Backbone) -> None:

@@ -1,8 +1,12 @@
+import io
+from pathlib import Path
+
 import torch
+from PIL import Image
 
 from backbone import Backbone
 from training.augment import Augmented
-from training.datasets import TaskData
+from training.datasets import Encoded, Examples, TaskData
 from training.images import InMemory, Streamed, Through, in_order, prepare, through
 
 
@@ -18,6 +22,16 @@ def test_streamed_rows_are_those_in_memory(tiny: Backbone, shades: TaskData) -> 
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0)).split(7)
     for kept, decoded in zip(memory.batches(order), streamed.batches(order), strict=True):
         torch.testing.assert_close(kept, decoded, rtol=0, atol=0)
+
+
+def test_a_large_jpeg_is_decoded_as_the_server_does_it_wherever_it_lies(tiny: Backbone, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    noise = torch.randint(0, 256, (200, 200, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    Image.fromarray(noise.numpy()).save(buffer, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
+    inputs = prepare(Examples([tmp_path / "a.jpg", Encoded(buffer.getvalue())], [0, 0]), tiny.preprocess)
+    for row in next(inputs.batches(in_order(2, 2))):
+        torch.testing.assert_close(row, tiny.preprocess.decode(buffer.getvalue()), rtol=0, atol=0)
 
 
 def test_in_order_covers_every_row_once() -> None:

@@ -20,8 +20,12 @@ Target = int | tuple[int, ...]
 class Stored(Protocol):
     """An image that lies somewhere and is decoded when asked for; a path is the simplest."""
 
-    def decode(self) -> Image.Image:
-        """The RGB image; raises backbone.ImageError or OSError."""
+    def decode(self, enough: int | None = None) -> Image.Image:
+        """The RGB image; raises backbone.ImageError or OSError.
+
+        Args:
+            enough: as for backbone.decode_image.
+        """
         ...
 
 
@@ -31,8 +35,8 @@ class Encoded:
 
     data: bytes
 
-    def decode(self) -> Image.Image:
-        return backbone.decode_image(self.data)
+    def decode(self, enough: int | None = None) -> Image.Image:
+        return backbone.decode_image(self.data, enough=enough)
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self.images)
 
-    def image(self, index: int) -> Image.Image:
-        """The RGB image, decoded exactly as the server decodes an upload."""
+    def image(self, index: int, enough: int | None = None) -> Image.Image:
+        """The RGB image, decoded exactly as the server decodes an upload if `enough` is what its preprocessing says."""
         match self.images[index]:
             case Image.Image() as image:
                 return image
             case Path() as path:
-                return backbone.decode_image(path.read_bytes())
+                return backbone.decode_image(path.read_bytes(), enough=enough)
             case stored:
-                return stored.decode()
+                return stored.decode(enough)
 
     def take(self, indices: Sequence[int]) -> Examples:
         return Examples([self.images[i] for i in indices], [self.targets[i] for i in indices])

@@ -34,12 +34,13 @@ class Cell:
     dataset: Any
     row: int
 
-    def decode(self) -> Image.Image:
+    def decode(self, enough: int | None = None) -> Image.Image:
         (stored,) = self.dataset[self.row].values()
         if stored is None:
             raise backbone.ImageError("image: expected one, found none")
         data = stored["bytes"]
-        return backbone.decode_image(Path(stored["path"]).read_bytes() if data is None else data)
+        data = Path(stored["path"]).read_bytes() if data is None else data
+        return backbone.decode_image(data, enough=enough)
 
 
 def load_huggingface(source: str, columns: Columns, *, seed: int, holdout: float) -> TaskData:

@@ -25,7 +25,7 @@ class Item:
     dataset: Any
     index: int
 
-    def decode(self) -> Image.Image:
+    def decode(self, enough: int | None = None) -> Image.Image:  # noqa: ARG002  (the set itself decodes)
         try:
             image: Image.Image = self.dataset[self.index][0].convert("RGB")
         except Exception as error:  # every set reads its files in its own way
