@@ -1,5 +1,6 @@
 """What deep prompts and mixed tasks cost on top of the bare backbone, and how near that is to the machine's limit."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -19,6 +20,7 @@ from .spread import Spread
 from .timing import side_by_side
 
 BARE, TOKENS, PREFIX, MIXED = "bare timm forward", "prompts as tokens", "prefix, one task", "prefix, a task per row"
+PACKED = "prefix, a task per row, packed"
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,14 @@ def measure(sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lamb
     where = environment()  # first of all: the load that others make is read here
     records: list[Record] = []
     net: Backbone | None = None
+    packed: Backbone | None = None
     for cell in sweep.cells():
         progress(f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, batch {cell.batch}")
         if net is None or (net.name, str(net.dtype)) != (cell.backbone, f"torch.{cell.dtype}"):
-            net = None  # the old one must go before the new one comes
+            net = packed = None  # the old ones must go before the new ones come
             net = backbone.load(cell.backbone, pretrained=False, dtype=cell.dtype)
-        records += measure_cell(net, cell, rounds=rounds)
+            packed = _packed(net)
+        records += measure_cell(net, packed, cell, rounds=rounds)
     return Report(
         "forward",
         asdict(sweep) | {"rounds": rounds},
@@ -79,14 +83,16 @@ NOTE = (
 
 
 @torch.inference_mode()
-def measure_cell(net: Backbone, cell: Cell, *, rounds: int) -> list[Record]:
+def measure_cell(net: Backbone, packed: Backbone | None, cell: Cell, *, rounds: int) -> list[Record]:
     """The forwards of one cell, side by side with the matrix products that they are held against."""
     torch.manual_seed(0)
-    forwards = contenders(net, cell)
+    forwards = contenders(net, packed, cell)
     patches: Any = net.model.patch_embed
     rows = cell.batch * patches.num_patches
     peaks = products(rows, net.layer_dims[0], net.device, net.dtype)
-    operations = {name: flops(call) for name, call in forwards.items()}
+    operations = {name: flops(call) for name, call in forwards.items() if name != PACKED}
+    if PACKED in forwards:  # the counter does not know oneDNN's linear layer; it is the same function
+        operations[PACKED] = operations.get(MIXED, operations[PREFIX])
     timings = side_by_side(forwards | {peak.name: peak for peak in peaks}, rounds=rounds)
     rates = [[peak.flops / seconds for seconds in timings[peak.name].rounds] for peak in peaks]
     peak = Spread(tuple(map(max, *rates)))
@@ -104,8 +110,8 @@ def measure_cell(net: Backbone, cell: Cell, *, rounds: int) -> list[Record]:
     ]
 
 
-def contenders(net: Backbone, cell: Cell) -> dict[str, Callable[[], Tensor]]:
-    """The forwards that answer the same batch; the bare one comes first."""
+def contenders(net: Backbone, packed: Backbone | None, cell: Cell) -> dict[str, Callable[[], Tensor]]:
+    """The forwards that answer the same batch; the bare one comes first, the server's own last."""
     layers = {"deep": len(net.layer_dims), "shallow": 1, "none": 0}[cell.kind]
     images = torch.randn(cell.batch, *net.input_size, device=net.device, dtype=net.dtype)
     tasks = [[torch.randn(cell.prompts, dim) * 0.1 for dim in net.layer_dims[:layers]] for _ in range(cell.batch)]
@@ -116,7 +122,18 @@ def contenders(net: Backbone, cell: Cell) -> dict[str, Callable[[], Tensor]]:
         PREFIX: lambda: net.features_mixed(images, [(encoded[0], cell.batch)]),
         MIXED: lambda: net.features_mixed(images, [(prefix, 1) for prefix in encoded]),
     }
-    return found if cell.prompts else {name: found[name] for name in (BARE, PREFIX)}
+    if packed is not None:
+        found[PACKED] = lambda: packed.features_mixed(images, [(prefix, 1) for prefix in encoded])
+    return found if cell.prompts else {name: found[name] for name in (BARE, PREFIX, PACKED) if name in found}
+
+
+def _packed(net: Backbone) -> Backbone | None:
+    """The same weights as a server on this device holds them; None where it has no other form."""
+    if not net.can_pack:
+        return None
+    twin = copy.deepcopy(net)
+    twin.pack()
+    return twin
 
 
 def _columns(records: Sequence[Record]) -> list[Column]:

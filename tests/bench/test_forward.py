@@ -1,5 +1,6 @@
 """The forward benchmark measures what it says, on a backbone small enough for a test."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 import backbone
-from bench.forward import BARE, MIXED, PREFIX, TOKENS, Cell, Sweep, contenders, measure_cell
+from bench.forward import BARE, MIXED, PACKED, PREFIX, TOKENS, Cell, Sweep, contenders, measure_cell
 from bench.roofline import MatrixProduct, flops, products
 from cli import app
 
@@ -23,7 +24,7 @@ def test_every_combination_is_a_cell_once() -> None:
 
 def test_all_forwards_of_a_cell_are_timed_in_every_round() -> None:
     net = backbone.load("facet-tiny", pretrained=False)
-    records = measure_cell(net, Cell("facet-tiny", "float32", "deep", 3, 2), rounds=2)
+    records = measure_cell(net, None, Cell("facet-tiny", "float32", "deep", 3, 2), rounds=2)
     assert [record["forward"] for record in records] == [BARE, TOKENS, PREFIX, MIXED]
     assert all(len(record["seconds"].rounds) == 2 and min(record["seconds"].rounds) > 0 for record in records)
     assert records[0]["ratio"].rounds == (1.0, 1.0)
@@ -32,11 +33,14 @@ def test_all_forwards_of_a_cell_are_timed_in_every_round() -> None:
 
 def test_contenders_are_forms_of_the_same_function() -> None:
     net = backbone.load("facet-tiny", pretrained=False)
+    packed = copy.deepcopy(net)
+    packed.pack()
     for kind in ("deep", "shallow"):
-        forms = contenders(net, Cell("facet-tiny", "float32", kind, 3, 2))
+        forms = contenders(net, packed, Cell("facet-tiny", "float32", kind, 3, 2))
         features = {name: forms[name]() for name in forms}
         torch.testing.assert_close(features[PREFIX], features[TOKENS], rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(features[MIXED][:1], features[PREFIX][:1], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(features[PACKED], features[MIXED], rtol=1e-4, atol=1e-4)
         assert not torch.allclose(features[PREFIX], features[BARE])
 
 
@@ -56,7 +60,8 @@ def test_the_command_prints_a_table_and_writes_the_report(tmp_path: Path) -> Non
     assert "backbones facet-tiny, dtypes bfloat16, kinds shallow, prompts 0, 3, batches 2, rounds 1." in done.output
     document = json.loads((out / "forward.json").read_text())
     found = [(record["prompts"], record["forward"]) for record in document["sections"]["Forward"]]
-    assert found == [(0, BARE), (0, PREFIX), *((3, name) for name in (BARE, TOKENS, PREFIX, MIXED))]
+    bare, prompted = (BARE, PREFIX, PACKED), (BARE, TOKENS, PREFIX, MIXED, PACKED)
+    assert found == [*((0, name) for name in bare), *((3, name) for name in prompted)]
     assert (out / "forward.md").read_text().startswith("# facet bench forward")
     assert (out / "forward-ratio.png").stat().st_size > 1000
 
