@@ -23,6 +23,7 @@ from timm.models.swin_transformer import (
 )
 from torch import Tensor
 
+from .attend import SCORE_BYTES
 from .dense import Dense, Heads, PackedDense
 from .errors import UnsupportedBackbone
 from .prefix import Prefix
@@ -144,19 +145,39 @@ def _attend(
     Returns:
         What image tokens (rows x windows, area, dim) and prompts (rows, tokens, dim; averaged over windows) attend to.
     """
-    q, k, v = image
-    windows, area = len(q) // segment.rows, q.shape[2]
+    windows = len(image[0]) // segment.rows
     asking = 0 if prompts is None else prompts[0].shape[2]
+    before = asking or segment.prefix_tokens(layer)
+    mask = F.pad(_bias(block, shifted), (before, 0, asking, 0))
+    scores = windows * mask[0].numel() * image[0].element_size()  # of one image, in bytes
+    mixed = [
+        _mix(block, part, layer, _rows(image, cut, windows), prompts and _rows(prompts, cut, 1), mask)
+        for part, cut in segment.cut(max(1, SCORE_BYTES // scores))
+    ]
+    both = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+    return both[:, asking:], both[:, :asking].unflatten(0, (segment.rows, windows)).mean(dim=1)
+
+
+def _mix(
+    block: SwinTransformerBlock, segment: Segment, layer: int, image: Heads, prompts: Heads | None, mask: Tensor
+) -> Tensor:
+    """What the prompts and the image tokens of every window attend to, (rows x windows, tokens + area, dim)."""
+    q, k, v = image
+    windows = len(q) // segment.rows
     if prompts is None:
         k, v = segment.prepend(k, layer, 0), segment.prepend(v, layer, 1)
     else:
         copies = [part.repeat_interleave(windows, dim=0) for part in prompts]
-        q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, (q, k, v), strict=True))
-    mask = F.pad(_bias(block, shifted), (k.shape[2] - area, 0, asking, 0))
-    scores = (q * block.attn.scale) @ k.transpose(-2, -1)
-    scores = scores.unflatten(0, (segment.rows, windows)) + mask
-    mixed = (scores.softmax(dim=-1).flatten(0, 1) @ v).transpose(1, 2).flatten(2)
-    return mixed[:, asking:], mixed[:, :asking].unflatten(0, (segment.rows, windows)).mean(dim=1)
+        q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, image, strict=True))
+    scores = ((q * block.attn.scale) @ k.mT).unflatten(0, (segment.rows, windows))
+    scores += mask
+    return (scores.softmax(dim=-1).flatten(0, 1) @ v).transpose(1, 2).flatten(2)
+
+
+def _rows(qkv: Heads, cut: slice, copies: int) -> Heads:
+    """Those of some of the images, each of which has so many rows."""
+    q, k, v = (part[cut.start * copies : cut.stop * copies] for part in qkv)
+    return q, k, v
 
 
 def _bias(block: SwinTransformerBlock, shifted: Tensor) -> Tensor:
