@@ -22,7 +22,7 @@ def attend(segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor, scale:
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and not (q.requires_grad or segment.requires_grad):
         return _in_parts(segment, layer, q, k, v, scale)
-    k, v = segment.prepend(k, layer, 0), segment.prepend(v, layer, 1)
+    k, v = segment.extend(k, v, layer)
     if q.requires_grad and segment.is_deep:
         q = q.contiguous()  # as a view it would keep the image's own keys and values, which are copied, until backward
     return F.scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2).flatten(2)
@@ -37,6 +37,6 @@ def _in_parts(segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor, sca
     mixed = q.new_empty(rows, asking, heads, width)
     scores = heads * asking * (k.shape[2] + segment.prefix_tokens(layer)) * q.itemsize  # of one row, in bytes
     for part, cut in segment.cut(max(1, SCORE_BYTES // scores)):
-        keys, values = part.prepend(k[cut], layer, 0), part.prepend(v[cut], layer, 1)
+        keys, values = part.extend(k[cut], v[cut], layer)
         mixed[cut] = (((q[cut] * scale) @ keys.mT).softmax(dim=-1) @ values).transpose(1, 2)
     return mixed.flatten(2)

@@ -57,29 +57,28 @@ class Segment:
             stop = min(start + rows, self.rows)
             yield Segment(tuple(_overlap(self.runs, start, stop)), stop - start), slice(start, stop)
 
-    def prepend(self, x: Tensor, layer: int, which: int) -> Tensor:
-        """Put each row's prefix in front of its own keys (`which` 0) or values (1).
+    def extend(self, k: Tensor, v: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Put each row's prefix in front of its own keys and values.
 
         Args:
-            x: (rows x copies, heads, tokens, head dim); a Swin row has one copy per window.
+            k, v: (rows x copies, heads, tokens, head dim); a Swin row has one copy per window.
 
         Returns:
-            (rows x copies, heads, prefix + tokens, head dim).
+            Keys and values, (rows x copies, heads, prefix + tokens, head dim).
         """
         if not self.prefix_tokens(layer):
-            return x
-        copies = len(x) // self.rows
-        prefixes = [(prefix.keys_values[layer][which], rows * copies) for prefix, rows in self.runs]
-        if len(prefixes) == 1:
-            return torch.cat((prefixes[0][0].expand(len(x), -1, -1, -1), x), dim=2)
-        length = prefixes[0][0].shape[1]
-        joined = x.new_empty(len(x), x.shape[1], length + x.shape[2], x.shape[3])
-        joined[:, :, length:] = x
-        start = 0
-        for prefix, count in prefixes:
-            joined[start : start + count, :, :length] = prefix
-            start += count
-        return joined
+            return k, v
+        keys, values = self._prefixes(layer, len(k))
+        return torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
+
+    def _prefixes(self, layer: int, count: int) -> Tensor:
+        """Of every row, or of `count` of copies of rows: (2, count, heads, prefix tokens, head dim)."""
+        if len(self.runs) == 1:
+            return self.runs[0][0].keys_values[layer].unsqueeze(1).expand(-1, count, -1, -1, -1)
+        # one call however many tasks there are: on a GPU it is launches that count
+        rows = [prefix.keys_values[layer] for prefix, rows in self.runs for _ in range(rows)]
+        stacked = torch.stack(rows, dim=1)
+        return stacked if count == self.rows else stacked.repeat_interleave(count // self.rows, dim=1)
 
 
 def _overlap(runs: Sequence[Group], start: int, stop: int) -> Iterator[Group]:

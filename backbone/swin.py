@@ -165,7 +165,7 @@ def _mix(
     q, k, v = image
     windows = len(q) // segment.rows
     if prompts is None:
-        k, v = segment.prepend(k, layer, 0), segment.prepend(v, layer, 1)
+        k, v = segment.extend(k, v, layer)
     else:
         copies = [part.repeat_interleave(windows, dim=0) for part in prompts]
         q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, image, strict=True))
