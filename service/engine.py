@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from backbone import Backbone, Prefix
-from prompts_store import Manifest, TaskFile
+from prompts_store import TaskFile
 
 from .bank import Resident
 from .errors import ForwardFailed, UnfitTask
+from .heads import scores
 
 Group = tuple[Resident, Sequence[Tensor]]
 """One task's share of a batch: its resident and its images, each (3, height, width) and preprocessed."""
@@ -36,8 +37,7 @@ class Engine:
             ForwardFailed: a score is not finite.
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
-        scores = [_scores(resident, part) for (resident, _), part in zip(groups, rows, strict=True)]
-        return _to_host(scores)
+        return _to_host(scores([(resident, part) for (resident, _), part in zip(groups, rows, strict=True)]))
 
     def _features(self, groups: Sequence[Group]) -> Tensor:
         """The feature of each row, (rows, feature_dim)."""
@@ -113,21 +113,10 @@ def _part(resident: Resident) -> int:
     return 0 if resident.prefix.is_empty else id(resident.prefix)
 
 
-def _scores(resident: Resident, features: Tensor) -> Tensor:
-    return activate(resident.manifest, resident.head(features))
-
-
-def activate(manifest: Manifest, logits: Tensor) -> Tensor:
-    """Turn logits (rows, labels) into what the task promises: probabilities, or the logits themselves."""
-    if manifest.activation == "softmax":
-        return logits.softmax(-1)
-    return logits.sigmoid() if manifest.activation == "sigmoid" else logits
-
-
-def _to_host(scores: Sequence[Tensor]) -> list[Tensor]:
+def _to_host(found: Sequence[Tensor]) -> list[Tensor]:
     # One transfer for the whole batch: a device waits for each.
-    flat = torch.cat([part.flatten() for part in scores]).cpu()
+    flat = torch.cat([part.flatten() for part in found]).cpu()
     if not flat.isfinite().all():
         raise ForwardFailed("scores: expected finite numbers, found others")
-    parts = flat.split([part.numel() for part in scores])
-    return list(starmap(Tensor.view_as, zip(parts, scores, strict=True)))
+    parts = flat.split([part.numel() for part in found])
+    return list(starmap(Tensor.view_as, zip(parts, found, strict=True)))
