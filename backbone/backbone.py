@@ -1,5 +1,6 @@
 """The frozen backbone: one object that every task shares."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
@@ -27,6 +28,8 @@ class Family(Protocol):
     def features_prefix(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor: ...
     def pack(self) -> None: ...
 
+
+logger = logging.getLogger("facet.backbone")
 
 WORTHWHILE = 0.97
 """Below which ratio of times packing is taken to pay: within that, it may be the clock."""
@@ -102,6 +105,11 @@ class Backbone:
             self.is_packed = True
 
     @property
+    def execution(self) -> str:
+        """How the blocks' weights lie in memory: "plain" or "packed"."""
+        return "packed" if self.is_packed else "plain"
+
+    @property
     def can_pack(self) -> bool:
         """Whether `pack` can be called; it stays true afterwards."""
         return self.device.type == "cpu" and self.dtype in (torch.float32, torch.bfloat16) and packed.available()
@@ -118,6 +126,7 @@ class Backbone:
         ratio = packed.gain(self._family.blocks[middle].mlp, self.layer_dims[middle])
         if ratio < WORTHWHILE:
             self.pack()
+        logger.info("%s: a packed MLP takes %.2f of its usual time: %s", self.name, ratio, self.execution)
         return ratio
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Annotated, cast
 
@@ -56,6 +57,7 @@ class Core:
         opener = Opener(store, engine, backbone, clock)
         holdings = Holdings(store, Registry(clock), opener, _bank(settings, backbone, metrics, clock))
         catalog = Catalog(holdings, metrics, limit=settings.queue_limit, clock=clock)
+        metrics.describe(backbone)
         metrics.watch(holdings.bank, holdings.registry, catalog.loads, batcher)
         return cls(
             settings=settings,
@@ -82,7 +84,7 @@ class Core:
         self.batcher.start()
         follower = asyncio.create_task(self._follow_store())
         try:
-            await self.batcher.call(self.engine.warm_up)
+            await self.batcher.call(partial(self.engine.warm_up, self.settings.max_batch))
             await self.changes.refresh()
             yield
         finally:

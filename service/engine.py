@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import starmap
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from .heads import scores
 
 Group = tuple[Resident, Sequence[Tensor]]
 """One task's share of a batch: its resident and its images, each (3, height, width) and preprocessed."""
+
+
+WARM_UP_SECONDS = 1.0
 
 
 class Engine:
@@ -95,9 +99,20 @@ class Engine:
             raise UnfitTask(f"task {resident.task!r}: expected finite scores for a blank image, found others") from None
 
     @torch.inference_mode()
-    def warm_up(self) -> None:
-        """Run the bare backbone once, so that the first request does not pay for it."""
-        self._backbone.features(self._blank()[None])
+    def warm_up(self, most: int, seconds: float = WARM_UP_SECONDS) -> int:
+        """Run the bare backbone on one image, two, and so on up to `most`, so that no request pays for a first time.
+
+        A size's first forward makes the kernels for it, some 20 ms; the smallest batches are the most frequent and
+        those that notice. It ends once it has taken `seconds`.
+
+        Returns:
+            The largest batch that was run.
+        """
+        begun, size = perf_counter(), 0
+        while size == 0 or (size < most and perf_counter() - begun < seconds):
+            size += 1
+            self._backbone.features(self._blank().expand(size, -1, -1, -1))
+        return size
 
     def _blank(self) -> Tensor:
         return torch.zeros(self._backbone.preprocess.input_size)

@@ -3,8 +3,10 @@
 from time import perf_counter
 from typing import Any, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backbone import Backbone
 
 from .bank import Bank, TierName
 from .batcher import Batcher, BatchReport
@@ -45,6 +47,18 @@ class Metrics:
             "task_eviction_age_seconds", "Time since the last use of an evicted task.", AGES, "tier"
         )
         self._registry: Registry | None = None
+
+    def describe(self, backbone: Backbone) -> None:
+        """Report what runs, where and in what form."""
+        Info("facet_backbone", "The backbone, and how it is run.", registry=self.registry).info(
+            {
+                "name": backbone.name,
+                "fingerprint": backbone.fingerprint,
+                "device": str(backbone.device),
+                "dtype": str(backbone.dtype).removeprefix("torch."),
+                "execution": backbone.execution,
+            }
+        )
 
     def watch(self, bank: Bank, registry: Registry, loads: Flights, batcher: Batcher) -> None:
         """Report the size of the tiers and of the queues whenever somebody asks."""

@@ -82,7 +82,7 @@ async def banner(core: Core, address: str) -> str:
     backbone, listed, more = core.backbone, await core.listing.page("", FIRST_TASKS), len(core.listing) - FIRST_TASKS
     live = sum(one.manifest is not None for one in listed)
     what = f"a store of {len(core.listing)} tasks" if more > 0 else f"{live} tasks"
-    how = f"{backbone.device}, {str(backbone.dtype).removeprefix('torch.')}{', packed' if backbone.is_packed else ''}"
+    how = f"{backbone.device}, {str(backbone.dtype).removeprefix('torch.')}, {backbone.execution}"
     lines = [f"Facet serves {what} on {backbone.name} ({how}) at {address}"]
     width = max((len(one.entry.name) for one in listed), default=0)
     lines += [f"  {one.entry.name:<{width}}  {_describe(one)}" for one in listed]

@@ -113,7 +113,7 @@ def test_the_banner_tells_what_is_served(client: TestClient, small: Backbone) ->
 
     assert "facet push TASK.safetensors --to http://x" in text()
     upload(client, task_file(small, "pets"))
-    assert "serves 1 tasks on small (cpu, float32) at http://x" in text()
+    assert "serves 1 tasks on small (cpu, float32, plain) at http://x" in text()
     assert "pets  version 1, linear, 2 labels, accuracy 0.500" in text()
     for number in range(FIRST_TASKS + 1):
         upload(client, task_file(small, f"more-{number:02}"))

@@ -123,3 +123,14 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
     assert computed == [(4, [3, 1])]  # two images and the copy of one, which is another tensor; and the prompted row
     engine.run([(deep[0], [first]), (deep[1], [first])])
     assert computed[-1] == (2, [1, 1])
+
+
+@pytest.mark.parametrize(("most", "seconds", "largest"), [(5, 60.0, 5), (5, 0.0, 1), (1, 60.0, 1)])
+def test_warming_up_goes_on_to_the_largest_batch_or_until_its_time_is_up(
+    most: int, seconds: float, largest: int
+) -> None:
+    sizes: list[int] = []
+    net = small_backbone()
+    net.model.patch_embed.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
+    assert Engine(net).warm_up(most, seconds) == largest
+    assert sizes == list(range(1, largest + 1))

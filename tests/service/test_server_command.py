@@ -54,8 +54,12 @@ def test_the_embedded_backbone_from_first_start_to_ctrl_c(tmp_path: Path) -> Non
     save_file(timm.create_model("facet_tiny").state_dict(), weights)
     on = backbone.load("facet-tiny", checkpoint=weights, device="cpu")
     arguments = ["--port", "0", "--store", str(tmp_path / "store"), "--checkpoint", str(weights)]
+    arguments += ["--dtype", "float32", "--execution", "packed"]
     with command(FACET, "serve", *arguments, device="cpu") as server, server.client() as client:
         assert client.get("/readyz").json() == {"status": "ready"}
+        (told,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith("facet_backbone_info")]
+        assert all(f'{key}="{value}"' in told for key, value in {"dtype": "float32", "execution": "packed"}.items())
+        assert f'fingerprint="{on.fingerprint}"' in told
         file = task_file(on, "pets", layers=8, tokens=4)
         assert upload(client, file).status_code == 201
         assert ask(client, "pets").status_code == 200

@@ -1,7 +1,10 @@
 """Settings: variables, flags, and what is refused."""
 
 import pytest
+import torch
 
+from backbone import has_bfloat16
+from service.app import load_backbone
 from service.settings import Settings, SettingsError, check_exposure, read_settings
 
 
@@ -62,3 +65,15 @@ def test_beyond_loopback_somebody_must_say_so(host: str) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("execution", ["plain", "packed"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_precision_and_execution_are_those_of_the_settings(dtype: str, execution: str) -> None:
+    net = load_backbone(read_settings({"device": "cpu", "dtype": dtype, "execution": execution}))
+    assert (str(net.dtype), net.execution) == (f"torch.{dtype}", execution)
+
+
+def test_precision_is_by_default_what_the_processor_multiplies_in() -> None:
+    net = load_backbone(read_settings({"device": "cpu"}))
+    assert net.dtype == (torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32)
