@@ -7,11 +7,12 @@ from .commands.http import http
 from .commands.memory import memory
 from .commands.mix import mix
 from .commands.peers import peers
+from .commands.precision import precision
 from .commands.swap import swap
 from .commands.training import training
 
 app = typer.Typer(help="Measure, side by side in one run.", no_args_is_help=True)
-for command in (forward, training, mix, http, swap, memory, peers):
+for command in (forward, precision, training, mix, http, swap, memory, peers):
     app.command()(command)
 
 

@@ -1,0 +1,98 @@
+"""What a lower precision costs in accuracy, on the builtin tasks and their held-out images."""
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+import backbone
+from backbone import Backbone
+from prompts_store import TaskFile, builtin
+from training.datasets import Examples, load
+
+from .environment import environment
+from .report import Column, Record, Report, Section
+
+EMBEDDED = "facet-tiny"
+BATCH = 64
+
+NOTE = (
+    "The same images through both. A loss is in percentage points of accuracy, with the standard error of a paired "
+    "difference; a negative one is a gain. The mean weighs every task alike."
+)
+
+
+def measure(
+    dtype: str, *, tasks: Sequence[str], most: int | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Compare `dtype` with float32.
+
+    Args:
+        tasks: names of builtin tasks.
+        most: use so many held-out images of each; all of them if None.
+    """
+    where = environment()
+    exact, lower = (backbone.load(EMBEDDED, dtype=one, execution="auto") for one in ("float32", dtype))
+    records: list[Record] = []
+    for task in tasks:
+        progress(task)
+        records.append(measure_task(exact, lower, task, most))
+    records.append(_mean(records))
+    return Report("precision", {"dtype": dtype, "tasks": tasks}, where, [Section("Accuracy", records, COLUMNS, [NOTE])])
+
+
+COLUMNS = (
+    Column.of("task"),
+    Column.of("images"),
+    Column.of("float32", "float32, %", 2, 100),
+    Column.of("lower", "lower precision, %", 2, 100),
+    Column.of("loss", "loss, points", 2, 100),
+    Column.of("error", "standard error", 2, 100),
+    Column.of("same", "same label, %", 2, 100),
+    Column.of("difference", "largest difference of a probability", 3),
+)
+
+
+def measure_task(exact: Backbone, lower: Backbone, task: str, most: int | None) -> Record:
+    """One builtin task: accuracy by both backbones, and how their answers differ."""
+    file, data = TaskFile.from_bytes(builtin.read(task)), load(task)
+    images = data.test if most is None else data.test.take(range(min(most, len(data.test))))
+    place = {label: index for index, label in enumerate(file.manifest.labels)}
+    truth = torch.tensor([place[data.names(target)] for target in images.targets])
+    first, second = (probabilities(net, file, images) for net in (exact, lower))
+    lost = (first.argmax(1) == truth).double() - (second.argmax(1) == truth).double()
+    return {
+        "task": task,
+        "images": len(truth),
+        "float32": float((first.argmax(1) == truth).double().mean()),
+        "lower": float((second.argmax(1) == truth).double().mean()),
+        "loss": float(lost.mean()),
+        "error": float(lost.std()) / sqrt(len(lost)),
+        "same": float((first.argmax(1) == second.argmax(1)).double().mean()),
+        "difference": float((first - second).abs().max()),
+    }
+
+
+@torch.inference_mode()
+def probabilities(net: Backbone, file: TaskFile, images: Examples) -> Tensor:
+    """What a server answers, (images, labels) float32 on the CPU."""
+    prefix, head = net.encode(file.prompts), file.head.to(net.device, torch.float32)
+    found = []
+    for start in range(0, len(images), BATCH):
+        rows = range(start, min(start + BATCH, len(images)))
+        batch = torch.stack([net.preprocess(images.image(row)) for row in rows])
+        found.append(head(net.features_mixed(batch, [(prefix, len(batch))]).float()).softmax(-1).cpu())
+    return torch.cat(found)
+
+
+def _mean(records: Sequence[Record]) -> Record:
+    """Of all tasks; images are added up, of differences the largest counts."""
+    count = len(records)
+    return {
+        "task": "mean",
+        "images": sum(record["images"] for record in records),
+        **{key: sum(record[key] for record in records) / count for key in ("float32", "lower", "loss", "same")},
+        "error": sqrt(sum(record["error"] ** 2 for record in records)) / count,
+        "difference": max(record["difference"] for record in records),
+    }

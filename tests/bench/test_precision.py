@@ -1,0 +1,42 @@
+"""The precision benchmark compares answers to the same images."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import backbone
+from bench.precision import measure_task
+from cli import app
+from prompts_store import builtin
+
+
+def test_a_precision_loses_nothing_to_itself() -> None:
+    net = backbone.load("facet-tiny", device="cpu")
+    found = measure_task(net, net, "digits", 40)
+    assert (found["images"], found["loss"], found["same"], found["difference"]) == (40, 0, 1, 0)
+    assert found["float32"] == found["lower"] > 0.8
+
+
+def test_the_command_writes_a_row_for_each_task_and_their_mean(tmp_path: Path) -> None:
+    options = ["--dtype", "bfloat16", "--tasks", "textures,count", "--images", "30", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, ["bench", "precision", *options])
+    assert done.exit_code == 0, done.output
+    rows = json.loads((tmp_path / "precision.json").read_text())["sections"]["Accuracy"]
+    assert [(row["task"], row["images"]) for row in rows] == [("textures", 30), ("count", 30), ("mean", 60)]
+    assert 0 < max(row["difference"] for row in rows) < 0.5  # another precision, but the same function
+    assert "float32, %" in done.output
+
+
+def test_unknown_names_are_refused() -> None:
+    for options in (["--dtype", "int8"], ["--tasks", "cats"], ["--images", "1"]):
+        assert CliRunner().invoke(app, ["bench", "precision", *options]).exit_code == 2
+
+
+@pytest.mark.parametrize("task", builtin.names())
+def test_bfloat16_answers_the_builtin_tasks_as_float32_does(task: str) -> None:
+    exact, lower = (backbone.load("facet-tiny", device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16"))
+    found = measure_task(exact, lower, task, 150)
+    assert found["same"] >= 0.97
+    assert abs(found["loss"]) <= 0.02
