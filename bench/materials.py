@@ -63,9 +63,9 @@ class TaskShape:
 
 
 def prepare(folder: Path, name: str, *, dtype: str, tasks: int, shape: TaskShape) -> tuple[Materials, Backbone]:
-    """Make everything; the backbone comes along, since it was loaded to make the tasks."""
+    """Make everything; the backbone comes along, since it was loaded to make the tasks, in the form that servers use."""
     checkpoint = None if name == EMBEDDED else save_weights(name, folder / "backbone.safetensors")
-    net = backbone.load(name, checkpoint=checkpoint, dtype=dtype)
+    net = backbone.load(name, checkpoint=checkpoint, dtype=dtype, execution="auto")
     names = tuple(f"task-{number:05}" for number in range(tasks))
     fill_store(folder / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names)))
     return Materials(folder, name, checkpoint, dtype, names, save_images(folder)), net
