@@ -63,7 +63,7 @@ class TaskShape:
 
 
 def prepare(folder: Path, name: str, *, dtype: str, tasks: int, shape: TaskShape) -> tuple[Materials, Backbone]:
-    """Make everything; the backbone comes along, since it was loaded to make the tasks, in the form that servers use."""
+    """Make everything; the backbone that made the tasks comes along, in the form in which a server runs it."""
     checkpoint = None if name == EMBEDDED else save_weights(name, folder / "backbone.safetensors")
     net = backbone.load(name, checkpoint=checkpoint, dtype=dtype, execution="auto")
     names = tuple(f"task-{number:05}" for number in range(tasks))
