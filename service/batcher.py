@@ -22,7 +22,7 @@ from .bank import Resident
 from .engine import Group
 from .errors import DeadlineUnreachable, Draining, ForwardFailed, Overloaded
 from .fair_queue import FairQueue
-from .pacing import Pace
+from .pacing import Pace, even
 from .rows import Answer, Priority, Row, Ticket
 
 logger = logging.getLogger("facet.service")
@@ -223,12 +223,13 @@ class Batcher:
             # At most one call between two batches, so that a flood of uploads cannot keep requests waiting.
             call = self._calls.popleft() if self._calls else None
             limit = self._pace.next_limit()
-            taken = self._queue.take(limit, self.clock())
+            taken = self._queue.take(even(min(limit, len(self._queue))), self.clock())
+            full = len(taken) == limit or len(self._queue) > 0
             finished = self._stopped and not (call or taken or len(self._queue))
         if call:
             _run_call(*call)
         if taken:
-            self._run_batch(taken, full=len(taken) == limit)
+            self._run_batch(taken, full=full)
         return not finished
 
     def _run_batch(self, taken: Sequence[Sequence[Row]], *, full: bool) -> None:

@@ -25,6 +25,7 @@ from .images import Decoder
 from .listing import Listing
 from .metrics import Metrics
 from .opening import Opener
+from .pacing import sizes
 from .registry import Registry
 from .settings import Settings
 
@@ -84,7 +85,7 @@ class Core:
         self.batcher.start()
         follower = asyncio.create_task(self._follow_store())
         try:
-            await self.batcher.call(partial(self.engine.warm_up, self.settings.max_batch))
+            await self.batcher.call(partial(self.engine.warm_up, sizes(self.settings.max_batch)))
             await self.changes.refresh()
             yield
         finally:

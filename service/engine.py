@@ -99,20 +99,22 @@ class Engine:
             raise UnfitTask(f"task {resident.task!r}: expected finite scores for a blank image, found others") from None
 
     @torch.inference_mode()
-    def warm_up(self, most: int, seconds: float = WARM_UP_SECONDS) -> int:
-        """Run the bare backbone on one image, two, and so on up to `most`, so that no request pays for a first time.
+    def warm_up(self, batches: Sequence[int], seconds: float = WARM_UP_SECONDS) -> int:
+        """Run the bare backbone on batches of these sizes, so that no request pays for a first time.
 
         A size's first forward makes the kernels for it, some 20 ms; the smallest batches are the most frequent and
-        those that notice. It ends once it has taken `seconds`.
+        those that notice, so they should come first. It ends once it has taken `seconds`.
 
         Returns:
-            The largest batch that was run.
+            How many of them were run, at least one.
         """
-        begun, size = perf_counter(), 0
-        while size == 0 or (size < most and perf_counter() - begun < seconds):
-            size += 1
+        begun, ran = perf_counter(), 0
+        for size in batches:
             self._backbone.features(self._blank().expand(size, -1, -1, -1))
-        return size
+            ran += 1
+            if perf_counter() - begun >= seconds:
+                break
+        return ran
 
     def _blank(self) -> Tensor:
         return torch.zeros(self._backbone.preprocess.input_size)

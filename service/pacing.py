@@ -24,6 +24,21 @@ HICCUP = 2.0
 """Times the expected cost as which a forward counts that took even longer: one pause of the machine is no trend."""
 
 
+def even(images: int) -> int:
+    """The largest size up to `images` that forwards should have: 1 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ….
+
+    Every size has kernels of its own, made by its first forward and kept, several MB each. These are few enough to
+    make beforehand, and near enough to each other: at most a fifth of what waits is left for the next forward.
+    """
+    step = 1 << max(0, images.bit_length() - 3)
+    return images - images % step
+
+
+def sizes(most: int) -> list[int]:
+    """All sizes that `even` gives for up to `most` images, ascending."""
+    return sorted({even(images) for images in range(1, most + 1)})
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardCost:
     """Seconds that a forward takes: `fixed` whatever its size, and `each` for every image."""

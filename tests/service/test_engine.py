@@ -125,12 +125,10 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
     assert computed[-1] == (2, [1, 1])
 
 
-@pytest.mark.parametrize(("most", "seconds", "largest"), [(5, 60.0, 5), (5, 0.0, 1), (1, 60.0, 1)])
-def test_warming_up_goes_on_to_the_largest_batch_or_until_its_time_is_up(
-    most: int, seconds: float, largest: int
-) -> None:
-    sizes: list[int] = []
+@pytest.mark.parametrize(("seconds", "expected"), [(60.0, [1, 2, 5]), (0.0, [1])])
+def test_warming_up_runs_every_size_or_until_its_time_is_up(seconds: float, expected: list[int]) -> None:
+    ran: list[int] = []
     net = small_backbone()
-    net.model.patch_embed.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
-    assert Engine(net).warm_up(most, seconds) == largest
-    assert sizes == list(range(1, largest + 1))
+    net.model.patch_embed.register_forward_hook(lambda _, inputs, __: ran.append(len(inputs[0])))
+    assert Engine(net).warm_up([1, 2, 5], seconds) == len(expected)
+    assert ran == expected

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pacing import FLOOR, WORTHWHILE, CostMeter, Pace
+from service.pacing import FLOOR, WORTHWHILE, CostMeter, Pace, even, sizes
 
 Cost = Callable[[int], float]
 
@@ -101,3 +101,14 @@ def test_the_wait_for_a_place_is_told_in_full_batches() -> None:
     assert pace.limit == 4
     assert pace.seconds(9) == pytest.approx(1.5, rel=0.01)
     assert [pace.wait(ahead) for ahead in (0, 3, 4, 9)] == [0, 0, pytest.approx(0.5), pytest.approx(1.0)]
+
+
+def test_sizes_of_forwards() -> None:
+    assert sizes(32) == [*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32]
+    assert [even(images) for images in (0, 1, 7, 9, 11, 31, 33, 100)] == [0, 1, 7, 8, 10, 28, 32, 96]
+
+
+@given(st.integers(1, 10_000))
+def test_a_fifth_is_left_at_most(images: int) -> None:
+    assert 0.8 * images <= even(images) <= images
+    assert even(even(images)) == even(images)
