@@ -139,10 +139,10 @@ def test_early_stop_is_kept_too(tiny: Backbone, shades: TaskData, tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"lr": 0.3}, r"lr 0\.3 in .*, found one with 0\.05;"),
+        ({"lr": 0.3}, r"lr 0\.3 in .*, found one with 0\.2;"),
         ({"augment": "vtab"}, r"augment vtab in .*, found one with none;"),
         ({"method": "linear"}, r"method linear in .*, found one with vpt-deep;"),
-        ({"head_lr": None}, r"head_lr none in .*, found one with 0\.02;"),
+        ({"head_lr": None}, r"head_lr none in .*, found one with 0\.08;"),
     ],
 )
 def test_another_recipe_is_refused(

@@ -18,7 +18,7 @@ from .method import Method, copied
 class VisualPrompts(Method):
     """What both depths share; a subclass says which layers have prompts."""
 
-    defaults: ClassVar = {"optimizer": "adamw", "tokens": 10, "lr": 0.05, "head_lr": 0.02, "weight_decay": 0.01}
+    defaults: ClassVar = {"optimizer": "adamw", "tokens": 10, "lr": 0.2, "head_lr": 0.08, "weight_decay": 0.01}
     uses = frozenset({"tokens"})
 
     def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:

@@ -149,7 +149,7 @@ def test_recipe_of_a_training(file: Path) -> None:
     assert found["data"] == "digits"
     assert found["method"] == "vpt-shallow"
     assert (found["seed"], found["epochs"], found["lr"], found["tokens"]) == (5, 3, 0.5, 4)
-    assert found["head_lr"] == 0.02  # the method's default
+    assert found["head_lr"] == 0.08  # the method's default
 
 
 def test_tables_hold_for_a_method_or_a_value(file: Path) -> None:
