@@ -13,8 +13,9 @@ from pathlib import Path
 from .engine import EngineAlone
 from .environment import environment
 from .http_tables import CALM, HOT, OVERLOAD, PEAK, closed_section, latency_figure, opened_sections
+from .lag import lags, late_at_most
 from .load import Closed, Open, generate
-from .materials import Materials, TaskShape, prepare
+from .materials import IMAGE_SIZE, Materials, TaskShape, prepare
 from .processes import Server
 from .report import Record, Report
 from .serving import facet, plan, spreads, summary, targets
@@ -35,6 +36,7 @@ class Asked:
         overload: an open load of so many times the saturation; 0 for none.
         hot: one task gets so many times the others' traffic; 0 for none.
         hot_load: the traffic of the other tasks together, as share of the saturation.
+        image_size: of the images that are sent, (width, height) in pixels.
     """
 
     backbone: str
@@ -49,6 +51,7 @@ class Asked:
     hot_load: float
     rounds: int
     seconds: float
+    image_size: tuple[int, int] = IMAGE_SIZE
 
 
 Progress = Callable[[str], None]
@@ -60,7 +63,14 @@ def measure(asked: Asked, progress: Progress) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         shape = TaskShape(tokens=asked.tokens)
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
-        materials, net = prepare(Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape)
+        materials, net = prepare(
+            Path(folder),
+            asked.backbone,
+            dtype=asked.dtype,
+            tasks=asked.tasks,
+            shape=shape,
+            image_size=asked.image_size,
+        )
         alone = EngineAlone(materials, net, asked.batch)
         with facet(materials, max_batch=asked.batch) as server:
             bench = Http(asked, materials, server, progress)
@@ -119,8 +129,10 @@ class Http:
         return {name: spreads(values) for name, values in rounds.items()}
 
     def _load(self, arrivals: Closed | Open) -> dict[str, float]:
-        asked = targets(self._materials.tasks)
-        return summary(generate(plan(self._server, self._materials, asked, arrivals, self._asked.seconds)))
+        asked, before = targets(self._materials.tasks), lags(self._server)
+        found = summary(generate(plan(self._server, self._materials, asked, arrivals, self._asked.seconds)))
+        after = lags(self._server)
+        return found | {"lag_p99": late_at_most(before, after, 0.99), "lag_most": late_at_most(before, after, 1.0)}
 
     def _overload(self, rate: float) -> dict[str, float]:
         before, most = self._server.memory(), 0

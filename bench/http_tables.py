@@ -14,8 +14,8 @@ CALM, HOT = "without the hot task", "with the hot task"
 
 def closed_section(records: Sequence[Record]) -> Section:
     """Throughput over the number of clients, against the engine."""
-    columns = [Column.of("what"), *COLUMNS, Column.of("of_engine", "of the engine alone")]
-    return Section("Over concurrency", records, columns, [generator_note(records)])
+    columns = [Column.of("what"), *COLUMNS, Column.of("of_engine", "of the engine alone"), *LAG]
+    return Section("Over concurrency", records, columns, [LAG_NOTE, generator_note(records)])
 
 
 def opened_sections(found: Mapping[str, Mapping[str, Spread]]) -> list[Section]:
@@ -33,6 +33,8 @@ def opened_sections(found: Mapping[str, Mapping[str, Spread]]) -> list[Section]:
     return sections
 
 
+LAG = (Column.of("lag_p99", "event loop late, p99 ms", 0, 1e3), Column.of("lag_most", "at most, ms", 0, 1e3))
+LAG_NOTE = "How late the server's event loop ran what was due is known by the bounds of its histogram, rounded up."
 ARRIVALS = "Requests arrive by a Poisson process; latency counts from when a request was due."
 
 

@@ -62,13 +62,21 @@ class TaskShape:
     labels: int = 10
 
 
-def prepare(folder: Path, name: str, *, dtype: str, tasks: int, shape: TaskShape) -> tuple[Materials, Backbone]:
+def prepare(
+    folder: Path,
+    name: str,
+    *,
+    dtype: str,
+    tasks: int,
+    shape: TaskShape,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+) -> tuple[Materials, Backbone]:
     """Make everything; the backbone that made the tasks comes along, in the form in which a server runs it."""
     checkpoint = None if name == EMBEDDED else save_weights(name, folder / "backbone.safetensors")
     net = backbone.load(name, checkpoint=checkpoint, dtype=dtype, execution="auto")
     names = tuple(f"task-{number:05}" for number in range(tasks))
     fill_store(folder / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names)))
-    return Materials(folder, name, checkpoint, dtype, names, save_images(folder)), net
+    return Materials(folder, name, checkpoint, dtype, names, save_images(folder, size=image_size)), net
 
 
 def save_weights(name: str, path: Path) -> Path:
@@ -117,16 +125,16 @@ def fill_store(folder: Path, files: Iterable[TaskFile]) -> None:
         store.activate(task, store.publish(task, file.to_bytes(torch.float16), by="bench").number, by="bench")
 
 
-def save_images(folder: Path, count: int = IMAGES) -> tuple[Path, ...]:
-    """JPEG files of the size and the compressibility of photos: smooth shapes with some grain."""
-    return tuple(_save(folder / f"{number:02}.jpg", image) for number, image in enumerate(_images(count)))
+def save_images(folder: Path, count: int = IMAGES, size: tuple[int, int] = IMAGE_SIZE) -> tuple[Path, ...]:
+    """JPEG files of the compressibility of photos: smooth shapes with some grain."""
+    return tuple(_save(folder / f"{number:02}.jpg", image) for number, image in enumerate(_images(count, size)))
 
 
-def _images(count: int) -> Iterator[Image.Image]:
+def _images(count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
     random = np.random.default_rng(0)
     for _ in range(count):
         coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
-        smooth = np.asarray(coarse.resize(IMAGE_SIZE, Image.Resampling.BICUBIC), dtype=np.float32)
+        smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
         grain = random.normal(0, 8, smooth.shape)
         yield Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
 

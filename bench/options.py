@@ -33,6 +33,14 @@ def integers(text: str, least: int = 0) -> list[int]:
     return [int(value) for value in values]
 
 
+def size(text: str) -> tuple[int, int]:
+    """Width and height, as in 500x375."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise typer.BadParameter(f"expected a width and a height such as 500x375, found {text!r}")
+    return int(width), int(height)
+
+
 def decimals(text: str) -> list[float]:
     """Positive numbers with commas between."""
     try:

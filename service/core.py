@@ -26,6 +26,7 @@ from .listing import Listing
 from .metrics import Metrics
 from .opening import Opener
 from .pacing import sizes
+from .pulse import watch_lag
 from .registry import Registry
 from .settings import Settings
 
@@ -83,13 +84,15 @@ class Core:
     async def running(self) -> AsyncIterator[None]:
         """Start the engine, list the store, follow it; at the end finish what was admitted."""
         self.batcher.start()
-        follower = asyncio.create_task(self._follow_store())
+        watching = watch_lag(self.metrics.loop_lag.observe)
+        beside = [asyncio.create_task(work) for work in (self._follow_store(), watching)]
         try:
             await self.batcher.call(partial(self.engine.warm_up, sizes(self.settings.max_batch)))
             await self.changes.refresh()
             yield
         finally:
-            follower.cancel()
+            for task in beside:
+                task.cancel()
             await self.changes.close()
             await self.batcher.drain()
             for pool in (self.decoder, self.catalog.loads, self.listing.looks):

@@ -38,6 +38,7 @@ class Metrics:
         self.queue_seconds = self._histogram("queue_seconds", "Wait of a row for its batch.", SECONDS)
         self.forward_seconds = self._histogram("forward_seconds", "Forward of a batch.", SECONDS)
         self.decode_seconds = self._histogram("decode_seconds", "Decoding and preprocessing of an image.", SECONDS)
+        self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop runs what is due.", SECONDS)
         self.changes = self._counter("task_changes", "Tasks published, activated, retired or refreshed.", "change")
         self.lookups = self._counter("task_lookups", "Tasks that requests named, by where they were found.", "found")
         self.miss_seconds = self._histogram("task_miss_seconds", "Wait of a lookup for its task.", SECONDS)

@@ -19,6 +19,7 @@ from bench.options import (
     one_of,
     prepare_place,
     publish,
+    size,
     tell,
 )
 from training.terminal import one_sentence
@@ -37,16 +38,17 @@ def http(
     overload: Annotated[float, typer.Option(min=0, help="Random arrivals of so many times the saturation.")] = 3.0,
     hot: Annotated[float, typer.Option(min=0, help="Times the others' traffic that one hot task gets.")] = 20.0,
     hot_load: Annotated[float, typer.Option(min=0.01, help="The other tasks' traffic, as share of saturation.")] = 0.4,
+    image_size: Annotated[str, typer.Option(help="Width x height of the images that are sent.")] = "500x375",
     rounds: Rounds = 5,
     seconds: Seconds = 10.0,
     out: Out = None,
 ) -> None:
     """Compare HTTP with the engine alone; then random arrivals, overload, and one hot task. 0 leaves a part out."""
     one_of(dtype, DTYPES)
-    numbers = (integers(clients, 1), decimals(loads))
+    numbers, pixels = (integers(clients, 1), decimals(loads)), size(image_size)
     with one_sentence("bench http"):
         prepare_place(out)
         from bench.http import Asked, measure
 
-        asked = Asked(backbone, dtype, tasks, tokens, batch, *numbers, overload, hot, hot_load, rounds, seconds)
+        asked = Asked(backbone, dtype, tasks, tokens, batch, *numbers, overload, hot, hot_load, rounds, seconds, pixels)
         publish(measure(asked, tell), out)

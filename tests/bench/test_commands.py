@@ -25,12 +25,15 @@ def run(tmp_path: Path, name: str, *options: str) -> dict[str, Any]:
 
 def test_http_against_the_engine(tmp_path: Path) -> None:
     options = ["--tasks", "3", "--batch", "4", "--clients", "1,4", "--loads", "0.5", "--overload", "2", "--hot", "5"]
-    found = run(tmp_path, "http", *TINY, *options, "--hot-load", "0.2", "--rounds", "1", "--seconds", "0.5")
+    options += ["--hot-load", "0.2", "--rounds", "1", "--seconds", "0.5", "--image-size", "64x48"]
+    found = run(tmp_path, "http", *TINY, *options)
     assert found["parameters"]["clients"] == [1, 4]
+    assert found["parameters"]["image_size"] == [64, 48]
     closed = found["sections"]["Over concurrency"]
     assert [record["what"] for record in closed] == ["engine alone", "HTTP, 1 clients", "HTTP, 4 clients"]
     assert all(record["images_per_second"]["median"] > 0 for record in closed)
     assert closed[0]["of_engine"]["median"] == 1.0
+    assert all(0 < record["lag_p99"]["median"] <= record["lag_most"]["median"] for record in closed[1:])
     assert [record["what"] for record in found["sections"]["Random arrivals"]] == ["50% of saturation"]
     saturation = max(record["images_per_second"]["median"] for record in closed[1:])
     [overload] = found["sections"]["Overload"]
@@ -99,6 +102,7 @@ def test_memory_and_start(tmp_path: Path) -> None:
     [
         (["http", "--clients", "0"], "expected whole numbers from 1"),
         (["http", "--loads", "half"], "expected positive numbers"),
+        (["http", "--image-size", "500"], "expected a width and a height"),
         (["mix", "--traffic", "bursts"], "expected some of uniform, zipf"),
         (["mix", "--levels", "disk"], "expected some of engine, http"),
         (["memory", "--kinds", "wide"], "expected some of deep, shallow, linear"),

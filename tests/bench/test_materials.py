@@ -27,6 +27,13 @@ def test_materials_of_a_timm_backbone_fit_it(tmp_path: Path) -> None:
     assert 30_000 < materials.images[0].stat().st_size < 120_000
 
 
+def test_images_have_the_size_that_was_asked_for(tmp_path: Path) -> None:
+    shape = TaskShape(tokens=1)
+    materials, _ = prepare(tmp_path, "facet-tiny", dtype="float32", tasks=1, shape=shape, image_size=(64, 48))
+    with Image.open(materials.images[0]) as image:
+        assert image.size == (64, 48)
+
+
 @pytest.mark.parametrize(("kind", "layers"), [("deep", 8), ("shallow", 1), ("linear", 0)])
 def test_a_task_has_the_shape_that_was_asked_for(kind: str, layers: int) -> None:
     net = backbone.load("facet-tiny", pretrained=False)
