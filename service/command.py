@@ -1,9 +1,14 @@
 """`facet serve`: the server on the command line."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+SPIN_COUNT = "10000"
+"""How often the threads of a forward look for their next piece of work before they sleep (OpenMP, read when torch is
+loaded): long enough for the pause between two operations, about 0.1 ms, and no longer, since others need the cores."""
 
 
 def serve(
@@ -55,6 +60,7 @@ def _serve(flags: dict[str, Any]) -> None:
     from .settings import read_settings
 
     settings = read_settings(flags)  # before torch is imported, which takes seconds: a bad flag is told at once
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     from .server import run
 
     run(settings, announce=lambda text: typer.echo(text))

@@ -9,6 +9,7 @@ from functools import partial
 from time import perf_counter
 from typing import Annotated, cast
 
+import torch
 from fastapi import Depends, Request
 
 from backbone import Backbone
@@ -87,6 +88,8 @@ class Core:
         watching = watch_lag(self.metrics.loop_lag.observe)
         beside = [asyncio.create_task(work) for work in (self._follow_store(), watching)]
         try:
+            if self.settings.engine_threads:
+                await self._give_cores_to_the_engine(self.settings.engine_threads)
             await self.batcher.call(partial(self.engine.warm_up, sizes(self.settings.max_batch)))
             await self.changes.refresh()
             yield
@@ -97,6 +100,16 @@ class Core:
             await self.batcher.drain()
             for pool in (self.decoder, self.catalog.loads, self.listing.looks):
                 pool.close()
+
+    async def _give_cores_to_the_engine(self, threads: int) -> None:
+        """Let the engine's thread compute with so many threads, and any that begins from here on with itself alone.
+
+        Each thread that computes in parallel has a pool of its own. While there are more pool threads than cores, all
+        sleep between any two operations, and to wake them takes longer than a small operation itself.
+        """
+        await self.batcher.call(torch.get_num_threads)  # a thread takes over the common number when it first looks
+        await self.batcher.call(partial(torch.set_num_threads, threads))
+        torch.set_num_threads(1)
 
     def drain(self) -> None:
         """Take no new requests and changes from now on; those admitted are finished."""

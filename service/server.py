@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
+import torch
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
@@ -21,6 +22,7 @@ from prompts_store import Store, builtin, open_store
 
 from .app import create_app, load_backbone
 from .core import Core
+from .cores import engine_threads
 from .listing import Listed
 from .settings import Settings, SettingsError, check_exposure
 from .transport import Protocol
@@ -52,12 +54,16 @@ def run(
         BackboneError, StoreError: the backbone or the store cannot be had.
     """
     check_exposure(settings)
+    most = torch.get_num_threads()
+    torch.set_num_threads(1)  # this thread's part: it should have no pool of its own, see `Core`
     with _bind(settings) as listener:  # before anything slow: a taken port should be told at once
         backbone = backbone or load_backbone(settings)
         store = store or open_store(settings.store)
         store.check_reachable()  # one that is not is told here, in a sentence
         if settings.builtin:
             builtin.seed(store, backbone)
+        threads = settings.engine_threads or engine_threads(backbone, most)
+        settings = settings.model_copy(update={"engine_threads": threads})
         app = create_app(settings, store=store, backbone=backbone)
         address = _address(settings.host, listener)
 

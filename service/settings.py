@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     latency_target_seconds: float | None = Field(
         None, gt=0, description="How long a forward should take at most: batches are kept small enough."
     )
+    engine_threads: int | None = Field(
+        None, ge=1, description="Threads of a forward on a CPU; by default as many as make one image much faster."
+    )
     queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
     decode_threads: int = Field(default_factory=_cores, ge=1, description="Threads that decode and preprocess.")
     deadline_seconds: float = Field(60.0, gt=0, description="A request unanswered for so long is given up with 504.")

@@ -1,0 +1,47 @@
+"""How many threads a forward should have on this machine's cores, which decoding and the event loop need as well."""
+
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+import torch
+
+from backbone import Backbone
+
+WORTH = 1.25
+"""Times the fastest forward that one with fewer threads may take: a small network gains little by more of them."""
+
+REPEATS = 5
+
+
+def engine_threads(backbone: Backbone, most: int) -> int:
+    """The fewest threads with which one image takes at most `WORTH` times the least; measured now, on a CPU.
+
+    It is done in a thread that ends: every thread that computes in parallel keeps a pool, which would be in the way.
+    """
+    if backbone.device.type != "cpu" or most == 1:
+        return most
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(_fewest, backbone, most).result()
+
+
+@torch.inference_mode()
+def _fewest(backbone: Backbone, most: int) -> int:
+    torch.get_num_threads()  # a thread takes over the common number when it first looks, and keeps its own from then on
+    times = {threads: _seconds(backbone, threads) for threads in _counts(most)}
+    least = min(times.values())
+    return next(threads for threads, seconds in times.items() if seconds <= WORTH * least)
+
+
+def _counts(most: int) -> list[int]:
+    """1, 2, 4 and so on, and `most`."""
+    return [*(1 << power for power in range(most.bit_length()) if 1 << power < most), most]
+
+
+def _seconds(backbone: Backbone, threads: int) -> float:
+    torch.set_num_threads(threads)
+    image, times = torch.zeros(1, *backbone.input_size), []
+    for _ in range(1 + REPEATS):
+        begun = perf_counter()
+        backbone.features(image)
+        times.append(perf_counter() - begun)
+    return min(times[1:])  # the first warms up
