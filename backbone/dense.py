@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from timm.layers import Mlp
 from torch import Tensor, nn
 
 from . import projection
@@ -55,7 +54,10 @@ class PackedDense(Dense):
         self._queries, self._keys_values = _part(qkv, slice(split)), _part(qkv, slice(split, None))
         self._proj: Callable[[Tensor], Tensor] = pack(block.attn.proj)
         self._mlp = pack_mlp(block.mlp)
-        for layer in (qkv, block.attn.proj, *((block.mlp.fc1, block.mlp.fc2) if type(block.mlp) is Mlp else ())):
+        in_mlp = (
+            () if self._mlp is block.mlp else (block.mlp.fc1, block.mlp.fc2)
+        )  # one of another kind is left as it is
+        for layer in (qkv, block.attn.proj, *in_mlp):
             layer.weight = None
 
     def qkv(self, x: Tensor) -> Heads:

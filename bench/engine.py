@@ -6,7 +6,7 @@ from time import perf_counter
 
 from torch import Tensor
 
-from backbone import Backbone, decode_image
+from backbone import Backbone
 from prompts_store import TaskFile, open_store
 from service.bank import Resident
 from service.engine import Engine, Group
@@ -23,7 +23,7 @@ class EngineAlone:
 
     def __init__(self, materials: Materials, net: Backbone, batch: int) -> None:
         self._engine, self._batch_size = Engine(net), batch
-        self._images = [net.preprocess(decode_image(image.read_bytes())) for image in materials.images]
+        self._images = [net.preprocess.decode(image.read_bytes()) for image in materials.images]
         store = open_store(materials.store)
         files = (TaskFile.from_bytes(store.read(task, 1)) for task in materials.tasks)
         self._residents = {file.manifest.task: self._engine.settle(file, 1) for file in files}
@@ -43,7 +43,5 @@ class EngineAlone:
         for task in self._random.choices(tasks, weights, k=self._batch_size):
             group = groups.setdefault(task, (self._residents[task], []))
             image = self._random.choice(self._images)
-            group[1].append(
-                image.view_as(image)
-            )  # another object: the engine computes an image twice only if it is two
+            group[1].append(image.view_as(image))  # another object: of the same one twins would be computed once
         return list(groups.values())
