@@ -6,13 +6,14 @@ from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
 from .native import has_bfloat16
 from .prefix import Prefix
-from .preprocess import MAX_PIXELS, Preprocess, decode_image
+from .preprocess import MAX_PIXELS, Pixels, Preprocess, decode_image
 
 __all__ = [
     "MAX_PIXELS",
     "Backbone",
     "BackboneError",
     "ImageError",
+    "Pixels",
     "Prefix",
     "Preprocess",
     "UnsupportedBackbone",

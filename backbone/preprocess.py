@@ -1,4 +1,4 @@
-"""From image bytes to the tensor that a backbone expects."""
+"""From image bytes to the tensor that a backbone expects: pixels one by one, normalised by the batch."""
 
 import io
 import math
@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
@@ -27,6 +29,9 @@ tests/test_reduced_decode.py."""
 
 Channels = tuple[float, float, float]
 """One value for each of red, green and blue."""
+
+Pixels = NDArray[np.uint8]
+"""A resized and cropped image, (3, height, width): a quarter of the bytes of the tensor that is made of it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Preprocess:
             crop_pct=self.crop_pct,
             crop_mode=self.crop_mode,
             is_training=False,
+            use_prefetcher=True,  # leaves pixels as they are, for somebody else to normalise
         )
 
     @property
@@ -79,17 +85,27 @@ class Preprocess:
         """Pixels of an image's shorter side beyond which more detail hardly reaches the tensor."""
         return math.ceil(SURPLUS * max(self.input_size[1:]) / self.crop_pct)
 
-    def decode(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Tensor:
-        """Turn image bytes into a normalised tensor; of a large JPEG only as much detail is decoded as it takes.
+    def decode(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+        """Turn image bytes into pixels; of a large JPEG only as much detail is decoded as it takes.
 
         Raises:
             ImageError: see `decode_image`.
         """
-        return self(decode_image(data, max_pixels=max_pixels, enough=self.enough))
+        return self.pixels(decode_image(data, max_pixels=max_pixels, enough=self.enough))
+
+    def pixels(self, image: Image.Image) -> Pixels:
+        """Resize and crop an RGB image of any size to the size of the backbone's input."""
+        pixels: Pixels = self._transform(image).numpy()
+        return pixels
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Turn uint8 pixels, (batch, 3, height, width), into the float32 tensor that the backbone takes."""
+        mean, std = (torch.tensor(value, device=pixels.device)[:, None, None] for value in (self.mean, self.std))
+        return pixels.float().div_(255).sub_(mean).div_(std)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Turn an RGB image of any size into a normalised float32 tensor of `input_size`."""
-        return self._transform(image)
+        return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
 
 
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None) -> Image.Image:

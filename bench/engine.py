@@ -4,9 +4,7 @@ import random
 from collections.abc import Sequence
 from time import perf_counter
 
-from torch import Tensor
-
-from backbone import Backbone
+from backbone import Backbone, Pixels
 from prompts_store import TaskFile, open_store
 from service.bank import Resident
 from service.engine import Engine, Group
@@ -39,9 +37,9 @@ class EngineAlone:
         return rows / spent
 
     def _batch(self, tasks: Sequence[str], weights: Sequence[float]) -> list[Group]:
-        groups: dict[str, tuple[Resident, list[Tensor]]] = {}
+        groups: dict[str, tuple[Resident, list[Pixels]]] = {}
         for task in self._random.choices(tasks, weights, k=self._batch_size):
             group = groups.setdefault(task, (self._residents[task], []))
             image = self._random.choice(self._images)
-            group[1].append(image.view_as(image))  # another object: of the same one twins would be computed once
+            group[1].append(image.view())  # another object: of the same one twins would be computed once
         return list(groups.values())

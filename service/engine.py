@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from itertools import starmap
 from time import perf_counter
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from backbone import Backbone, Prefix
+from backbone import Backbone, Pixels, Prefix
 from prompts_store import TaskFile
 
 from .bank import Resident
 from .errors import ForwardFailed, UnfitTask
 from .heads import scores
 
-Group = tuple[Resident, Sequence[Tensor]]
-"""One task's share of a batch: its resident and its images, each (3, height, width) and preprocessed."""
-
+Group = tuple[Resident, Sequence[Pixels]]
+"""One task's share of a batch: its resident and the pixels of its images."""
 
 WARM_UP_SECONDS = 1.0
 
@@ -31,7 +31,7 @@ class Engine:
     def run(self, groups: Sequence[Group]) -> list[Tensor]:
         """Answer a batch in which rows belong to different tasks.
 
-        An image that several tasks without prompts are asked about is computed once, if it is the same tensor.
+        An image that several tasks without prompts are asked about is computed once, if it is the same array.
 
         Returns:
             For each group a float32 tensor (rows, labels) on the CPU: probabilities, or logits where the task's
@@ -45,17 +45,20 @@ class Engine:
 
     def _features(self, groups: Sequence[Group]) -> Tensor:
         """The feature of each row, (rows, feature_dim)."""
-        parts: dict[int, tuple[Prefix, dict[int, Tensor]]] = {}
+        parts: dict[int, tuple[Prefix, dict[int, Pixels]]] = {}
         for resident, images in groups:
             _, distinct = parts.setdefault(_part(resident), (resident.prefix, {}))
             distinct.update((id(image), image) for image in images)
-        stacked = torch.stack([image for _, distinct in parts.values() for image in distinct.values()])
+        stacked = np.stack([image for _, distinct in parts.values() for image in distinct.values()])
         counts = [(prefix, len(distinct)) for prefix, distinct in parts.values()]
-        features = self._backbone.features_mixed(stacked, counts).float()
+        features = self._backbone.features_mixed(self._normalised(stacked), counts).float()
         computed = [(part, image) for part, (_, distinct) in parts.items() for image in distinct]
         place = {row: index for index, row in enumerate(computed)}
         order = [place[_part(resident), id(image)] for resident, images in groups for image in images]
         return features if order == list(range(len(features))) else features[order]
+
+    def _normalised(self, images: Pixels) -> Tensor:
+        return self._backbone.preprocess.normalise(torch.from_numpy(images).to(self._backbone.device))
 
     @torch.inference_mode()
     def place(self, file: TaskFile, version: int) -> Resident:
@@ -110,14 +113,14 @@ class Engine:
         """
         begun, ran = perf_counter(), 0
         for size in batches:
-            self._backbone.features(self._blank().expand(size, -1, -1, -1))
+            self._backbone.features(self._normalised(np.stack([self._blank()] * size)))
             ran += 1
             if perf_counter() - begun >= seconds:
                 break
         return ran
 
-    def _blank(self) -> Tensor:
-        return torch.zeros(self._backbone.preprocess.input_size)
+    def _blank(self) -> Pixels:
+        return np.zeros(self._backbone.preprocess.input_size, np.uint8)
 
 
 def _is_finite(prefix: Prefix) -> bool:

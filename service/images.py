@@ -6,24 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 
-from torch import Tensor
-
-from backbone import ImageError, Preprocess
+from backbone import ImageError, Pixels, Preprocess
 
 from .bodies import ImageBytes
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image as the backbone takes it.
+    """An image of the size that the backbone takes.
 
     Attributes:
-        tensor: (3, height, width), normalised.
+        pixels: (3, height, width).
         name: the file name that the client gave, if any.
-        seconds: what decoding and preprocessing took.
+        seconds: what decoding, resizing and cropping took.
     """
 
-    tensor: Tensor
+    pixels: Pixels
     name: str | None
     seconds: float
 
@@ -58,10 +56,10 @@ class Decoder:
     def _decode(self, image: ImageBytes) -> DecodedImage | ImageError:
         begun = perf_counter()
         try:
-            tensor = self._preprocess.decode(image.data, max_pixels=self._max_pixels)
+            pixels = self._preprocess.decode(image.data, max_pixels=self._max_pixels)
         except ImageError as error:
             return error
-        return DecodedImage(tensor, image.name, perf_counter() - begun)
+        return DecodedImage(pixels, image.name, perf_counter() - begun)
 
     def _counted(self, decoded: DecodedImage | ImageError, position: int, count: int) -> DecodedImage:
         if isinstance(decoded, ImageError):

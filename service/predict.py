@@ -116,7 +116,7 @@ class _Call:
         names = [resident.task for resident in residents]
         with core.batcher.admit(names, len(images), priority=options.priority, deadline=self.deadline) as ticket:
             decoded = await core.decoder.decode(images)
-            pairs = [(resident, image.tensor) for image in decoded for resident in residents]
+            pairs = [(resident, image.pixels) for image in decoded for resident in residents]
             return residents, decoded, await ticket.run(pairs)
 
     async def _bind(self, names: Sequence[str], images: int) -> list[Resident]:

@@ -9,6 +9,8 @@ from typing import Literal, Protocol, Self
 
 from torch import Tensor
 
+from backbone import Pixels
+
 from .bank import Resident
 
 Priority = Literal["high", "normal", "low"]
@@ -38,7 +40,7 @@ class Row:
     ticket: "Ticket"
     place: int
     resident: Resident
-    image: Tensor
+    image: Pixels
     queued: float
     twins: tuple["Row", ...] = ()
 
@@ -103,7 +105,7 @@ class Ticket:
         """Answered, failed or given up."""
         return self._future is not None and self._future.done()
 
-    async def run(self, rows: Sequence[tuple[Resident, Tensor]]) -> list[Answer]:
+    async def run(self, rows: Sequence[tuple[Resident, Pixels]]) -> list[Answer]:
         """Wait for the answers of the admitted rows, in their order.
 
         Raises:
@@ -126,7 +128,7 @@ class Ticket:
         if len(self._answers) == len(self._rows):
             self._future.set_result([self._answers[place] for place in range(len(self._rows))])
 
-    def _make(self, rows: Sequence[tuple[Resident, Tensor]]) -> list[Row]:
+    def _make(self, rows: Sequence[tuple[Resident, Pixels]]) -> list[Row]:
         now, bare = self._desk.clock(), defaultdict[int, list[Row]](list)  # the latter by image
         made = [Row(self, place, resident, image, now) for place, (resident, image) in enumerate(rows)]
         for row in made:

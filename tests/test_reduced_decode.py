@@ -43,7 +43,7 @@ def test_predictions_are_those_of_the_whole_image(tiny: Backbone, task: str) -> 
     resident = engine.settle(TaskFile.from_bytes(builtin.read(task)), 1)
     files = [_jpeg(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in _held_out(task)]
 
-    whole = _scores(engine, resident, [tiny.preprocess(decode_image(file)) for file in files])
+    whole = _scores(engine, resident, [tiny.preprocess.pixels(decode_image(file)) for file in files])
     reduced = _scores(engine, resident, [tiny.preprocess.decode(file) for file in files])
 
     assert not torch.equal(whole, reduced), "nothing was reduced"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from families import build
 from PIL import Image
+from timm.data import create_transform
 
 import backbone
 
@@ -83,9 +84,9 @@ def test_preprocessing_asks_for_more_than_the_side_that_it_resizes_to() -> None:
     cropping = backbone.Preprocess((3, 16, 24), (0.5,) * 3, (0.5,) * 3, crop_pct=0.5)
     assert cropping.enough == 3.75 * 48
     data = encoded(noise(size=(600, 576)), "JPEG")
-    reduced = cropping(backbone.decode_image(data, enough=180))
-    torch.testing.assert_close(cropping.decode(data), reduced, rtol=0, atol=0)
-    assert not torch.equal(reduced, cropping(backbone.decode_image(data)))
+    reduced = cropping.pixels(backbone.decode_image(data, enough=180))
+    np.testing.assert_array_equal(cropping.decode(data), reduced)
+    assert not np.array_equal(reduced, cropping.pixels(backbone.decode_image(data)))
 
 
 def bomb(side: int) -> bytes:
@@ -140,3 +141,19 @@ def test_preprocessing_follows_the_models_data_config() -> None:
     assert tensor.shape == (3, 32, 32)
     expected = torch.tensor([(1 - 0.5) / 0.2, (0 - 0.4) / 0.2, (0.2 - 0.3) / 0.1])
     torch.testing.assert_close(tensor, expected.view(3, 1, 1).expand(3, 32, 32))
+
+
+@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
+@pytest.mark.parametrize("size", [(90, 50), (31, 77), (8, 8)])
+def test_pixels_normalised_by_the_batch_are_what_timms_own_pipeline_makes(
+    crop_mode: str, size: tuple[int, int]
+) -> None:
+    values = {"input_size": (3, 24, 16), "mean": (0.48, 0.46, 0.41), "std": (0.23, 0.22, 0.28), "crop_mode": crop_mode}
+    preprocess = backbone.Preprocess(crop_pct=0.9, **values)
+    images = [noise(size=size), noise(size=size).transpose(Image.Transpose.ROTATE_180)]
+
+    batch = preprocess.normalise(torch.from_numpy(np.stack([preprocess.pixels(image) for image in images])))
+
+    timms = create_transform(interpolation="bicubic", crop_pct=0.9, is_training=False, **values)
+    torch.testing.assert_close(batch, torch.stack([timms(image) for image in images]), rtol=0, atol=0)
+    torch.testing.assert_close(preprocess(images[0]), batch[0], rtol=0, atol=0)

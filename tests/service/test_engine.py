@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from service_parts import DEPTH, SIDE, small_backbone, task_file
 from torch import Tensor
 
-from backbone import Prefix
+from backbone import Pixels, Prefix
+from prompts_store import Head, TaskFile
 from service.bank import Resident
 from service.engine import Engine
 from service.errors import ForwardFailed, UnfitTask
@@ -35,9 +37,8 @@ def residents(draw: st.DrawFn) -> Resident:
     return ENGINE.settle(file, version=seed + 1)
 
 
-def noise(count: int, seed: int) -> list[Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    return list(torch.randn(count, 3, SIDE, SIDE, generator=random))
+def noise(count: int, seed: int) -> list[Pixels]:
+    return list(np.random.default_rng(seed).integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8))
 
 
 @settings(max_examples=40)
@@ -56,7 +57,8 @@ def test_scores_are_those_of_the_plain_formulation(layers: int) -> None:
     file = task_file(SMALL, "birds", layers=layers, activation="none", labels=["a", "b", "c"])
     images = noise(3, 7)
     scores = ENGINE.run([(ENGINE.settle(file, 1), images)])[0]
-    features = SMALL.features(torch.stack(images), file.prompts, form="tokens")
+    normalised = SMALL.preprocess.normalise(torch.from_numpy(np.stack(images)))
+    features = SMALL.features(normalised, file.prompts, form="tokens")
     torch.testing.assert_close(scores, file.head(features), atol=1e-5, rtol=1e-5)
 
 
@@ -82,18 +84,22 @@ def test_a_half_precision_task_answers_in_float32() -> None:
     torch.testing.assert_close(half, full, atol=5e-3, rtol=5e-3)
 
 
-def test_scores_that_overflow_are_refused() -> None:
+def wild() -> TaskFile:
+    """A task whose scores overflow."""
     file = task_file(SMALL, "wild", labels=["a", "b"], bias=[3e38, -3e38], activation="none")
     weight = torch.full_like(file.head.layers[0][0], 3e38)
-    wild = type(file)(file.manifest, file.prompts, type(file.head)(((weight, file.head.layers[0][1]),)))
+    return TaskFile(file.manifest, file.prompts, Head(((weight, file.head.layers[0][1]),)))
+
+
+def test_scores_that_overflow_are_refused() -> None:
     with pytest.raises(UnfitTask, match="task 'wild': expected finite scores"):
-        ENGINE.settle(wild, 1)
+        ENGINE.settle(wild(), 1)
 
 
 def test_a_batch_with_scores_that_are_not_finite_fails() -> None:
-    resident = ENGINE.settle(task_file(SMALL, "birds"), 1)
+    good = ENGINE.settle(task_file(SMALL, "birds"), 1)
     with pytest.raises(ForwardFailed, match="finite"):
-        ENGINE.run([(resident, [torch.full((3, SIDE, SIDE), float("nan"))])])
+        ENGINE.run([(good, noise(1, 0)), (ENGINE.place(wild(), 1), noise(1, 1))])
 
 
 @settings(max_examples=40)
@@ -102,7 +108,7 @@ def test_images_that_tasks_share_are_answered_as_if_they_did_not(tasks: list[Res
     images = noise(count, seed)
     shared = ENGINE.run([(resident, images) for resident in tasks])
     for resident, scores in zip(tasks, shared, strict=True):
-        alone = ENGINE.run([(resident, [image.clone() for image in images])])[0]
+        alone = ENGINE.run([(resident, [image.copy() for image in images])])[0]
         torch.testing.assert_close(scores, alone, atol=1e-5, rtol=1e-5)
 
 
@@ -119,8 +125,8 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
     deep = [engine.settle(task_file(watched, name, layers=DEPTH, seed=seed), 1) for seed, name in enumerate("de")]
     watched.features_mixed = features_mixed  # type: ignore[method-assign]
     first, second = noise(2, 1)
-    engine.run([(bare[0], [first, second]), (deep[0], [first]), (bare[1], [second]), (bare[2], [first.clone()])])
-    assert computed == [(4, [3, 1])]  # two images and the copy of one, which is another tensor; and the prompted row
+    engine.run([(bare[0], [first, second]), (deep[0], [first]), (bare[1], [second]), (bare[2], [first.copy()])])
+    assert computed == [(4, [3, 1])]  # two images and the copy of one, which is another array; and the prompted row
     engine.run([(deep[0], [first]), (deep[1], [first])])
     assert computed[-1] == (2, [1, 1])
 

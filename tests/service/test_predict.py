@@ -14,7 +14,7 @@ from PIL import Image
 from service_parts import DEPTH, PNG, ask, assert_problem, metrics, numbered, png, small_backbone, task_file, upload
 from starlette.testclient import TestClient
 
-from backbone import Backbone, Preprocess, decode_image
+from backbone import Backbone, Pixels, Preprocess, decode_image
 from prompts_store import TaskFile
 from service.schemas import Predictions
 
@@ -267,10 +267,11 @@ class HeldPreprocess:
     def __init__(self, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
         self.input_size, self.mean, self.std = preprocess.input_size, preprocess.mean, preprocess.std
+        self.normalise = preprocess.normalise
         self.entered, self.gate = threading.Event(), threading.Event()
         self.fault: Exception | None = None
 
-    def decode(self, data: bytes, **options: Any) -> torch.Tensor:
+    def decode(self, data: bytes, **options: Any) -> Pixels:
         if self.fault:
             raise self.fault
         self.entered.set()
