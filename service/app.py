@@ -38,7 +38,7 @@ def create_app(
     settings = settings or read_settings()
     core = Core.build(settings, store or open_store(settings.store), backbone or load_backbone(settings), clock)
     app = FastAPI(title="Facet", version=version("facet"), description=DESCRIPTION, lifespan=_lifespan)
-    app.state.core = core
+    app.state.core, app.state.front = core, core.front
     problems.install(app, core.metrics.count_rejection)
     for router in (predict.router, tasks.router, probes.router):
         app.include_router(router)

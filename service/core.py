@@ -21,12 +21,14 @@ from .budgets import device_budget, host_budget
 from .catalog import Catalog
 from .changes import Changes
 from .engine import Engine
+from .front import Front
 from .holdings import Holdings
 from .images import Decoder
 from .listing import Listing
 from .metrics import Metrics
 from .opening import Opener
 from .pacing import sizes
+from .predictor import EnginePredictor
 from .pulse import watch_lag
 from .registry import Registry
 from .settings import Settings
@@ -41,7 +43,7 @@ class Core:
     settings: Settings
     backbone: Backbone
     engine: Engine
-    decoder: Decoder
+    front: Front
     batcher: Batcher
     holdings: Holdings
     catalog: Catalog
@@ -62,15 +64,18 @@ class Core:
         catalog = Catalog(holdings, metrics, limit=settings.queue_limit, clock=clock)
         metrics.describe(backbone)
         metrics.watch(holdings.bank, holdings.registry, catalog.loads, batcher)
+        listing, limit = Listing(holdings, catalog, backbone), settings.queue_limit
+        predictor = EnginePredictor(catalog, listing, batcher, limit=limit, count=metrics.count_images)
+        decoder = Decoder.of(settings, backbone.preprocess, metrics.decode_seconds.observe)
         return cls(
             settings=settings,
             backbone=backbone,
             engine=engine,
-            decoder=_decoder(settings, backbone, metrics),
+            front=Front(settings, decoder, predictor, clock),
             batcher=batcher,
             holdings=holdings,
             catalog=catalog,
-            listing=Listing(holdings, catalog, backbone),
+            listing=listing,
             changes=Changes(holdings, catalog, engine.prove, batcher.call, metrics.count_change),
             metrics=metrics,
             clock=clock,
@@ -98,7 +103,7 @@ class Core:
                 task.cancel()
             await self.changes.close()
             await self.batcher.drain()
-            for pool in (self.decoder, self.catalog.loads, self.listing.looks):
+            for pool in (self.front.decoder, self.catalog.loads, self.listing.looks):
                 pool.close()
 
     async def _give_cores_to_the_engine(self, threads: int) -> None:
@@ -133,15 +138,6 @@ def _batcher(settings: Settings, engine: Engine, metrics: Metrics, clock: Callab
         latency_target=settings.latency_target_seconds,
         observe=metrics.count_batch,
         clock=clock,
-    )
-
-
-def _decoder(settings: Settings, backbone: Backbone, metrics: Metrics) -> Decoder:
-    return Decoder(
-        backbone.preprocess,
-        threads=settings.decode_threads,
-        max_pixels=settings.max_image_pixels,
-        observe=metrics.decode_seconds.observe,
     )
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Self
 
 from backbone import ImageError, Pixels, Preprocess
 
 from .bodies import ImageBytes
+from .settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,12 @@ class Decoder:
     ) -> None:
         self._preprocess, self._max_pixels, self._observe = preprocess, max_pixels, observe
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="facet-decode")
+
+    @classmethod
+    def of(cls, settings: Settings, preprocess: Preprocess, observe: Callable[[float], None]) -> Self:
+        """A decoder as the settings say."""
+        threads, max_pixels = settings.decode_threads, settings.max_image_pixels
+        return cls(preprocess, threads=threads, max_pixels=max_pixels, observe=observe)
 
     async def decode(self, images: Sequence[ImageBytes]) -> list[DecodedImage]:
         """Decode and preprocess the images of a request, in their order.

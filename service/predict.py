@@ -9,13 +9,12 @@ from typing import Self, TypeVar
 from fastapi import APIRouter, Request, Response
 
 from .answers import respond
-from .bank import Resident
 from .bodies import ImageBytes, read_form, read_images
-from .core import Core, core_of
-from .errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded, UnknownTask
+from .errors import BadRequest, ClientGone, DeadlineExceeded
+from .front import Front, front_of
 from .images import DecodedImage
 from .options import PredictOptions, documented_parameters, read_options
-from .rows import Answer
+from .questions import Question, Ranking
 from .schemas import Predictions, Problem
 
 T = TypeVar("T")
@@ -58,21 +57,17 @@ _MANY_TASKS = {
 @router.post("/v1/tasks/{task}/predict", summary="Ask one task", response_model=Predictions, openapi_extra=_ONE_TASK)
 async def predict_one_task(task: str, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
-    core = core_of(request)
-    call = _Call.of(request, core)
-    core.catalog.check(task)  # an unknown task is refused before its images are read, and so is one image too many
-    core.batcher.check([task], 1, priority=call.options.priority, deadline=call.deadline)
-    images = await read_images(request, core.settings)
-    return await call.answer([task], images)
+    call = _Call.of(request)
+    call.check([task])  # an unknown task is refused before its images are read, and so is one image too many
+    return await call.answer([task], await read_images(request, call.front.settings))
 
 
 @router.post("/v1/predict", summary="Ask several tasks at once", response_model=Predictions, openapi_extra=_MANY_TASKS)
 async def predict_many_tasks(request: Request) -> Response:
     """Classify every image by every named task, in one mixed batch; an image is decoded once."""
-    core = core_of(request)
-    call = _Call.of(request, core)
-    core.batcher.check([], 1, priority=call.options.priority, deadline=call.deadline)
-    images, fields = await read_form(request, core.settings, fields=("tasks",))
+    call = _Call.of(request)
+    call.check([])
+    images, fields = await read_form(request, call.front.settings, fields=("tasks",))
     return await call.answer(_named(fields["tasks"]), images)
 
 
@@ -88,47 +83,36 @@ class _Call:
     """One predict call under way."""
 
     request: Request
-    core: Core
+    front: Front
     options: PredictOptions
     arrived: float
     deadline: float
 
     @classmethod
-    def of(cls, request: Request, core: Core) -> Self:
-        arrived, options = core.clock(), read_options(request)
+    def of(cls, request: Request) -> Self:
+        front = front_of(request)
+        arrived, options = front.clock(), read_options(request)
         wanted = math.inf if options.timeout_ms is None else options.timeout_ms / 1000
-        return cls(request, core, options, arrived, arrived + min(wanted, core.settings.deadline_seconds))
+        return cls(request, front, options, arrived, arrived + min(wanted, front.settings.deadline_seconds))
+
+    def check(self, tasks: Sequence[str]) -> None:
+        self.front.predictor.check(self._question(tasks, 1))
 
     async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Response:
-        left = self.deadline - self.core.clock()
-        residents, decoded, answers = await _while_connected(self.request, self._run(tasks, images), left)
-        for resident in residents:
-            self.core.metrics.count_images(resident.task, len(images))
-        total = self.core.clock() - self.arrived
-        return respond(decoded, residents, answers, top_k=self.options.top_k, total_seconds=total)
+        left = self.deadline - self.front.clock()
+        decoded, rankings = await _while_connected(self.request, self._run(tasks, images), left)
+        return respond(decoded, rankings, self.front.clock() - self.arrived)
 
     async def _run(
         self, tasks: Sequence[str], images: Sequence[ImageBytes]
-    ) -> tuple[list[Resident], list[DecodedImage], list[Answer]]:
-        """Binding, admission, decoding, batching: the way of a request through the server."""
-        core, options = self.core, self.options
-        residents = await self._bind(tasks, len(images))
-        names = [resident.task for resident in residents]
-        with core.batcher.admit(names, len(images), priority=options.priority, deadline=self.deadline) as ticket:
-            decoded = await core.decoder.decode(images)
-            pairs = [(resident, image.pixels) for image in decoded for resident in residents]
-            return residents, decoded, await ticket.run(pairs)
+    ) -> tuple[list[DecodedImage], list[Ranking]]:
+        """Binding and admission, decoding, batching: the way of a request through the server."""
+        async with self.front.predictor.admit(self._question(tasks, len(images))) as admission:
+            decoded = await self.front.decoder.decode(images)
+            return decoded, await admission.answer([image.pixels for image in decoded])
 
-    async def _bind(self, names: Sequence[str], images: int) -> list[Resident]:
-        """The versions that answer: those that are live now, whatever is uploaded while the request waits."""
-        limit, every = self.core.settings.queue_limit, "*" in names
-        tasks = await self.core.listing.live() if every else names
-        if images * len(tasks) > limit:
-            raise BodyTooLarge(f"request: expected at most {limit} images x tasks, found {images * len(tasks)}")
-        residents = await self.core.catalog.residents(tasks, skip_unavailable=every)
-        if not residents:
-            raise UnknownTask("tasks: expected at least one live task, found none")
-        return residents
+    def _question(self, tasks: Sequence[str], images: int) -> Question:
+        return Question(tasks, images, self.deadline, self.options.top_k, self.options.priority)
 
 
 async def _while_connected(request: Request, work: Awaitable[T], seconds: float) -> T:

@@ -1,0 +1,92 @@
+"""Questions answered where the engine is: binding to live versions, admission, the batch, and the best labels."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from backbone import Pixels
+
+from .bank import Resident
+from .batcher import Batcher
+from .catalog import Catalog
+from .errors import BodyTooLarge, UnknownTask
+from .listing import Listing
+from .questions import Question, Ranking
+from .rows import Answer, Ticket
+
+
+class EnginePredictor:
+    """Answers questions by the engine of this process.
+
+    Args:
+        catalog: finds the versions that answer.
+        listing: knows all tasks that answer.
+        batcher: admits and computes rows.
+        limit: most rows of a question.
+        count: told how many images a task has answered.
+    """
+
+    def __init__(
+        self, catalog: Catalog, listing: Listing, batcher: Batcher, *, limit: int, count: Callable[[str, int], None]
+    ) -> None:
+        self._catalog, self._listing, self._batcher, self._limit = catalog, listing, batcher, limit
+        self._count = count
+
+    def check(self, question: Question) -> None:
+        """See `Predictor.check`."""
+        for task in question.tasks:
+            self._catalog.check(task)
+        self._batcher.check(question.tasks, question.images, priority=question.priority, deadline=question.deadline)
+
+    @asynccontextmanager
+    async def admit(self, question: Question) -> "AsyncIterator[_Admitted]":
+        """See `Predictor.admit`."""
+        residents = await self._bind(question)
+        names, images = [resident.task for resident in residents], question.images
+        with self._batcher.admit(names, images, priority=question.priority, deadline=question.deadline) as ticket:
+            yield _Admitted(question, residents, ticket, self._count)
+
+    async def _bind(self, question: Question) -> list[Resident]:
+        """The versions that answer: those that are live now, whatever is uploaded while the request waits."""
+        every = "*" in question.tasks
+        tasks = await self._listing.live() if every else question.tasks
+        if (rows := question.images * len(tasks)) > self._limit:
+            raise BodyTooLarge(f"request: expected at most {self._limit} images x tasks, found {rows}")
+        residents = await self._catalog.residents(tasks, skip_unavailable=every)
+        if not residents:
+            raise UnknownTask("tasks: expected at least one live task, found none")
+        return residents
+
+
+class _Admitted:
+    """A question with its residents and its places."""
+
+    def __init__(
+        self, question: Question, residents: Sequence[Resident], ticket: Ticket, count: Callable[[str, int], None]
+    ) -> None:
+        self._question, self._residents, self._ticket, self._count = question, residents, ticket, count
+
+    async def answer(self, images: Sequence[Pixels]) -> list[Ranking]:
+        """See `Admission.answer`."""
+        pairs = [(resident, image) for image in images for resident in self._residents]
+        answers = await self._ticket.run(pairs)
+        for resident in self._residents:
+            self._count(resident.task, len(images))
+        top_k = self._question.top_k
+        return [_ranking(resident, answer, top_k) for (resident, _), answer in zip(pairs, answers, strict=True)]
+
+
+def _ranking(resident: Resident, answer: Answer, top_k: int) -> Ranking:
+    labels = resident.manifest.labels
+    # By numpy: a torch operation lets go of the interpreter's lock, and the event loop would queue up for it again.
+    scores = answer.scores.numpy()
+    best = np.argsort(-scores, kind="stable")[:top_k]
+    return Ranking(
+        resident.task,
+        resident.version,
+        "score" if resident.manifest.activation == "none" else "probability",
+        [(labels[index], score) for index, score in zip(best, scores[best].tolist(), strict=True)],
+        answer.queue_seconds,
+        answer.forward_seconds,
+    )

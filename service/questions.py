@@ -1,0 +1,81 @@
+"""What a predict call asks of whoever has the engine, and what comes back: the seam between HTTP and the batch.
+
+In one process the two sides are `predict` and `predictor`; with front ends of their own, `frontend` lies between them.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from backbone import Pixels
+
+from .rows import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a predict call wants to know.
+
+    Attributes:
+        tasks: names; "*" is every task that answers.
+        images: how many there are, each asked of every task.
+        deadline: when the answer is of no use any more, in seconds of the process's clock.
+        top_k: how many labels are wanted.
+        priority: how it competes with others.
+    """
+
+    tasks: Sequence[str]
+    images: int
+    deadline: float
+    top_k: int = 5
+    priority: Priority = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One task's answer for one image.
+
+    Attributes:
+        task, version: who answered.
+        field: what the numbers are.
+        best: labels with their numbers, best first.
+        queue_seconds, forward_seconds: how long it waited for its batch, and how long that ran.
+    """
+
+    task: str
+    version: int
+    field: Literal["probability", "score"]
+    best: Sequence[tuple[str, float]]
+    queue_seconds: float
+    forward_seconds: float
+
+
+class Admission(Protocol):
+    """A question that was let in: its tasks are bound to their versions, its rows have places."""
+
+    async def answer(self, images: Sequence[Pixels]) -> list[Ranking]:
+        """The answers of all tasks for the first image, then for the second, and so on.
+
+        Raises:
+            ForwardFailed: the forward of one of the rows failed.
+        """
+        ...
+
+
+class Predictor(Protocol):
+    """Answers questions."""
+
+    def check(self, question: Question) -> None:
+        """Raise what `admit` would raise, as far as it can be told at once; for a call whose body is not read yet."""
+        ...
+
+    def admit(self, question: Question) -> AbstractAsyncContextManager[Admission]:
+        """Bind and admit a question; it gives its places back at the end of the block.
+
+        Raises:
+            UnknownTask, TaskUnavailable: one of the tasks cannot be asked.
+            BodyTooLarge: it has more rows than could ever be admitted.
+            Overloaded, DeadlineUnreachable, TooManyMisses, Draining: not now.
+        """
+        ...
