@@ -174,7 +174,7 @@ class LingeringClose:
         self._app, self._seconds, self._limit = app, seconds, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _has_body(scope):
+        if scope["type"] != "http" or not has_body(scope):
             await self._app(scope, receive, send)
             return
         body = _Watched(receive, Headers(scope=scope))
@@ -224,6 +224,7 @@ class _Watched:
             return
 
 
-def _has_body(scope: Scope) -> bool:
+def has_body(scope: Scope) -> bool:
+    """Whether a request says that it has a body."""
     headers = Headers(scope=scope)
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

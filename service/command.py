@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+SUPERVISOR = "service.frontend.supervisor"
+
 SPIN_COUNT = "10000"
 """How often the threads of a forward look for their next piece of work before they sleep (OpenMP, read when torch is
 loaded): long enough for the pause between two operations, about 0.1 ms, and no longer, since others need the cores."""
@@ -27,6 +29,9 @@ def serve(
         str | None, typer.Option(help="auto (by measurement), plain, or packed weights on a CPU.")
     ] = None,
     builtin: Annotated[bool | None, typer.Option(help="Seed the store with the demo tasks that fit.")] = None,
+    front_ends: Annotated[
+        int | None, typer.Option(help="Processes that speak HTTP and decode; 0, the default, is a single process.")
+    ] = None,
     max_batch: Annotated[int | None, typer.Option(help="Most images in a forward; 32 by default.")] = None,
     latency_target_seconds: Annotated[
         float | None, typer.Option(help="How long a forward should take at most; batches are kept small enough.")
@@ -72,11 +77,17 @@ def _sentences() -> tuple[type[Exception], ...]:
 
     from .settings import SettingsError
 
-    return (SettingsError, StoreError, TaskFileError, *_backbone_errors())
+    return (
+        SettingsError,
+        StoreError,
+        TaskFileError,
+        *_late("backbone", "BackboneError"),
+        *_late(SUPERVISOR, "ProcessFailed"),
+    )
 
 
-def _backbone_errors() -> tuple[type[Exception], ...]:
+def _late(module: str, error: str) -> tuple[type[Exception], ...]:
+    """An error of a module that is slow to import; if that has not happened, it was not raised."""
     import sys
 
-    loaded = sys.modules.get("backbone")  # if it was never imported, none of its errors was raised
-    return (loaded.BackboneError,) if loaded else ()
+    return (getattr(sys.modules[module], error),) if module in sys.modules else ()

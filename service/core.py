@@ -22,6 +22,7 @@ from .catalog import Catalog
 from .changes import Changes
 from .engine import Engine
 from .front import Front
+from .frontend.door import Doors
 from .holdings import Holdings
 from .images import Decoder
 from .listing import Listing
@@ -49,6 +50,7 @@ class Core:
     catalog: Catalog
     listing: Listing
     changes: Changes
+    doors: Doors
     metrics: Metrics
     clock: Callable[[], float]
 
@@ -77,6 +79,7 @@ class Core:
             catalog=catalog,
             listing=listing,
             changes=Changes(holdings, catalog, engine.prove, batcher.call, metrics.count_change),
+            doors=Doors(predictor, backbone.preprocess, clock),
             metrics=metrics,
             clock=clock,
         )

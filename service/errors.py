@@ -15,6 +15,7 @@
     ├─ Draining              the server is shutting down
     ├─ DeadlineExceeded      no answer in the time allowed
     ├─ ClientGone            nobody waits for the answer any more
+    ├─ EngineGone            the process that has the engine has ended
     └─ ForwardFailed         the engine could not answer this batch
 
 Every message is one sentence.
@@ -87,6 +88,10 @@ class DeadlineExceeded(ServiceError):
 
 class ClientGone(ServiceError):
     """The client closed its connection before the answer."""
+
+
+class EngineGone(ServiceError):
+    """The process that has the engine has ended; this server is about to."""
 
 
 class ForwardFailed(ServiceError):

@@ -1,5 +1,6 @@
 """Prometheus metrics of one application; each has a registry of its own."""
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from .body_budget import BodyBudget
 from .flights import Flights
 from .opening import Source
 from .registry import Registry
+from .samples import Sample, Summed
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 AGES = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 7 * 24 * 3600)
@@ -26,7 +28,6 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
         self.requests = self._counter("requests", "Requests answered.", "method", "route", "status")
         self.request_seconds = self._histogram("request_seconds", "From arrival to answer.", SECONDS, "route")
         self.rejections = self._counter("rejections", "Requests refused or failed, by reason.", "reason")
@@ -50,7 +51,8 @@ class Metrics:
         self._registry: Registry | None = None
 
     def describe(self, backbone: Backbone) -> None:
-        """Report what runs, where and in what form."""
+        """Report what runs, where and in what form, and what it takes of the machine."""
+        ProcessCollector(registry=self.registry)
         Info("facet_backbone", "The backbone, and how it is run.", registry=self.registry).info(
             {
                 "name": backbone.name,
@@ -128,9 +130,9 @@ class Metrics:
         for seconds in report.queue_seconds:
             self.queue_seconds.observe(seconds)
 
-    def text(self) -> bytes:
-        """The exposition format that Prometheus reads."""
-        return generate_latest(self.registry) + self.images.text()
+    def text(self, others: Mapping[Sample, float]) -> bytes:
+        """The exposition format that Prometheus reads, with what other processes have counted."""
+        return generate_latest(Summed(self.registry, others)) + self.images.text()
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"facet_{name}", documentation, labels, registry=self.registry)

@@ -25,7 +25,7 @@ async def ready(core: CoreDependency) -> JSONResponse:
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(core: CoreDependency) -> Response:
     """Counters, gauges and histograms in the text format of Prometheus."""
-    return Response(core.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(core.metrics.text(await core.doors.counts()), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _probe(good: bool, yes: str, no: str) -> JSONResponse:

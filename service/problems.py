@@ -43,6 +43,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.DeadlineUnreachable: (503, "deadline-unreachable"),
     errors.Draining: (503, "draining"),
     errors.DeadlineExceeded: (504, "deadline-exceeded"),
+    errors.EngineGone: (503, "engine-gone"),
     errors.ClientGone: (CLIENT_CLOSED_REQUEST, "client-gone"),
     errors.ForwardFailed: (500, "forward-failed"),
     ClientDisconnect: (CLIENT_CLOSED_REQUEST, "client-gone"),
@@ -72,12 +73,18 @@ def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
         count_rejection(reason)
         if status >= 500 and not isinstance(error, EXPECTED):
             logger.error("%s %s: %s", request.method, request.url.path, error)
-        return problem(status, reason, sentence(error), request, _headers(error, status))
+        return problem_of(error, request)
 
     for kind in STATUS:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
+
+
+def problem_of(error: Exception, request: Request) -> JSONResponse:
+    """The problem document of one of the exceptions in `STATUS`."""
+    status, reason = _lookup(error)
+    return problem(status, reason, sentence(error), request, _headers(error, status))
 
 
 def problem(

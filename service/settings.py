@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     engine_threads: int | None = Field(
         None, ge=1, description="Threads of a forward on a CPU; by default as many as make one image much faster."
     )
+    front_ends: int = Field(0, ge=0, description="Processes that speak HTTP and decode; 0 leaves it to the engine's.")
     queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
     decode_threads: int = Field(default_factory=_cores, ge=1, description="Threads that decode and preprocess.")
     deadline_seconds: float = Field(60.0, gt=0, description="A request unanswered for so long is given up with 504.")

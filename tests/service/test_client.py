@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from backbone import Backbone
+from service.banner import FIRST_TASKS, banner
 from service.client import Client, ClientError
 from service.client_command import predict, push, tasks
-from service.server import FIRST_TASKS, banner
 
 cli = typer.Typer()
 for command in (push, predict, tasks):

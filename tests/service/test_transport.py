@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from service.server import spare_the_collector
+from service.http_server import spare_the_collector
 from service.transport import PairedWrites
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,71 @@
+"""The application of a front end: predict calls are answered here, everything else by the engine's process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service import predict, problems
+from service.bodies import LingeringClose
+from service.body_budget import BodyBudget, BoundedBodies
+from service.front import Front
+from service.images import Decoder
+from service.metrics import Metrics, RequestMetrics
+from service.pulse import watch_lag
+from service.samples import samples
+from service.settings import Settings
+
+from .proxy import Proxy
+from .remote import RemotePredictor
+
+ENGINE, HTTP = "engine.sock", "http.sock"
+"""Names of the Unix sockets at which the engine's process takes questions and all other calls."""
+
+
+def create_front_end(
+    settings: Settings, folder: Path, lost: Callable[[], None], clock: Callable[[], float] = perf_counter
+) -> ASGIApp:
+    """Build the application of one front end.
+
+    Args:
+        settings: its share of the limits.
+        folder: where the sockets of the engine's process are.
+        lost: told when the engine's process has ended.
+        clock: seconds, monotonic.
+    """
+    metrics, budget, proxy = Metrics(), BodyBudget(settings.max_inflight_bytes), Proxy(folder / HTTP)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        predictor = RemotePredictor(clock=clock, counts=lambda: samples(metrics.registry), lost=lost)
+        decoder = Decoder.of(settings, await predictor.connect(folder / ENGINE), metrics.decode_seconds.observe)
+        app.state.front = Front(settings, decoder, predictor, clock)
+        watching = asyncio.create_task(watch_lag(metrics.loop_lag.observe))
+        yield
+        watching.cancel()
+        predictor.close()
+        decoder.close()
+        await proxy.close()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    problems.install(app, metrics.count_rejection)
+    app.include_router(predict.router)
+    metrics.watch_bodies(budget)
+    app.add_middleware(BoundedBodies, budget=budget)
+    app.add_middleware(RequestMetrics, metrics=metrics)
+    return LingeringClose(_Fork(app, proxy))
+
+
+class _Fork:
+    """Sends a call the one way or the other."""
+
+    def __init__(self, predicting: ASGIApp, others: ASGIApp) -> None:
+        self._predicting, self._others = predicting, others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = scope["type"] != "http" or scope["path"].endswith("/predict")
+        await (self._predicting if here else self._others)(scope, receive, send)

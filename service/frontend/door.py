@@ -1,0 +1,139 @@
+"""The engine's side: front ends come in here with their questions."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydantic_core import from_json, to_json
+
+from backbone import Preprocess
+from service.errors import ServiceError
+from service.questions import Predictor
+from service.samples import Sample, growing
+
+from .wire import Channel, Kind, error_bytes, question_of, rankings_bytes
+
+logger = logging.getLogger("facet.service")
+
+COUNT_SECONDS = 1.0
+"""How long a scrape of the metrics waits for a front end."""
+
+
+class Doors:
+    """All front ends that are connected.
+
+    Args:
+        predictor: answers their questions.
+        preprocess: how they are to make pixels of images.
+        clock: seconds, monotonic; that of deadlines.
+    """
+
+    def __init__(self, predictor: Predictor, preprocess: Preprocess, clock: Callable[[], float]) -> None:
+        self._predictor, self._preprocess, self._clock = predictor, preprocess, clock
+        self._open: set[_Door] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._gone: Counter[Sample] = Counter()  # what front ends counted that have ended
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def listen(self, path: Path) -> None:
+        """Take connections of front ends at a Unix socket."""
+        self._server = await asyncio.get_running_loop().create_unix_server(lambda: self._connect().channel, str(path))
+
+    async def counts(self) -> Counter[Sample]:
+        """What all front ends have counted, those that have ended included as far as they had told it."""
+        doors = list(self._open)
+        await asyncio.gather(*(door.count() for door in doors))
+        return sum((door.counted for door in doors), self._gone)
+
+    def _connect(self) -> "_Door":
+        door = _Door(self._predictor, self._preprocess, self._clock, self._disconnect)
+        self._open.add(door)
+        return door
+
+    def _disconnect(self, door: "_Door") -> None:
+        self._open.discard(door)
+        self._gone += growing(door.counted)
+
+
+@dataclass(eq=False)
+class _Asked:
+    """A question under way."""
+
+    task: "asyncio.Task[None] | None" = None
+    images: "asyncio.Future[bytes]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class _Door:
+    """One front end's connection."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        preprocess: Preprocess,
+        clock: Callable[[], float],
+        closed: "Callable[[_Door], None]",
+    ) -> None:
+        self._predictor, self._preprocess, self._clock, self._closed = predictor, preprocess, clock, closed
+        self._asked: dict[int, _Asked] = {}
+        self._counting: asyncio.Future[None] | None = None
+        self.counted: Counter[Sample] = Counter()
+        self.channel = Channel(self._received, self._lost, self._greet)
+
+    def _greet(self) -> None:
+        self.channel.send(Kind.HELLO, 0, to_json(asdict(self._preprocess)))
+
+    async def count(self) -> None:
+        """Ask the front end for its counts; if it does not tell, those that it told last stay."""
+        if self._counting is None:
+            self._counting = asyncio.get_running_loop().create_future()
+            self.channel.send(Kind.COUNT, 0)
+        await asyncio.wait([self._counting], timeout=COUNT_SECONDS)
+
+    def _received(self, kind: Kind, number: int, payload: bytes) -> None:
+        if kind is Kind.ASK:
+            asked = self._asked[number] = _Asked()
+            asked.task = asyncio.create_task(self._answer(number, payload, asked.images))
+        elif kind is Kind.COUNT:
+            self._count(payload)
+        elif asked_before := self._asked.get(number):  # else it has failed meanwhile
+            if kind is Kind.IMAGES:
+                asked_before.images.set_result(payload)
+            elif asked_before.task is not None:
+                asked_before.task.cancel()
+
+    async def _answer(self, number: int, payload: bytes, images: "asyncio.Future[bytes]") -> None:
+        try:
+            async with self._predictor.admit(question_of(payload, self._clock())) as admission:
+                self.channel.send(Kind.ADMITTED, number)
+                pixels = np.frombuffer(await images, np.uint8).reshape(-1, *self._preprocess.input_size)
+                self.channel.send(Kind.ANSWERED, number, rankings_bytes(await admission.answer(list(pixels))))
+        except Exception as error:
+            if not isinstance(error, ServiceError):
+                logger.exception("a question of a front end failed")
+            self.channel.send(Kind.FAILED, number, error_bytes(error))
+        finally:
+            del self._asked[number]
+
+    def _count(self, payload: bytes) -> None:
+        told = (
+            (Sample(metric, name, tuple(map(tuple, labels))), value)
+            for metric, name, labels, value in from_json(payload)
+        )
+        self.counted = Counter(dict(told))
+        if self._counting is not None:
+            self._counting.set_result(None)
+            self._counting = None
+
+    def _lost(self) -> None:
+        for asked in self._asked.values():
+            if asked.task is not None:
+                asked.task.cancel()
+        if self._counting is not None:
+            self._counting.set_result(None)
+        self._closed(self)

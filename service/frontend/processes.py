@@ -1,0 +1,99 @@
+"""What runs in the processes that the supervisor starts: the engine's, and each front end's."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from socket import socket
+
+from fastapi import FastAPI
+
+from service.banner import banner
+from service.core import Core
+from service.http_server import HttpServer
+from service.settings import Settings
+
+from .app import ENGINE, HTTP, create_front_end
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the engine's process tells once it takes questions.
+
+    Attributes:
+        banner: the text for the terminal.
+    """
+
+    banner: str
+
+
+def run_engine(settings: Settings, make: Callable[[], FastAPI], address: str, folder: Path, told: Connection) -> None:
+    """Build the application and answer front ends until told to stop, or until the supervisor has gone.
+
+    Args:
+        make: builds the application.
+        address: where front ends listen.
+        folder: where to make the sockets for them.
+        told: gets `Started`, or the exception because of which there is no start.
+    """
+    _on_our_own()
+    try:
+        app = make()
+    except Exception as error:
+        told.send(error)
+        return
+    core: Core = app.state.core
+
+    async def ready() -> None:
+        _stop_with_the_supervisor(server)
+        await core.doors.listen(folder / ENGINE)
+        told.send(Started(await banner(core, address)))
+
+    # Only front ends can come here, so what they say of their clients holds; and they keep the log of requests.
+    options = {"uds": str(folder / HTTP), "access_log": False, "forwarded_allow_ips": "*"}
+    server = HttpServer(app, settings, on_ready=ready, on_exit=core.drain, **options)
+    server.serve_until_stopped()
+
+
+def run_front_end(settings: Settings, listener: socket, folder: Path, told: Connection) -> None:
+    """Serve one socket until told to stop, or until the supervisor or the engine has gone.
+
+    Args:
+        settings: this front end's share of the limits.
+        listener: the socket.
+        folder: where the engine's process has its sockets.
+        told: gets None once connections are accepted.
+    """
+    _on_our_own()
+
+    async def ready() -> None:
+        _stop_with_the_supervisor(server)
+        told.send(None)
+
+    app = create_front_end(settings, folder, lost=lambda: server.stop())
+    server = HttpServer(app, settings, on_ready=ready)
+    server.serve_until_stopped([listener])
+
+
+def _on_our_own() -> None:
+    """Ctrl-C is for the supervisor: it stops the others in their order."""
+    os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+
+
+def _stop_with_the_supervisor(server: HttpServer) -> None:
+    supervisor = multiprocessing.parent_process()
+    assert supervisor is not None
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(supervisor.sentinel)
+        server.stop()
+
+    loop.add_reader(supervisor.sentinel, stop)

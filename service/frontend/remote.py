@@ -1,0 +1,104 @@
+"""The front end's side: questions answered by the engine's process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from backbone import Pixels, Preprocess
+from service.errors import EngineGone
+from service.questions import Question, Ranking
+from service.samples import Sample
+
+from .wire import Channel, Kind, error_of, question_bytes, rankings_of
+
+
+class RemotePredictor:
+    """Answers questions by a connection to the engine's process; see `Predictor`.
+
+    Args:
+        clock: seconds, monotonic; that of deadlines.
+        counts: what this process has counted, for the metrics.
+        lost: told when the connection has ended.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float], counts: Callable[[], dict[Sample, float]], lost: Callable[[], None]
+    ) -> None:
+        self._clock, self._counts, self._on_lost = clock, counts, lost
+        self._numbers = count(1)
+        self._replies: dict[int, asyncio.Future[bytes]] = {}
+        self._channel = Channel(self._received, self._lost)
+        self._greeting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def connect(self, path: Path) -> Preprocess:
+        """Connect to the Unix socket of the engine's process; says how images are to be preprocessed."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self._channel, str(path))
+        return TypeAdapter(Preprocess).validate_json(await self._greeting)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
+
+    def check(self, question: Question) -> None:  # noqa: ARG002  (see there)
+        """Nothing can be told without asking; `admit` does, once the body has been read."""
+        if not self._channel.open:
+            raise EngineGone("engine: expected it to run, found its process gone")
+
+    @asynccontextmanager
+    async def admit(self, question: Question) -> "AsyncIterator[_Admitted]":
+        """See `Predictor.admit`."""
+        self.check(question)
+        number = next(self._numbers) % 2**32
+        try:
+            await self.reply(number, Kind.ASK, question_bytes(question, self._clock()))
+            yield _Admitted(self, number)
+        finally:
+            if self._replies.pop(number, None) is not None:  # left before the last answer
+                self._channel.send(Kind.LEAVE, number)
+
+    async def reply(self, number: int, kind: Kind, *payload: bytes) -> bytes:
+        """Send a frame of a question and wait for what comes back.
+
+        Raises:
+            ServiceError: that instead.
+        """
+        reply = self._replies[number] = asyncio.get_running_loop().create_future()
+        self._channel.send(kind, number, *payload)
+        return await reply
+
+    def _received(self, kind: Kind, number: int, payload: bytes) -> None:
+        if kind is Kind.HELLO:
+            self._greeting.set_result(payload)
+        elif kind is Kind.COUNT:
+            self._channel.send(Kind.COUNT, 0, to_json([(*sample, value) for sample, value in self._counts().items()]))
+        elif (reply := self._waiting(kind, number)) and not reply.done():
+            if kind is Kind.FAILED:
+                reply.set_exception(error_of(payload))
+            else:
+                reply.set_result(payload)
+
+    def _waiting(self, kind: Kind, number: int) -> "asyncio.Future[bytes] | None":
+        """Who waits for a frame; of a question that it ends nothing is kept."""
+        return self._replies.get(number) if kind is Kind.ADMITTED else self._replies.pop(number, None)
+
+    def _lost(self) -> None:
+        for reply in [*self._replies.values(), self._greeting]:
+            if not reply.done():
+                reply.set_exception(EngineGone("engine: expected it to answer, found its process gone"))
+        self._on_lost()
+
+
+class _Admitted:
+    """A question that the engine's process has let in."""
+
+    def __init__(self, predictor: RemotePredictor, number: int) -> None:
+        self._predictor, self._number = predictor, number
+
+    async def answer(self, images: Sequence[Pixels]) -> list[Ranking]:
+        """See `Admission.answer`."""
+        return rankings_of(await self._predictor.reply(self._number, Kind.IMAGES, *(i.tobytes() for i in images)))

@@ -1,0 +1,203 @@
+"""Starts the engine's process and the front ends, replaces a front end that dies, and stops all in order.
+
+The supervisor itself computes nothing and has a single thread, so that it can fork at any time. Children share with it
+the memory of all that was imported.
+"""
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from socket import socket
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any, cast
+
+from fastapi import FastAPI
+
+from service.http_server import spare_the_collector
+from service.listening import address_of, bind_another, bind_shared
+from service.settings import Settings
+
+from .processes import Started, run_engine, run_front_end
+
+logger = logging.getLogger("facet.service")
+
+FORK = multiprocessing.get_context("fork")
+
+SHORT_LIFE_SECONDS, PAUSE_SECONDS = 5.0, 1.0
+"""A front end that lives no longer is replaced only after a pause: what ended it may do so again at once."""
+
+GRACE_SECONDS = 5.0
+"""How much longer than `shutdown_seconds` a process may take to end."""
+
+
+class ProcessFailed(ChildProcessError):
+    """A process of the server has ended by itself."""
+
+
+class _Stopped(Exception):
+    """The server is to stop."""
+
+
+def supervise(settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]) -> None:
+    """Serve with front ends of their own until SIGINT or SIGTERM, then finish what was admitted and return.
+
+    Args:
+        settings: `front_ends` says how many.
+        make: builds the application of the engine's process; called there.
+        announce: is given the text for the terminal once requests are taken.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+        ProcessFailed: a process has ended by itself that cannot be replaced.
+        Exception: what `make` raises.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="facet-")))
+        listeners = [stack.enter_context(bind_shared(settings))]
+        while len(listeners) < settings.front_ends:
+            listeners.append(stack.enter_context(bind_another(settings, listeners[0])))
+        signals = stack.enter_context(_signals())
+        spare_the_collector()  # and so leave the memory that children share as it is
+        stack.callback(gc.unfreeze)
+        supervisor = _Supervisor(settings, folder, listeners, signals)
+        stack.callback(supervisor.stop)
+        with suppress(_Stopped):
+            announce(supervisor.start(make).banner)
+            supervisor.watch()
+
+
+class _Supervisor:
+    """The processes of one server.
+
+    Args:
+        signals: a file descriptor that can be read once a signal has come.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, listeners: Sequence[socket], signals: int) -> None:
+        self._settings, self._folder, self._listeners, self._signals = settings, folder, listeners, signals
+        self._share = _share(settings)
+        self._engine: BaseProcess | None = None
+        self._front_ends: dict[int, BaseProcess] = {}  # by their place among the listeners
+        self._since: dict[int, float] = {}
+
+    def start(self, make: Callable[[], FastAPI]) -> Started:
+        """Start everything, and wait until requests are taken."""
+        address = address_of(self._settings, self._listeners[0])
+        self._engine, told = self._fork(run_engine, self._settings, make, address, self._folder, place=None)
+        started = self._hear(self._engine, told)
+        if isinstance(started, Exception):
+            raise started
+        assert isinstance(started, Started)
+        ready = [self._start_front_end(place) for place in range(len(self._listeners))]
+        for place, connection in enumerate(ready):
+            self._hear(self._front_ends[place], connection)
+        return started
+
+    def watch(self) -> None:
+        """Replace front ends that end, for ever."""
+        assert self._engine is not None
+        while True:
+            places = {process.sentinel: place for place, process in self._front_ends.items()}
+            for ended in self._wait(self._engine.sentinel, *places):
+                if ended == self._engine.sentinel:
+                    raise ProcessFailed(f"engine: expected its process to run, found it ended {_how(self._engine)}")
+                self._replace(places[cast(int, ended)])
+
+    def stop(self) -> None:
+        """Let the front ends finish what they were asked, then the engine."""
+        for listener in self._listeners:
+            listener.close()  # the front ends close theirs: from here on nobody is let in
+        _end(list(self._front_ends.values()), self._settings.shutdown_seconds + GRACE_SECONDS)
+        _end([self._engine] if self._engine else [], self._settings.shutdown_seconds + GRACE_SECONDS)
+
+    def _start_front_end(self, place: int) -> Connection:
+        listener = self._listeners[place]
+        process, ready = self._fork(run_front_end, self._share, listener, self._folder, place=place)
+        self._front_ends[place], self._since[place] = process, monotonic()
+        return ready
+
+    def _replace(self, place: int) -> None:
+        logger.error("front end %d has ended %s; another one takes its place", place, _how(self._front_ends[place]))
+        if monotonic() - self._since[place] < SHORT_LIFE_SECONDS:
+            sleep(PAUSE_SECONDS)
+        self._start_front_end(place)
+
+    def _fork(self, run: Callable[..., None], *arguments: Any, place: int | None) -> tuple[BaseProcess, Connection]:
+        hears, tells = FORK.Pipe(duplex=False)
+
+        def child() -> None:
+            for other, listener in enumerate(self._listeners):
+                if other != place:  # who only holds a socket keeps its connections waiting
+                    listener.close()
+            run(*arguments, tells)
+
+        process = FORK.Process(target=child)
+        process.start()
+        tells.close()
+        return process, hears
+
+    def _hear(self, process: BaseProcess, connection: Connection) -> Any:
+        with connection:
+            if connection in self._wait(connection, process.sentinel):
+                with suppress(EOFError):
+                    return connection.recv()
+        process.join()
+        raise ProcessFailed(f"server: expected its processes to start, found one ended {_how(process)}")
+
+    def _wait(self, *awaited: Any) -> list[Any]:
+        ready = wait([self._signals, *awaited])
+        if self._signals in ready:
+            raise _Stopped
+        return ready
+
+
+def _share(settings: Settings) -> Settings:
+    """The limits of one front end, of those that hold for the server."""
+    count = settings.front_ends
+    return settings.model_copy(
+        update={
+            "max_inflight_bytes": settings.max_inflight_bytes // count,
+            "decode_threads": max(1, settings.decode_threads // count),
+        }
+    )
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A file descriptor that can be read once SIGINT or SIGTERM has come."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    handlers = {sig: signal.signal(sig, lambda *_: os.write(writes, b"!")) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield reads
+    finally:
+        for sig, handler in handlers.items():
+            signal.signal(sig, handler)
+        os.close(reads)
+        os.close(writes)
+
+
+def _end(processes: Sequence[BaseProcess], seconds: float) -> None:
+    for process in processes:
+        process.terminate()
+    last = monotonic() + seconds
+    for process in processes:
+        process.join(max(0.0, last - monotonic()))
+        if process.exitcode is None:
+            logger.error("a process did not end within %g seconds and is killed", seconds)
+            process.kill()
+            process.join()
+
+
+def _how(process: BaseProcess) -> str:
+    process.join()
+    code = process.exitcode or 0
+    return f"by signal {-code}" if code < 0 else f"with status {code}"

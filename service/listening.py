@@ -1,0 +1,58 @@
+"""Taking the port; connections are accepted only once somebody listens there."""
+
+import socket
+from contextlib import ExitStack
+
+from .settings import Settings, SettingsError
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Take the port for this process alone.
+
+    Raises:
+        SettingsError: it cannot be had.
+    """
+    return _bound(settings, socket.SO_REUSEADDR)
+
+
+def bind_shared(settings: Settings) -> socket.socket:
+    """Take the port in such a way that `bind_another` can take it too.
+
+    Raises:
+        SettingsError: it cannot be had.
+    """
+    with bind(settings) as alone:  # who may share a port is not told that another server has it
+        settings = settings.model_copy(update={"port": alone.getsockname()[1]})
+    return _bound(settings, socket.SO_REUSEPORT)
+
+
+def bind_another(settings: Settings, first: socket.socket) -> socket.socket:
+    """One more socket at the port of `first`; the kernel spreads connections over those that listen.
+
+    Raises:
+        SettingsError: it cannot be had.
+    """
+    return _bound(settings.model_copy(update={"port": first.getsockname()[1]}), socket.SO_REUSEPORT)
+
+
+def address_of(settings: Settings, listener: socket.socket) -> str:
+    """The URL of a socket."""
+    host = settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def _bound(settings: Settings, option: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with ExitStack() as unless_bound:
+            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, option, 1)
+            listener.bind(place)
+            unless_bound.pop_all()
+    except OSError as error:
+        raise SettingsError(
+            f"port: expected a free one at {settings.host}, found {settings.port} not to be had ({error.strerror})"
+        ) from None
+    return listener
