@@ -1,18 +1,33 @@
 """Where rows wait for a batch: priorities share the engine by weight, the tasks of one priority share it alike.
 
 So no row waits for ever: every priority that has rows waiting gets its share of the images that the engine computes,
-and within it every task the same number, however many rows another task has brought.
+and within it every task the same number, however many rows another task has brought. A task that has asked for no
+more than its share is served in the order of arrival, even where several of its rows happen to come at once.
 """
 
 import heapq
 import math
 from collections import OrderedDict
-from itertools import count
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, count, takewhile
 
 from .rows import Priority, Row
 
 WEIGHTS: dict[Priority, int] = {"high": 16, "normal": 4, "low": 1}
 """How the engine is shared between priorities that have rows waiting."""
+
+BURST = 2
+"""Rows that a task may be ahead of its share before it has to wait for the others."""
+
+SLACK = 2.0
+"""Times its share that a task may ask for in the long run before it has to wait for the others."""
+
+LEAD = 4
+"""Most rows of a task with many waiting that are served before the first row of one that had none."""
+
+LATELY = 256
+"""Images for which a task still counts as one of those that share the engine."""
 
 
 class FairQueue:
@@ -81,76 +96,129 @@ class FairQueue:
 
 
 class _Round:
-    """The rows of one priority: a line for each task, served by start-time fair queueing (Goyal, Vin and Cheng 1996).
+    """The rows of one priority, served by start-time fair queueing (Goyal, Vin and Cheng 1996) with a token bucket.
 
-    Virtual time counts images that each task with rows waiting has been served. A task that comes back starts where
-    time is, or where it had got to if that is later: so it is served before one that always has rows waiting, and yet
-    gains nothing by coming one row at a time.
+    Virtual time counts the images that each task may have been served. A row's turn is the time at which it came, or
+    where its task had got to by then less `BURST`, if that is later: the generic cell rate algorithm (ITU-T I.371) in
+    virtual time. The least turn is served first, among equals who came first. While a forward runs nobody is served,
+    so turns matter between batches only, and strict ones cost those dear who by chance have four rows waiting.
+
+    With each image time advances by `SLACK` shares, one divided by the tasks that were served lately (the global pass
+    of stride scheduling, Waldspurger and Weihl 1995), but it never falls behind the turn that is served and never gets
+    more than `LEAD` ahead of it. Thus, while the turn being served goes from one value to another,
+
+    * a task is served at most their difference and `BURST` + 1 rows: what it had not used before is not saved up;
+    * at most `LEAD` + `BURST` + 1 rows of each other task are served before a new row of one that had none, and a task
+      gains nothing by coming one row at a time.
     """
 
     def __init__(self) -> None:
-        # A line is a set that keeps its order; unlike a dict's, its first element is found at once however many were
-        # removed in front of it.
-        self._lines: dict[str, OrderedDict[Row, None]] = {}
-        self._length, self._time, self._order = 0, 0, count()
-        self._turns: list[tuple[int, int, str]] = []  # a heap: when a task is next, and among equals who came first
-        self._next: dict[str, int] = {}  # for each task in the heap the time of its turn
-        self._reached: OrderedDict[str, int] = OrderedDict()  # where tasks had got to that left ahead of the time
+        self._lines: dict[str, _Line] = {}
+        self._length, self._time, self._served, self._order = 0, 0.0, 0, count()
+        # A heap: the turn of each task's first row, when it came, the task. One whose first row was discarded stands
+        # too early in it, never too late.
+        self._turns: list[tuple[float, int, str]] = []
+        self._scheduled: set[str] = set()  # the tasks in the heap
+        # The tasks that were served lately, longest ago first: where they had got to, and after how many images.
+        self._lately: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return self._length
 
     def push(self, row: Row) -> None:
         task = row.resident.task
-        self._lines.setdefault(task, OrderedDict())[row] = None
+        line = self._lines.setdefault(task, _Line(self._reached(task)))
+        line.rows[row] = (self._time, next(self._order))
         self._length += 1
-        if task not in self._next:
-            self._schedule(task, self._start(task))
+        if task not in self._scheduled:
+            self._schedule(task)
 
     def pop(self) -> Row:
         """Remove the first row of the task whose turn it is."""
         while True:
-            self._time, _, task = heapq.heappop(self._turns)
-            del self._next[task]
+            turn, order, task = heapq.heappop(self._turns)
+            self._scheduled.remove(task)
             if task in self._lines:  # its rows may have been discarded
-                return self._serve(task)
+                if order == self._lines[task].first_order:
+                    return self._serve(task, turn)
+                self._schedule(task)
 
     def discard(self, row: Row) -> bool:
         """Remove a row; says whether it was here."""
         line = self._lines.get(row.resident.task)
-        if line is None or row not in line:
+        if line is None or row not in line.rows:
             return False
-        del line[row]
+        del line.rows[row]
         self._length -= 1
-        if not line:
+        if not line.rows:
             del self._lines[row.resident.task]
         return True
 
     def ahead(self, task: str, rows: int) -> int:
-        """Waiting rows that would be served before the last of `rows` new ones of a task."""
-        own = len(self._lines.get(task, ()))
-        turn = self._start(task) + own + rows - 1
+        """Waiting rows that would be served before the last of `rows` new ones of a task, if no others came."""
+        own = self._lines.get(task, _Line(self._reached(task)))
+        *_, turn = own.turns([self._time] * rows)
         others = (
-            max(0, min(len(line), turn + 1 - self._next[name])) for name, line in self._lines.items() if name != task
+            sum(1 for _ in takewhile(lambda other: other <= turn, line.turns()))
+            for name, line in self._lines.items()
+            if name != task
         )
-        return own + sum(others)
+        return len(own.rows) + sum(others)
 
-    def _start(self, task: str) -> int:
-        """When the first row of a task has its turn."""
-        return self._next.get(task, max(self._time, self._reached.get(task, 0)))
+    def _reached(self, task: str) -> float:
+        return self._lately.get(task, (0.0, 0))[0]
 
-    def _schedule(self, task: str, turn: int) -> None:
-        self._next[task] = turn
-        heapq.heappush(self._turns, (turn, next(self._order), task))
+    def _schedule(self, task: str) -> None:
+        line = self._lines[task]
+        heapq.heappush(self._turns, (next(line.turns()), line.first_order, task))
+        self._scheduled.add(task)
 
-    def _serve(self, task: str) -> Row:
-        row = next(iter(self._lines[task]))
+    def _serve(self, task: str, turn: float) -> Row:
+        line = self._lines[task]
+        row, (came, _) = next(iter(line.rows.items()))
+        line.reached = max(came, line.reached) + 1
+        self._advance(task, turn, line.reached)
         self.discard(row)
         if task in self._lines:
-            self._schedule(task, self._time + 1)
-        else:
-            self._reached[task] = self._time + 1
-            self._reached.move_to_end(task)
-        while self._reached and next(iter(self._reached.values())) <= self._time:
-            self._reached.popitem(last=False)
+            self._schedule(task)
         return row
+
+    def _advance(self, task: str, turn: float, reached: float) -> None:
+        """Let virtual time go on: a row of the task is served at its turn."""
+        self._served += 1
+        self._lately[task] = (reached, self._served)
+        self._lately.move_to_end(task)
+        while self._is_over(*next(iter(self._lately.items()))):
+            self._lately.popitem(last=False)
+        self._time = min(max(self._time + SLACK / len(self._lately), turn), turn + LEAD)
+
+    def _is_over(self, task: str, last: tuple[float, int]) -> bool:
+        """Whether a task can be forgotten: not served for long, none of its rows waits, and time has caught up."""
+        reached, served = last
+        return served + LATELY < self._served and task not in self._lines and reached <= self._time
+
+
+@dataclass(slots=True)
+class _Line:
+    """The rows of a task that wait.
+
+    Attributes:
+        reached: the virtual time that the task had got to when it was last served.
+        rows: the virtual time at which each came, and its place in the order of arrival. They are a set that keeps its
+            order; unlike a dict's, its first element is found at once however many were removed in front of it.
+    """
+
+    reached: float
+    rows: OrderedDict[Row, tuple[float, int]] = field(default_factory=OrderedDict)
+
+    @property
+    def first_order(self) -> int:
+        """The place of the first row in the order of arrival."""
+        return next(iter(self.rows.values()))[1]
+
+    def turns(self, more: Iterable[float] = ()) -> Iterator[float]:
+        """When each row has its turn, ascending, and after them `more` rows that came at these times."""
+        reached = self.reached
+        for came in chain((came for came, _ in self.rows.values()), more):
+            yield max(came, reached - BURST)
+            reached = max(came, reached) + 1

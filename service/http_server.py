@@ -3,7 +3,6 @@
 import copy
 import gc
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from socket import socket
@@ -49,7 +48,7 @@ class HttpServer(uvicorn.Server):
         Raises:
             SettingsError: the address cannot be listened on.
         """
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has shut down
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())  # uvicorn raises the signal again once it has shut down
         try:
             with suppress(KeyboardInterrupt):
                 self.run(sockets=listeners)
