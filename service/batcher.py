@@ -193,7 +193,7 @@ class Batcher:
         if self._pace.wait(len(self._queue)) <= left:  # in time even behind all that waits: as a rule, and soon told
             return
         with self._changed:
-            ahead = max((self._queue.ahead(task, priority, images) for task in tasks), default=0)
+            ahead = self._queue.ahead(tasks, priority, images) if tasks else 0
         if (wait := self._pace.wait(ahead)) > left:
             raise DeadlineUnreachable(
                 f"request: expected an answer within {left:.3g} seconds, found {wait:.3g} seconds of work before it",

@@ -17,17 +17,17 @@ from .rows import Priority, Row
 WEIGHTS: dict[Priority, int] = {"high": 16, "normal": 4, "low": 1}
 """How the engine is shared between priorities that have rows waiting."""
 
-BURST = 2
+BURST = 4
 """Rows that a task may be ahead of its share before it has to wait for the others."""
 
 SLACK = 2.0
 """Times its share that a task may ask for in the long run before it has to wait for the others."""
 
 LEAD = 4
-"""Most rows of a task with many waiting that are served before the first row of one that had none."""
+"""Images by which virtual time is ahead at most: that many rows of a task that always waits go before a new one."""
 
 LATELY = 256
-"""Images for which a task still counts as one of those that share the engine."""
+"""Images for which a task that was served counts as one of those that share the engine, and is remembered at all."""
 
 
 class FairQueue:
@@ -80,9 +80,9 @@ class FairQueue:
                 self._spent[priority] += 1 / WEIGHTS[priority]
         return taken
 
-    def ahead(self, task: str, priority: Priority, rows: int = 1) -> int:
-        """How many of the waiting rows would be served before the last of `rows` of a task that came now."""
-        own = self._rounds[priority].ahead(task, rows)
+    def ahead(self, tasks: Iterable[str], priority: Priority, rows: int = 1) -> int:
+        """How many of the waiting rows would be served before the last, if `rows` of each of the tasks came now."""
+        own = self._rounds[priority].ahead(tasks, rows)
         others = (
             min(len(waiting), math.ceil((own + 1) * WEIGHTS[other] / WEIGHTS[priority]))
             for other, waiting in self._rounds.items()
@@ -100,16 +100,16 @@ class _Round:
 
     Virtual time counts the images that each task may have been served. A row's turn is the time at which it came, or
     where its task had got to by then less `BURST`, if that is later: the generic cell rate algorithm (ITU-T I.371) in
-    virtual time. The least turn is served first, among equals who came first. While a forward runs nobody is served,
-    so turns matter between batches only, and strict ones cost those dear who by chance have four rows waiting.
+    virtual time. The least turn is served first, among equals who came first. Strictly in turn (a `BURST` and `LEAD` of
+    0) a task that by chance has four rows waiting would wait four rounds, though over time it asks no more than others.
 
-    With each image time advances by `SLACK` shares, one divided by the tasks that were served lately (the global pass
-    of stride scheduling, Waldspurger and Weihl 1995), but it never falls behind the turn that is served and never gets
-    more than `LEAD` ahead of it. Thus, while the turn being served goes from one value to another,
+    With each image time advances by `SLACK` shares, a share being one divided by the tasks that were served lately
+    (much as the global pass of stride scheduling, Waldspurger and Weihl 1995), but it neither falls behind the turn
+    that is served nor gets more than `LEAD` ahead of it. So
 
-    * a task is served at most their difference and `BURST` + 1 rows: what it had not used before is not saved up;
-    * at most `LEAD` + `BURST` + 1 rows of each other task are served before a new row of one that had none, and a task
-      gains nothing by coming one row at a time.
+    * while turns go from one value to another, a task is served at most their difference and `BURST` + 1 rows; one
+      whose line is long no fewer than their difference, rounded down. What a task did not use is not saved up;
+    * at most `LEAD` + `BURST` + 1 rows of each other task are served before a new row of one that is within its share.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class _Round:
 
     def push(self, row: Row) -> None:
         task = row.resident.task
-        line = self._lines.setdefault(task, _Line(self._reached(task)))
+        line = self._lines[task] = self._line(task)
         line.rows[row] = (self._time, next(self._order))
         self._length += 1
         if task not in self._scheduled:
@@ -154,19 +154,14 @@ class _Round:
             del self._lines[row.resident.task]
         return True
 
-    def ahead(self, task: str, rows: int) -> int:
-        """Waiting rows that would be served before the last of `rows` new ones of a task, if no others came."""
-        own = self._lines.get(task, _Line(self._reached(task)))
-        *_, turn = own.turns([self._time] * rows)
-        others = (
-            sum(1 for _ in takewhile(lambda other: other <= turn, line.turns()))
-            for name, line in self._lines.items()
-            if name != task
-        )
-        return len(own.rows) + sum(others)
+    def ahead(self, tasks: Iterable[str], rows: int) -> int:
+        """Waiting rows that would be served before the last, if `rows` of each task came now and none later."""
+        last = max(turn for task in tasks for turn in self._line(task).turns([self._time] * rows))
+        return sum(1 for line in self._lines.values() for _ in takewhile(lambda turn: turn <= last, line.turns()))
 
-    def _reached(self, task: str) -> float:
-        return self._lately.get(task, (0.0, 0))[0]
+    def _line(self, task: str) -> "_Line":
+        """The line of a task; a new one if it has none."""
+        return self._lines.get(task) or _Line(self._lately.get(task, (0.0, 0))[0])
 
     def _schedule(self, task: str) -> None:
         line = self._lines[task]
@@ -188,14 +183,9 @@ class _Round:
         self._served += 1
         self._lately[task] = (reached, self._served)
         self._lately.move_to_end(task)
-        while self._is_over(*next(iter(self._lately.items()))):
+        while next(iter(self._lately.values()))[1] <= self._served - LATELY:
             self._lately.popitem(last=False)
         self._time = min(max(self._time + SLACK / len(self._lately), turn), turn + LEAD)
-
-    def _is_over(self, task: str, last: tuple[float, int]) -> bool:
-        """Whether a task can be forgotten: not served for long, none of its rows waits, and time has caught up."""
-        reached, served = last
-        return served + LATELY < self._served and task not in self._lines and reached <= self._time
 
 
 @dataclass(slots=True)

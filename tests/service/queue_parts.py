@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-import torch
+import numpy as np
 from service_parts import small_backbone, task_file
 
 from backbone import Prefix
@@ -36,4 +36,4 @@ def resident(task: str, version: int = 1) -> Resident:
 def row(task: str, priority: Priority = "normal", *, place: int = 0, deadline: float = math.inf) -> Row:
     """A row of a request of its own."""
     ticket = Ticket(IdleDesk(), [task], 1, priority=priority, deadline=deadline)
-    return Row(ticket, place, resident(task), torch.empty(0), 0.0)
+    return Row(ticket, place, resident(task), np.empty((0, 0, 3), np.uint8), 0.0)

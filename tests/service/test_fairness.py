@@ -1,4 +1,4 @@
-"""One hot task beside quiet ones, in simulated time: the real places, queue and pace around an engine of known cost."""
+"""How the tasks fare, in simulated time: the real places, queue and pace around an engine of known cost."""
 
 import random
 from collections import defaultdict
@@ -77,3 +77,22 @@ def test_the_others_p99_beside_a_hot_task_is_at_most_twice_what_it_is_without(lo
     assert beside.quiet_p99() <= 2 * without.quiet_p99()
     assert set(beside.refused) <= {"hot"}
     assert (load > 1) == ("hot" in beside.refused)
+
+
+@pytest.mark.parametrize("clients", [32, 64])
+def test_where_all_tasks_ask_alike_the_p99_stays_near_the_median(clients: int) -> None:
+    """Each client asks a random task as soon as it is answered. Strict turns would make it three to five times."""
+    noise, queue, pace, now = random.Random(0), FairQueue(), Pace(32), 0.0
+    latencies: list[float] = []
+    waiting = clients
+    for _ in range(400):
+        for _ in range(waiting):
+            arrived = row(f"task{noise.randrange(QUIET)}")
+            arrived.queued = now
+            queue.push(arrived)
+        rows = [only for (only,) in queue.take(pace.next_limit())]
+        now, waiting = now + FIXED + EACH * len(rows), len(rows)
+        latencies += [now - each.queued for each in rows]
+        pace.observe(len(rows), FIXED + EACH * len(rows))
+    p50, p99 = (sorted(latencies)[int(share * len(latencies))] for share in (0.5, 0.99))
+    assert p99 <= 2 * p50
