@@ -36,6 +36,12 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def announced(request: Request) -> int | None:
+    """How many bytes the body is said to have, if anything valid is said."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
+
+
 async def read_bytes(request: Request, limit: int, what: str, idle_seconds: float) -> bytes:
     """Read a raw body of at most `limit` bytes.
 
@@ -44,7 +50,7 @@ async def read_bytes(request: Request, limit: int, what: str, idle_seconds: floa
         BodyTimeout: nothing arrives for `idle_seconds`.
         BadRequest: the body is empty.
     """
-    body = await _bounded(request, limit, what, idle_seconds).body()
+    body = await bounded(request, limit, what, idle_seconds).body()
     if not body:
         raise BadRequest(f"body: expected {what}, found no bytes")
     return body
@@ -91,10 +97,10 @@ async def read_form(
 
 
 async def _parse(request: Request, settings: Settings) -> FormData:
-    bounded = _bounded(request, settings.max_request_bytes, "a form", settings.idle_body_seconds)
+    limited = bounded(request, settings.max_request_bytes, "a form", settings.idle_body_seconds)
     limits = {"max_files": settings.max_images, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
     try:
-        return await _InMemoryParser(bounded.headers, bounded.stream(), **limits).parse()
+        return await _InMemoryParser(limited.headers, limited.stream(), **limits).parse()
     except MultiPartException as error:
         raise BadRequest(
             f"form: expected at most {settings.max_images} files in valid parts, found: {error.message}"
@@ -126,11 +132,14 @@ async def _image(upload: UploadFile, limit: int) -> ImageBytes:
     return ImageBytes(await upload.read(), name)
 
 
-def _bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Request:
-    """The same request, except that its body raises once it is over the limit or stops arriving."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLarge(f"body: expected {what} of at most {limit} bytes, found {announced} announced")
+def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Request:
+    """The same request, except that its body raises once it is over the limit or stops arriving.
+
+    Raises:
+        BodyTooLarge: it announces more than the limit.
+    """
+    if (length := announced(request) or 0) > limit:
+        raise BodyTooLarge(f"body: expected {what} of at most {limit} bytes, found {length} announced")
     received = 0
 
     async def receive() -> Message:

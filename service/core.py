@@ -68,6 +68,8 @@ class Core:
         metrics.watch(holdings.bank, holdings.registry, catalog.loads, batcher)
         listing, limit = Listing(holdings, catalog, backbone), settings.queue_limit
         predictor = EnginePredictor(catalog, listing, batcher, limit=limit, count=metrics.count_images)
+        doors = Doors(predictor, backbone.preprocess, clock)
+        metrics.watch_front_ends(lambda: len(doors))
         decoder = Decoder.of(settings, backbone.preprocess, metrics.decode_seconds.observe)
         return cls(
             settings=settings,
@@ -79,7 +81,7 @@ class Core:
             catalog=catalog,
             listing=listing,
             changes=Changes(holdings, catalog, engine.prove, batcher.call, metrics.count_change),
-            doors=Doors(predictor, backbone.preprocess, clock),
+            doors=doors,
             metrics=metrics,
             clock=clock,
         )

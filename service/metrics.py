@@ -1,6 +1,6 @@
 """Prometheus metrics of one application; each has a registry of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Literal
 
@@ -84,6 +84,10 @@ class Metrics:
     def watch_bodies(self, budget: BodyBudget) -> None:
         """Report the bytes of request bodies whenever somebody asks."""
         self._gauge("body_bytes", "Bytes of request bodies that are held.", lambda: budget.held)
+
+    def watch_front_ends(self, count: Callable[[], int]) -> None:
+        """Report how many processes speak HTTP for this one."""
+        self._gauge("front_ends", "Front ends that are connected; 0 in a server of one process.", count)
 
     def count_rejection(self, reason: str) -> None:
         """A request was answered with a problem."""

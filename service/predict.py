@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from fastapi import APIRouter, Request, Response
 
 from .answers import respond
-from .bodies import ImageBytes, read_form, read_images
+from .bodies import ImageBytes, announced, read_form, read_images
 from .errors import BadRequest, ClientGone, DeadlineExceeded
 from .front import Front, front_of
 from .images import DecodedImage
@@ -58,7 +58,7 @@ _MANY_TASKS = {
 async def predict_one_task(task: str, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
     call = _Call.of(request)
-    call.check([task])  # an unknown task is refused before its images are read, and so is one image too many
+    await call.check([task])  # an unknown task is refused before its images are read, and so is one image too many
     return await call.answer([task], await read_images(request, call.front.settings))
 
 
@@ -66,7 +66,7 @@ async def predict_one_task(task: str, request: Request) -> Response:
 async def predict_many_tasks(request: Request) -> Response:
     """Classify every image by every named task, in one mixed batch; an image is decoded once."""
     call = _Call.of(request)
-    call.check([])
+    await call.check([])
     images, fields = await read_form(request, call.front.settings, fields=("tasks",))
     return await call.answer(_named(fields["tasks"]), images)
 
@@ -95,8 +95,8 @@ class _Call:
         wanted = math.inf if options.timeout_ms is None else options.timeout_ms / 1000
         return cls(request, front, options, arrived, arrived + min(wanted, front.settings.deadline_seconds))
 
-    def check(self, tasks: Sequence[str]) -> None:
-        self.front.predictor.check(self._question(tasks, 1))
+    async def check(self, tasks: Sequence[str]) -> None:
+        await self.front.predictor.check(self._question(tasks, 1), announced(self.request))
 
     async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Response:
         left = self.deadline - self.front.clock()

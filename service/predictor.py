@@ -33,7 +33,7 @@ class EnginePredictor:
         self._catalog, self._listing, self._batcher, self._limit = catalog, listing, batcher, limit
         self._count = count
 
-    def check(self, question: Question) -> None:
+    async def check(self, question: Question, body: int | None) -> None:  # noqa: ARG002  (it costs next to nothing)
         """See `Predictor.check`."""
         for task in question.tasks:
             self._catalog.check(task)

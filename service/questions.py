@@ -66,8 +66,13 @@ class Admission(Protocol):
 class Predictor(Protocol):
     """Answers questions."""
 
-    def check(self, question: Question) -> None:
-        """Raise what `admit` would raise, as far as it can be told at once; for a call whose body is not read yet."""
+    async def check(self, question: Question, body: int | None) -> None:
+        """Raise what `admit` would raise, as far as that is soon told; for a call whose body is not read yet.
+
+        Args:
+            body: how many bytes that body is said to have; None if nothing is said. To read a short one may cost less
+                than to find out that there was no need for it.
+        """
         ...
 
     def admit(self, question: Question) -> AbstractAsyncContextManager[Admission]:

@@ -37,7 +37,7 @@ def create_front_end(
         lost: told when the engine's process has ended.
         clock: seconds, monotonic.
     """
-    metrics, budget, proxy = Metrics(), BodyBudget(settings.max_inflight_bytes), Proxy(folder / HTTP)
+    metrics, budget, proxy = Metrics(), BodyBudget(settings.max_inflight_bytes), Proxy(folder / HTTP, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

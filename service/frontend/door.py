@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic_core import from_json, to_json
 
 from backbone import Preprocess
 from service.errors import ServiceError
-from service.questions import Predictor
+from service.questions import Predictor, Question
 from service.samples import Sample, growing
 
 from .wire import Channel, Kind, error_bytes, question_of, rankings_bytes
@@ -96,9 +97,11 @@ class _Door:
         await asyncio.wait([self._counting], timeout=COUNT_SECONDS)
 
     def _received(self, kind: Kind, number: int, payload: bytes) -> None:
-        if kind is Kind.ASK:
+        if kind in (Kind.ASK, Kind.CHECK):
             asked = self._asked[number] = _Asked()
-            asked.task = asyncio.create_task(self._answer(number, payload, asked.images))
+            question = question_of(payload, self._clock())
+            work = self._answer(number, question, asked.images) if kind is Kind.ASK else self._check(number, question)
+            asked.task = asyncio.create_task(self._settled(number, work))
         elif kind is Kind.COUNT:
             self._count(payload)
         elif asked_before := self._asked.get(number):  # else it has failed meanwhile
@@ -107,18 +110,25 @@ class _Door:
             elif asked_before.task is not None:
                 asked_before.task.cancel()
 
-    async def _answer(self, number: int, payload: bytes, images: "asyncio.Future[bytes]") -> None:
+    async def _settled(self, number: int, work: Coroutine[Any, Any, None]) -> None:
         try:
-            async with self._predictor.admit(question_of(payload, self._clock())) as admission:
-                self.channel.send(Kind.ADMITTED, number)
-                pixels = np.frombuffer(await images, np.uint8).reshape(-1, *self._preprocess.input_size)
-                self.channel.send(Kind.ANSWERED, number, rankings_bytes(await admission.answer(list(pixels))))
+            await work
         except Exception as error:
             if not isinstance(error, ServiceError):
                 logger.exception("a question of a front end failed")
             self.channel.send(Kind.FAILED, number, error_bytes(error))
         finally:
             del self._asked[number]
+
+    async def _check(self, number: int, question: Question) -> None:
+        await self._predictor.check(question, None)
+        self.channel.send(Kind.ANSWERED, number)
+
+    async def _answer(self, number: int, question: Question, images: "asyncio.Future[bytes]") -> None:
+        async with self._predictor.admit(question) as admission:
+            self.channel.send(Kind.ADMITTED, number)
+            pixels = np.frombuffer(await images, np.uint8).reshape(-1, *self._preprocess.input_size)
+            self.channel.send(Kind.ANSWERED, number, rankings_bytes(await admission.answer(list(pixels))))
 
     def _count(self, payload: bytes) -> None:
         told = (

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.bodies import has_body
-from service.errors import EngineGone
+from service.bodies import bounded, has_body
+from service.errors import BadRequest, EngineGone
 from service.problems import problem_of
+from service.settings import Settings
 
 HOP_BY_HOP = {
     b"connection",
@@ -29,9 +30,15 @@ FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto"}
 
 
 class Proxy:
-    """An ASGI application that asks another one, which listens at a Unix socket."""
+    """An ASGI application that asks another one, which listens at a Unix socket.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the socket.
+        settings: the limits of bodies.
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._settings = settings
         # One connection for each call: these are few, and none is lost because the other end let it go just then.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         transport = httpx.AsyncHTTPTransport(uds=str(path), limits=limits)
@@ -41,12 +48,12 @@ class Proxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            answer = await self._client.send(self._passed_on(request), stream=True)
+            response = _response(await self._client.send(self._passed_on(request), stream=True))
         except httpx.TransportError:
-            gone = EngineGone("engine: expected it to answer, found its process gone")
-            await problem_of(gone, request)(scope, receive, send)
-            return
-        await _response(answer)(scope, receive, send)
+            response = problem_of(EngineGone("engine: expected it to answer, found its process gone"), request)
+        except BadRequest as error:
+            response = problem_of(error, request)
+        await response(scope, receive, send)
 
     async def close(self) -> None:
         """End all connections."""
@@ -63,8 +70,12 @@ class Proxy:
             request.method,
             httpx.URL("http://engine").copy_with(raw_path=target),
             headers=headers,
-            content=request.stream() if has_body(scope) else None,
+            content=self._bounded(request).stream() if has_body(scope) else None,
         )
+
+    def _bounded(self, request: Request) -> Request:
+        # The call's own limit may be lower; the engine's process knows it. But only here a body is seen to stop.
+        return bounded(request, self._settings.max_task_bytes, "a body", self._settings.idle_body_seconds)
 
 
 def _response(answer: httpx.Response) -> Response:

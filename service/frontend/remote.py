@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from backbone import Pixels, Preprocess
+from service.bodies import SHORT_BODY
 from service.errors import EngineGone
 from service.questions import Question, Ranking
 from service.samples import Sample
@@ -44,19 +45,27 @@ class RemotePredictor:
         """End the connection."""
         self._channel.close()
 
-    def check(self, question: Question) -> None:  # noqa: ARG002  (see there)
-        """Nothing can be told without asking; `admit` does, once the body has been read."""
-        if not self._channel.open:
-            raise EngineGone("engine: expected it to run, found its process gone")
+    async def check(self, question: Question, body: int | None) -> None:
+        """See `Predictor.check`; the engine's process is only asked where the body is a long one."""
+        if body is None or body > SHORT_BODY:
+            async with self._asking() as number:
+                await self.reply(number, Kind.CHECK, question_bytes(question, self._clock()))
 
     @asynccontextmanager
     async def admit(self, question: Question) -> "AsyncIterator[_Admitted]":
         """See `Predictor.admit`."""
-        self.check(question)
-        number = next(self._numbers) % 2**32
-        try:
+        async with self._asking() as number:
             await self.reply(number, Kind.ASK, question_bytes(question, self._clock()))
             yield _Admitted(self, number)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[int]:
+        """A number for a question, and the end of it."""
+        if not self._channel.open:
+            raise EngineGone("engine: expected it to run, found its process gone")
+        number = next(self._numbers) % 2**32
+        try:
+            yield number
         finally:
             if self._replies.pop(number, None) is not None:  # left before the last answer
                 self._channel.send(Kind.LEAVE, number)

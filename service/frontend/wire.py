@@ -24,12 +24,13 @@ class Kind(IntEnum):
 
     HELLO = 0  # engine: how images are to be preprocessed
     ASK = 1  # front end: a question
-    ADMITTED = 2  # engine: its images may come
-    IMAGES = 3  # front end: the images of a question
-    ANSWERED = 4  # engine: the rankings
-    FAILED = 5  # engine: an exception instead
-    LEAVE = 6  # front end: nobody wants the answer any more
-    COUNT = 7  # engine: what has been counted? Front end: this
+    CHECK = 2  # front end: would this question be let in?
+    ADMITTED = 3  # engine: its images may come
+    IMAGES = 4  # front end: the images of a question
+    ANSWERED = 5  # engine: the rankings, or that it would be let in
+    FAILED = 6  # engine: an exception instead
+    LEAVE = 7  # front end: nobody wants the answer any more
+    COUNT = 8  # engine: what has been counted? Front end: this
 
 
 class Channel(asyncio.Protocol):

@@ -26,6 +26,8 @@ def environment(**settings: object) -> dict[str, str]:
 class Server:
     """A running server: its address, and the lines it prints."""
 
+    front_ends = 0
+
     def __init__(self, process: "subprocess.Popen[str]", lines: IO[str]) -> None:
         self.process, self._lines = process, lines
         self.url = self.wait_for(r"at (http://\S+)")

@@ -12,12 +12,14 @@ LIMIT = 100_000
 PATH = "/v1/tasks/pets/predict"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=[0, 2], ids=["one process", "front ends"])
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
-    with small_server(store, max_image_bytes=LIMIT, max_request_bytes=LIMIT, idle_body_seconds=0.5) as server:
+    limits = {"max_image_bytes": LIMIT, "max_request_bytes": LIMIT, "idle_body_seconds": 0.5}
+    with small_server(store, front_ends=request.param, **limits) as server:
         with server.client() as client:
             assert upload(client, task_file(small_backbone(), "pets")).status_code == 201
+        server.front_ends = request.param
         yield server
         with server.client() as client:  # whatever was sent, the server goes on
             assert ask(client, "pets").status_code == 200
@@ -53,8 +55,9 @@ def test_a_client_that_reads_only_after_sending_gets_its_answer(server: Server, 
         expected = {PATH: 413, "/v1/predict": 415, "/v1/tasks/pets/versions": 415}.get(path, 404)
         assert (status, document["status"]) == (expected, expected)
         assert headers["content-type"] == "application/problem+json"
-        assert headers["connection"] == "close"
-        assert closed(connection)
+        if "connection" in headers or not server.front_ends:  # those pass on a whole body, then the connection may stay
+            assert headers["connection"] == "close"
+            assert closed(connection)
 
 
 def test_a_short_body_that_is_refused_unread_keeps_its_connection(server: Server) -> None:
@@ -69,9 +72,9 @@ def test_a_short_body_that_is_refused_unread_keeps_its_connection(server: Server
 
 def test_a_short_body_that_does_not_come_does_not_hold_its_answer_for_long(server: Server) -> None:
     with server.connect() as connection:
-        connection.sendall(head("/v1/tasks/nobody/predict", "Content-Length: 5000") + b"x" * 100)
+        connection.sendall(head("/nobody", "Content-Length: 5000") + b"x" * 100)
         status, headers, _ = answer(connection)
-        assert (status, headers["connection"]) == (404, "close")
+        assert (status, headers["connection"]) == (408 if server.front_ends else 404, "close")
 
 
 def test_an_announced_length_over_the_limit_is_refused_before_the_body_comes(server: Server) -> None:

@@ -46,10 +46,14 @@ class Timeline:
         )
 
 
-@pytest.mark.parametrize("room", [{}, {"device_budget": "15KB", "host_budget": "8KB"}], ids=["all", "two of four"])
-async def test_fifty_changes_under_load_and_no_wrong_answer(tmp_path: Path, room: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"device_budget": "15KB", "host_budget": "8KB"}, {"front_ends": 2}],
+    ids=["all", "two of four", "front ends"],
+)
+async def test_fifty_changes_under_load_and_no_wrong_answer(tmp_path: Path, given: dict[str, object]) -> None:
     """Where all tasks fit on the device, and where they are evicted and loaded again all the time."""
-    with small_server(tmp_path, **room) as server:
+    with small_server(tmp_path, **given) as server:
         timeline, contents, answers, seconds = await _load(server)
     assert sum(len(changes) for changes in timeline.changes.values()) >= CHANGES
     assert len(answers) > CHANGES * 4

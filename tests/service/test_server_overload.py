@@ -17,10 +17,10 @@ CLIENTS = 12
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=[0, 2], ids=["one process", "front ends"])
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
-    limits = {"max_batch": BATCH, "queue_limit": PLACES, "decode_threads": 1}
+    limits = {"max_batch": BATCH, "queue_limit": PLACES, "decode_threads": 1, "front_ends": request.param}
     with small_server(store, forward_seconds=FORWARD_SECONDS, **limits) as server:
         with server.client() as client:
             for task in ("hot", "quiet"):

@@ -20,9 +20,14 @@ def slow_image() -> bytes:
     return buffer.getvalue()
 
 
-def test_sigterm_lets_admitted_requests_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("front_ends", [0, 2])
+def test_sigterm_lets_admitted_requests_finish(tmp_path: Path, front_ends: int) -> None:
     parts = [("file", ("slow.png", slow_image()))] * 10
-    with small_server(tmp_path) as server, server.client() as client, ThreadPoolExecutor() as pool:
+    with (
+        small_server(tmp_path, front_ends=front_ends) as server,
+        server.client() as client,
+        ThreadPoolExecutor() as pool,
+    ):
         upload(client, task_file(small_backbone(), "pets"))
         asking = pool.submit(httpx.post, f"{server.url}/v1/tasks/pets/predict", files=parts, timeout=60)
         while metrics(client)["facet_admitted_rows"] == 0:
