@@ -30,7 +30,7 @@ logger = logging.getLogger("facet.service")
 T = TypeVar("T")
 
 JOIN_SECONDS = 10.0
-"""How long a shutdown waits for the engine's thread: a forward that hangs must not keep the process."""
+"""How long a shutdown waits for a thread of the engine: a forward that hangs must not keep the process."""
 
 MAX_RETRY_AFTER = 60
 """Most seconds that a refused client is told to wait."""
@@ -64,13 +64,15 @@ Observer = Callable[[BatchReport], None]
 
 
 class Batcher:
-    """Owns the queue and the one thread that runs the engine.
+    """Owns the queue and the threads that run the engine.
 
     Args:
-        forward: answers a batch; called from that thread only.
+        forward: answers a batch; called from those threads only.
         max_batch: most images that a forward computes.
         queue_limit: most rows admitted and not yet answered.
         latency_target: seconds that a forward should take at most; None where only throughput matters.
+        workers: how many threads, and so how many forwards at once.
+        prepare: what each of them does first.
         observe: told about every batch.
         clock: seconds, monotonic.
 
@@ -86,30 +88,43 @@ class Batcher:
         max_batch: int,
         queue_limit: int,
         latency_target: float | None = None,
+        workers: int = 1,
+        prepare: Callable[[], None] = lambda: None,
         observe: Observer | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._forward, self._observe, self.clock = forward, observe, clock
-        self._pace, self._places, self._queue = Pace(max_batch, latency_target), Places(queue_limit), FairQueue()
+        self._pace, self._places, self._queue = (
+            Pace(max_batch, latency_target, workers),
+            Places(queue_limit),
+            FairQueue(),
+        )
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._changed = threading.Condition()  # guards the queue, the calls and `_stopped`
+        self._changed = threading.Condition()  # guards the queue, the pace, the calls and `_stopped`
         self._stopped = False
         self._idle = asyncio.Event()
         self.draining = False
-        self._thread = threading.Thread(target=self._work, name="facet-engine", daemon=True)
+        self._prepare, self._prepared = prepare, threading.Semaphore(0)
+        self._free = 0  # threads that wait for work
+        self._threads = [
+            threading.Thread(target=self._work, name=f"facet-engine-{number}", daemon=True) for number in range(workers)
+        ]
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # What the event loop calls.
 
     def start(self) -> None:
-        """Start the engine's thread; call it from the running event loop."""
+        """Start the engine's threads, and wait until each is prepared; call it from the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
+        for _ in self._threads:
+            self._prepared.acquire()
 
     @property
     def alive(self) -> bool:
-        """Whether the engine's thread runs."""
-        return self._thread.is_alive()
+        """Whether all of the engine's threads run."""
+        return all(thread.is_alive() for thread in self._threads)
 
     @property
     def queued(self) -> int:
@@ -151,7 +166,7 @@ class Batcher:
         self._check_deadline(tasks, images, priority, deadline)
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run a function on the engine's thread, between batches."""
+        """Run a function on one of the engine's threads, between batches."""
         future: Future[T] = Future()
         with self._changed:
             self._calls.append((function, future))
@@ -159,16 +174,17 @@ class Batcher:
         return await asyncio.wrap_future(future)
 
     async def drain(self) -> None:
-        """Take nothing new, wait for what was admitted, then stop the thread."""
+        """Take nothing new, wait for what was admitted, then stop the threads."""
         self.draining = True
         while self._places.taken:
             self._idle.clear()
             await self._idle.wait()
         with self._changed:
             self._stopped = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, JOIN_SECONDS)
 
     # What tickets call.
 
@@ -213,18 +229,25 @@ class Batcher:
     # What the engine's thread runs: receive, choose, run, settle.
 
     def _work(self) -> None:
+        self._prepare()
+        self._prepared.release()
         while self._step():
             pass
 
     def _step(self) -> bool:
         """Wait for work and do it; false when there is none and none will come. Holds no row once it returns."""
         with self._changed:
+            self._free += 1
             self._changed.wait_for(lambda: self._calls or len(self._queue) or self._stopped)
+            share = math.ceil(len(self._queue) / self._free)  # the others that are free take theirs
+            self._free -= 1
             # At most one call between two batches, so that a flood of uploads cannot keep requests waiting.
             call = self._calls.popleft() if self._calls else None
             limit = self._pace.next_limit()
-            taken = self._queue.take(even(min(limit, len(self._queue))), self.clock())
+            taken = self._queue.take(even(min(limit, share)), self.clock())
             full = len(taken) == limit or len(self._queue) > 0
+            if len(self._queue):
+                self._changed.notify()
             finished = self._stopped and not (call or taken or len(self._queue))
         if call:
             _run_call(*call)
@@ -238,7 +261,8 @@ class Batcher:
         outcomes = self._answer(list(groups.values()))
         seconds = self.clock() - begun
         if not any(isinstance(outcome, Exception) for outcome in outcomes):
-            self._pace.observe(len(taken), seconds)
+            with self._changed:
+                self._pace.observe(len(taken), seconds)
         rows = [row for group in groups.values() for row in group]
         tasks = len({row.resident.task for row in rows})
         report = BatchReport(len(rows), tasks, len(taken), full, [begun - row.queued for row in rows], seconds)

@@ -99,7 +99,7 @@ class Core:
         beside = [asyncio.create_task(work) for work in (self._follow_store(), watching)]
         try:
             if self.settings.engine_threads:
-                await self._give_cores_to_the_engine(self.settings.engine_threads)
+                torch.set_num_threads(1)  # for any thread that begins from here on
             await self.batcher.call(partial(self.engine.warm_up, sizes(self.settings.max_batch)))
             await self.changes.refresh()
             yield
@@ -110,16 +110,6 @@ class Core:
             await self.batcher.drain()
             for pool in (self.front.decoder, self.catalog.loads, self.listing.looks):
                 pool.close()
-
-    async def _give_cores_to_the_engine(self, threads: int) -> None:
-        """Let the engine's thread compute with so many threads, and any that begins from here on with itself alone.
-
-        Each thread that computes in parallel has a pool of its own. While there are more pool threads than cores, all
-        sleep between any two operations, and to wake them takes longer than a small operation itself.
-        """
-        await self.batcher.call(torch.get_num_threads)  # a thread takes over the common number when it first looks
-        await self.batcher.call(partial(torch.set_num_threads, threads))
-        torch.set_num_threads(1)
 
     def drain(self) -> None:
         """Take no new requests and changes from now on; those admitted are finished."""
@@ -141,9 +131,23 @@ def _batcher(settings: Settings, engine: Engine, metrics: Metrics, clock: Callab
         max_batch=settings.max_batch,
         queue_limit=settings.queue_limit,
         latency_target=settings.latency_target_seconds,
+        workers=settings.engine_workers or 1,
+        prepare=partial(_give_cores, settings.engine_threads),
         observe=metrics.count_batch,
         clock=clock,
     )
+
+
+def _give_cores(threads: int | None) -> None:
+    """Let the thread that calls this compute with so many threads.
+
+    Each thread that computes in parallel has a pool of its own. While there are more pool threads than cores, all
+    sleep between any two operations, and to wake them takes longer than a small operation itself. So only the engine's
+    threads have pools.
+    """
+    if threads:
+        torch.get_num_threads()  # a thread takes over the common number when it first looks
+        torch.set_num_threads(threads)
 
 
 def _bank(settings: Settings, backbone: Backbone, metrics: Metrics, clock: Callable[[], float]) -> Bank:

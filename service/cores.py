@@ -12,6 +12,9 @@ WORTH = 1.25
 
 REPEATS = 5
 
+MOST_WORKERS = 4
+"""Forwards at once: between their operations all of them need the interpreter's lock."""
+
 
 def engine_threads(backbone: Backbone, most: int) -> int:
     """The fewest threads with which one image takes at most `WORTH` times the least; measured now, on a CPU.
@@ -22,6 +25,11 @@ def engine_threads(backbone: Backbone, most: int) -> int:
         return most
     with ThreadPoolExecutor(1) as apart:
         return apart.submit(_fewest, backbone, most).result()
+
+
+def engine_workers(backbone: Backbone, most: int, threads: int) -> int:
+    """How many forwards of so many threads each may run at once on so many cores; one where a GPU computes them."""
+    return max(1, min(MOST_WORKERS, most // threads)) if backbone.device.type == "cpu" else 1
 
 
 @torch.inference_mode()

@@ -99,10 +99,11 @@ class Pace:
     Args:
         most: images that a forward may hold at any rate.
         target: seconds that a forward should take at most; None where only throughput matters.
+        workers: forwards that run at once.
     """
 
-    def __init__(self, most: int, target: float | None = None) -> None:
-        self._most, self._target = most, target
+    def __init__(self, most: int, target: float | None = None, workers: int = 1) -> None:
+        self._most, self._target, self._workers = most, target, workers
         self._meter = CostMeter()
         self._batches = 0
 
@@ -128,7 +129,7 @@ class Pace:
     def seconds(self, images: int) -> float:
         """Seconds in which the engine answers so many images, batch after batch; 0 before the first forward."""
         cost, limit = self._meter.cost, self.limit
-        return math.ceil(images / limit) * cost.seconds(limit) if cost else 0.0
+        return math.ceil(images / limit / self._workers) * cost.seconds(limit) if cost else 0.0
 
     def wait(self, ahead: int) -> float:
         """Seconds before the engine comes to an image that has so many ahead of it: those of the full batches."""

@@ -10,7 +10,7 @@ from prompts_store import Store, builtin, open_store
 
 from .app import create_app, load_backbone
 from .banner import banner
-from .cores import engine_threads
+from .cores import engine_threads, engine_workers
 from .frontend.supervisor import supervise
 from .http_server import HttpServer
 from .listening import address_of, bind
@@ -65,4 +65,6 @@ def _application(settings: Settings, store: Store | None, backbone: Backbone | N
     if settings.builtin:
         builtin.seed(store, backbone)
     threads = settings.engine_threads or engine_threads(backbone, most)
-    return create_app(settings.model_copy(update={"engine_threads": threads}), store=store, backbone=backbone)
+    workers = settings.engine_workers or engine_workers(backbone, most, threads)
+    found = {"engine_threads": threads, "engine_workers": workers}
+    return create_app(settings.model_copy(update=found), store=store, backbone=backbone)

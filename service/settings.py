@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     engine_threads: int | None = Field(
         None, ge=1, description="Threads of a forward on a CPU; by default as many as make one image much faster."
     )
+    engine_workers: int | None = Field(
+        None,
+        ge=1,
+        description="Forwards that run at once; by default as many as the cores have room for, one on a GPU.",
+    )
     front_ends: int = Field(0, ge=0, description="Processes that speak HTTP and decode; 0 leaves it to the engine's.")
     queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
     decode_threads: int = Field(default_factory=_cores, ge=1, description="Threads that decode and preprocess.")

@@ -8,7 +8,7 @@ import weakref
 import pytest
 from batcher_parts import HeldEngine, ask, ask_while_busy, image, resident, running, values
 
-from service.batcher import BatchReport
+from service.batcher import Batcher, BatchReport
 from service.errors import Draining, ForwardFailed, Overloaded
 
 pytestmark = pytest.mark.anyio
@@ -156,7 +156,7 @@ async def test_calls_run_between_batches_and_their_errors_come_back() -> None:
         await asyncio.sleep(0.01)
         assert not called.done()
         engine.gate.release(1)
-        assert (await called).name == "facet-engine"
+        assert (await called).name == "facet-engine-0"
         engine.gate.release(10)
         await asyncio.gather(*tasks)
         with pytest.raises(ZeroDivisionError):
@@ -194,3 +194,47 @@ async def test_nothing_holds_a_resident_once_it_is_answered() -> None:
                 break
             await asyncio.sleep(0.01)
         assert left() is None
+
+
+async def test_two_workers_run_two_batches_at_once_and_share_what_waits() -> None:
+    engine = HeldEngine()
+    async with running(engine, workers=2, max_batch=8) as batcher:
+        birds = resident("birds")
+        first = [asyncio.create_task(ask(batcher, (birds, 1.0)))]
+        await engine.wait_until_entered()
+        first.append(asyncio.create_task(ask(batcher, (birds, 2.0))))
+        await engine.wait_until_entered()  # though the first is still there
+        later = [asyncio.create_task(ask(batcher, (birds, float(number)))) for number in range(6)]
+        await asyncio.sleep(0)
+        engine.gate.release(8)
+        found = await asyncio.gather(*first)
+        assert [values(answers) for answers in found] == [[1.0], [2.0]]
+        assert [values(answers) for answers in await asyncio.gather(*later)] == [[float(n)] for n in range(6)]
+    assert sum(rows for batch in engine.batches for _, rows in batch) == 8
+
+
+async def test_what_comes_at_once_is_shared_between_the_workers_that_are_free() -> None:
+    engine, birds = HeldEngine(), resident("birds")
+    async with running(engine, workers=2, max_batch=8) as batcher:
+        asking = asyncio.create_task(ask(batcher, *[(birds, float(number)) for number in range(6)]))
+        for _ in range(2):
+            await engine.wait_until_entered()
+        engine.gate.release(2)
+        await asking
+    assert sorted(rows for batch in engine.batches for _, rows in batch) == [3, 3]
+
+
+async def test_a_worker_is_prepared_before_it_works() -> None:
+    prepared: list[str] = []
+    batcher = Batcher(
+        HeldEngine(),
+        max_batch=1,
+        queue_limit=1,
+        workers=3,
+        prepare=lambda: prepared.append(threading.current_thread().name),
+    )
+    batcher.start()
+    assert sorted(prepared) == ["facet-engine-0", "facet-engine-1", "facet-engine-2"]
+    assert batcher.alive
+    await batcher.drain()
+    assert not batcher.alive

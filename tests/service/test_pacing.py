@@ -112,3 +112,12 @@ def test_sizes_of_forwards() -> None:
 def test_a_fifth_is_left_at_most(images: int) -> None:
     assert 0.8 * images <= even(images) <= images
     assert even(even(images)) == even(images)
+
+
+def test_workers_share_what_waits() -> None:
+    alone, together = Pace(4), Pace(4, workers=2)
+    for pace in (alone, together):
+        for images in (1, 2, 3, 4) * 5:
+            pace.observe(images, 1.0 + images)
+    assert together.seconds(16) == pytest.approx(alone.seconds(16) / 2)
+    assert together.wait(9) == pytest.approx(alone.wait(4))
