@@ -27,9 +27,15 @@ def engine_threads(backbone: Backbone, most: int) -> int:
         return apart.submit(_fewest, backbone, most).result()
 
 
-def engine_workers(backbone: Backbone, most: int, threads: int) -> int:
-    """How many forwards of so many threads each may run at once on so many cores; one where a GPU computes them."""
-    return max(1, min(MOST_WORKERS, most // threads)) if backbone.device.type == "cpu" else 1
+def engine_workers(backbone: Backbone, most: int, threads: int, front_ends: int) -> int:
+    """How many forwards of so many threads each should run at once on so many cores.
+
+    One where a GPU computes them, and one where the same process also speaks HTTP: then what the cores gain is lost
+    again in waiting for the interpreter's lock.
+    """
+    if backbone.device.type != "cpu" or not front_ends:
+        return 1
+    return max(1, min(MOST_WORKERS, most // threads))
 
 
 @torch.inference_mode()

@@ -65,6 +65,6 @@ def _application(settings: Settings, store: Store | None, backbone: Backbone | N
     if settings.builtin:
         builtin.seed(store, backbone)
     threads = settings.engine_threads or engine_threads(backbone, most)
-    workers = settings.engine_workers or engine_workers(backbone, most, threads)
+    workers = settings.engine_workers or engine_workers(backbone, most, threads, settings.front_ends)
     found = {"engine_threads": threads, "engine_workers": workers}
     return create_app(settings.model_copy(update=found), store=store, backbone=backbone)

@@ -71,4 +71,5 @@ def test_the_measurement_leaves_this_thread_as_it_is(small: Backbone) -> None:
 
 @pytest.mark.parametrize(("most", "threads", "expected"), [(1, 1, 1), (2, 1, 2), (2, 2, 1), (16, 4, 4), (64, 1, 4)])
 def test_as_many_workers_as_the_cores_have_room_for(small: Backbone, most: int, threads: int, expected: int) -> None:
-    assert cores.engine_workers(small, most, threads) == expected
+    assert cores.engine_workers(small, most, threads, front_ends=2) == expected
+    assert cores.engine_workers(small, most, threads, front_ends=0) == 1
