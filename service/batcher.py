@@ -155,6 +155,11 @@ class Batcher:
         self._places.take(tasks, images)
         return Ticket(self, tasks, images, priority=priority, deadline=deadline)
 
+    def refusal(self, task: str) -> Overloaded | None:
+        """Why one image for a task is not let in now, where that is for want of room; for what has no other terms."""
+        refusal = self._places.refusal([task], 1, "normal")
+        return Overloaded(refusal, self._retry_after()) if refusal else None
+
     def check(
         self, tasks: Sequence[str], images: int, *, priority: Priority = "normal", deadline: float = math.inf
     ) -> None:
@@ -216,8 +221,8 @@ class Batcher:
                 self._retry_after(),
             )
 
-    def _retry_after(self) -> int:
-        return min(MAX_RETRY_AFTER, max(1, math.ceil(self._pace.seconds(self._places.taken))))
+    def _retry_after(self) -> float:
+        return min(MAX_RETRY_AFTER, self._pace.seconds(self._places.taken))
 
     def _deliver(self, rows: Sequence[Row], outcomes: Sequence[Tensor | Exception], report: BatchReport) -> None:
         for row, outcome, wait in zip(rows, outcomes, report.queue_seconds, strict=True):

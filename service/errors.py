@@ -65,7 +65,7 @@ class Overloaded(ServiceError):
         retry_after: seconds until there is likely to be room.
     """
 
-    def __init__(self, message: str, retry_after: int) -> None:
+    def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from socket import socket
 from types import FrameType
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
 
 from .settings import Settings, SettingsError
-from .transport import Protocol
+from .transport import Protocol, Shed
 
 KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 of proxies, so that they close idle connections and we do not
 
@@ -27,6 +28,7 @@ class HttpServer(uvicorn.Server):
         settings: limits and log level.
         on_ready: is awaited once connections are accepted.
         on_exit: is called when a signal asks it to stop.
+        shed: may answer a request as soon as its head has been read.
         options: further ones of uvicorn.
     """
 
@@ -37,9 +39,10 @@ class HttpServer(uvicorn.Server):
         *,
         on_ready: Callable[[], Awaitable[None]],
         on_exit: Callable[[], None] = lambda: None,
+        shed: Shed | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(_config(app, settings, options))
+        super().__init__(_config(app, settings, {"http": partial(Protocol, shed=shed)} | options))
         self._on_ready, self._on_exit = on_ready, on_exit
 
     def serve_until_stopped(self, listeners: list[socket] | None = None) -> None:
@@ -88,7 +91,6 @@ def spare_the_collector() -> None:
 def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> uvicorn.Config:
     usual: dict[str, Any] = {
         "log_config": _logging(settings.log_level.upper()),
-        "http": Protocol,
         "access_log": settings.log_level in ("debug", "info"),
         "ws": "none",
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,

@@ -12,7 +12,7 @@ def bind(settings: Settings) -> socket.socket:
     Raises:
         SettingsError: it cannot be had.
     """
-    return _bound(settings, socket.SO_REUSEADDR)
+    return _bound(settings)
 
 
 def bind_shared(settings: Settings) -> socket.socket:
@@ -22,8 +22,16 @@ def bind_shared(settings: Settings) -> socket.socket:
         SettingsError: it cannot be had.
     """
     with bind(settings) as alone:  # who may share a port is not told that another server has it
-        settings = settings.model_copy(update={"port": alone.getsockname()[1]})
-    return _bound(settings, socket.SO_REUSEPORT)
+        return _bound(_at(settings, alone), socket.SO_REUSEPORT)
+
+
+def check_free(settings: Settings, first: socket.socket) -> None:
+    """Look again whether another server has the port of `first`, at which nobody of ours listens yet.
+
+    Raises:
+        SettingsError: it has.
+    """
+    bind(_at(settings, first)).close()
 
 
 def bind_another(settings: Settings, first: socket.socket) -> socket.socket:
@@ -32,7 +40,7 @@ def bind_another(settings: Settings, first: socket.socket) -> socket.socket:
     Raises:
         SettingsError: it cannot be had.
     """
-    return _bound(settings.model_copy(update={"port": first.getsockname()[1]}), socket.SO_REUSEPORT)
+    return _bound(_at(settings, first), socket.SO_REUSEPORT)
 
 
 def address_of(settings: Settings, listener: socket.socket) -> str:
@@ -41,14 +49,19 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
-def _bound(settings: Settings, option: int) -> socket.socket:
+def _at(settings: Settings, listener: socket.socket) -> Settings:
+    return settings.model_copy(update={"port": listener.getsockname()[1]})
+
+
+def _bound(settings: Settings, *options: int) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with ExitStack() as unless_bound:
             listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, option, 1)
+            for option in (socket.SO_REUSEADDR, *options):  # the first for connections that a former server has closed
+                listener.setsockopt(socket.SOL_SOCKET, option, 1)
             listener.bind(place)
             unless_bound.pop_all()
     except OSError as error:

@@ -1,13 +1,16 @@
 """Errors as HTTP: the one place where an exception becomes a status and a problem document (RFC 9457)."""
 
 import logging
+import math
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -23,10 +26,10 @@ from prompts_store import (
 )
 
 from . import errors
-from .schemas import Problem
 
 logger = logging.getLogger("facet.service")
 
+MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499  # nobody reads it; nginx's number, for the metrics
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
@@ -69,11 +72,7 @@ def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
     """Answer every exception of `app` with a problem document, and count the reasons."""
 
     async def known(request: Request, error: Exception) -> Response:
-        status, reason = _lookup(error)
-        count_rejection(reason)
-        if status >= 500 and not isinstance(error, EXPECTED):
-            logger.error("%s %s: %s", request.method, request.url.path, error)
-        return problem_of(error, request)
+        return refusal(error, request, count_rejection)
 
     for kind in STATUS:
         app.add_exception_handler(kind, known)
@@ -81,21 +80,36 @@ def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def problem_of(error: Exception, request: Request) -> JSONResponse:
-    """The problem document of one of the exceptions in `STATUS`."""
+def refusal(error: Exception, request: Request, count_rejection: Callable[[str], None]) -> JSONResponse:
+    """The problem document of one of the exceptions in `STATUS`; its reason is counted."""
     status, reason = _lookup(error)
+    count_rejection(reason)
+    if status >= 500 and not isinstance(error, EXPECTED):
+        logger.error("%s %s: %s", request.method, request.url.path, error)
     return problem(status, reason, sentence(error), request, _headers(error, status))
+
+
+def refusal_bytes(error: Exception, path: str, count_rejection: Callable[[str], None]) -> tuple[int, bytes]:
+    """The status and the whole HTTP/1.1 response of a refusal, for where there is no request object."""
+    status, reason = _lookup(error)
+    count_rejection(reason)
+    body = to_json(document(status, reason, sentence(error), path))
+    headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **(_headers(error, status) or {})}
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return status, "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def document(status: int, reason: str, detail: str, path: str) -> dict[str, Any]:
+    """A problem document; see `schemas.Problem`."""
+    title = "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
+    return {"type": f"urn:facet:problem:{reason}", "title": title, "status": status, "detail": detail, "instance": path}
 
 
 def problem(
     status: int, reason: str, detail: str, request: Request, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     """A problem document; its type is a stable URN to match on, its detail one sentence for a person."""
-    title = "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
-    document = Problem(
-        type=f"urn:facet:problem:{reason}", title=title, status=status, detail=detail, instance=request.url.path
-    )
-    return JSONResponse(document.model_dump(), status, headers, media_type="application/problem+json")
+    return JSONResponse(document(status, reason, detail, request.url.path), status, headers, media_type=MEDIA_TYPE)
 
 
 def sentence(error: Exception) -> str:
@@ -113,7 +127,7 @@ def _lookup(error: Exception) -> tuple[int, str]:
 
 def _headers(error: Exception, status: int) -> dict[str, str] | None:
     if isinstance(error, errors.Overloaded):
-        return {"Retry-After": str(error.retry_after)}
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
 
 

@@ -10,11 +10,13 @@ from prompts_store import Store, builtin, open_store
 
 from .app import create_app, load_backbone
 from .banner import banner
+from .core import Core
 from .cores import engine_threads, engine_workers
 from .frontend.supervisor import supervise
 from .http_server import HttpServer
 from .listening import address_of, bind
 from .settings import Settings, check_exposure
+from .shedding import Shedding
 
 
 def run(
@@ -53,7 +55,9 @@ def _serve_alone(settings: Settings, make: Callable[[], FastAPI], announce: Call
         async def tell() -> None:
             announce(await banner(app.state.core, address_of(settings, listener)))
 
-        HttpServer(app, settings, on_ready=tell, on_exit=app.state.core.drain).serve_until_stopped([listener])
+        core: Core = app.state.core
+        shed = Shedding(core.batcher.refusal, core.metrics)
+        HttpServer(app, settings, on_ready=tell, on_exit=core.drain, shed=shed).serve_until_stopped([listener])
 
 
 def _application(settings: Settings, store: Store | None, backbone: Backbone | None) -> FastAPI:

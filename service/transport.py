@@ -1,9 +1,13 @@
 """Answers leave in one write: uvicorn writes head and body apart, which costs a system call and a packet more."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+Shed = Callable[[bytes, bytes, Sequence[tuple[bytes, bytes]]], bytes | None]
+"""The whole answer to a request of which the head has been read; None if it needs more than that."""
 
 
 class PairedWrites:
@@ -42,8 +46,51 @@ class PairedWrites:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol over `PairedWrites`."""
+    """uvicorn's HTTP protocol over `PairedWrites`.
+
+    Args:
+        shed: is shown the method, the target and the headers of every request, and may answer it there and then.
+    """
+
+    def __init__(self, *arguments: Any, shed: Shed | None = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._shed = shed
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
         super().connection_made(PairedWrites(transport, self.loop))  # type: ignore[arg-type]
+
+    def on_headers_complete(self) -> None:
+        """The head of a request has been read."""
+        answer = self._shed_answer()
+        if answer is None:
+            super().on_headers_complete()
+        else:
+            self.cycle = _SHED  # type: ignore[assignment]
+            self.transport.write(answer)
+
+    def on_message_complete(self) -> None:
+        """A request has been read."""
+        if self.cycle is _SHED:
+            self.cycle = None  # type: ignore[assignment]
+            self.on_response_complete()
+        else:
+            super().on_message_complete()
+
+    def _shed_answer(self) -> bytes | None:
+        busy = self.cycle is not None and not self.cycle.response_complete  # the other answer must go first
+        if self._shed is None or self.access_log or busy:
+            return None
+        if self.parser.get_http_version() != "1.1" or not self.parser.should_keep_alive():
+            return None
+        return self._shed(self.parser.get_method(), self.url, self.headers)
+
+
+class _Shed:
+    """Stands where uvicorn keeps the exchange under way: one that has been answered already, whose body is ignored."""
+
+    response_complete = True
+    message_event = asyncio.Event()  # is set when the connection ends
+
+
+_SHED = _Shed()

@@ -1,6 +1,7 @@
 """The application of a front end: predict calls are answered here, everything else by the engine's process."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from service.metrics import Metrics, RequestMetrics
 from service.pulse import watch_lag
 from service.samples import samples
 from service.settings import Settings
+from service.shedding import Shedding
 
 from .proxy import Proxy
 from .remote import RemotePredictor
@@ -26,9 +28,12 @@ ENGINE, HTTP = "engine.sock", "http.sock"
 """Names of the Unix sockets at which the engine's process takes questions and all other calls."""
 
 
+_PREDICT = re.compile(r"/v1/(tasks/[^/]*/)?predict")
+
+
 def create_front_end(
     settings: Settings, folder: Path, lost: Callable[[], None], clock: Callable[[], float] = perf_counter
-) -> ASGIApp:
+) -> tuple[ASGIApp, Shedding]:
     """Build the application of one front end.
 
     Args:
@@ -36,8 +41,12 @@ def create_front_end(
         folder: where the sockets of the engine's process are.
         lost: told when the engine's process has ended.
         clock: seconds, monotonic.
+
+    Returns:
+        It, and what refuses calls before they reach it.
     """
-    metrics, budget, proxy = Metrics(), BodyBudget(settings.max_inflight_bytes), Proxy(folder / HTTP, settings)
+    metrics, budget = Metrics(), BodyBudget(settings.max_inflight_bytes)
+    proxy = Proxy(folder / HTTP, settings, metrics.count_rejection)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +66,7 @@ def create_front_end(
     metrics.watch_bodies(budget)
     app.add_middleware(BoundedBodies, budget=budget)
     app.add_middleware(RequestMetrics, metrics=metrics)
-    return LingeringClose(_Fork(app, proxy))
+    return LingeringClose(_Fork(app, proxy)), Shedding(lambda task: app.state.front.predictor.refusal(task), metrics)
 
 
 class _Fork:
@@ -67,5 +76,5 @@ class _Fork:
         self._predicting, self._others = predicting, others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        here = scope["type"] != "http" or scope["path"].endswith("/predict")
+        here = scope["type"] != "http" or _PREDICT.fullmatch(scope["path"])
         await (self._predicting if here else self._others)(scope, receive, send)

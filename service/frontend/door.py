@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic_core import from_json, to_json
@@ -48,9 +48,11 @@ class Doors:
 
     async def counts(self) -> Counter[Sample]:
         """What all front ends have counted, those that have ended included as far as they had told it."""
-        doors = list(self._open)
-        await asyncio.gather(*(door.count() for door in doors))
-        return sum((door.counted for door in doors), self._gone)
+        await asyncio.gather(*(door.count() for door in self._open))
+        total = Counter(self._gone)
+        for door in self._open:  # those that are still there; what the others have counted is among what stays
+            total.update(door.counted)  # unlike +, this keeps what is zero
+        return total
 
     def _connect(self) -> "_Door":
         door = _Door(self._predictor, self._preprocess, self._clock, self._disconnect)
@@ -59,7 +61,7 @@ class Doors:
 
     def _disconnect(self, door: "_Door") -> None:
         self._open.discard(door)
-        self._gone += growing(door.counted)
+        self._gone.update(growing(door.counted))
 
 
 @dataclass(eq=False)
@@ -98,10 +100,7 @@ class _Door:
 
     def _received(self, kind: Kind, number: int, payload: bytes) -> None:
         if kind in (Kind.ASK, Kind.CHECK):
-            asked = self._asked[number] = _Asked()
-            question = question_of(payload, self._clock())
-            work = self._answer(number, question, asked.images) if kind is Kind.ASK else self._check(number, question)
-            asked.task = asyncio.create_task(self._settled(number, work))
+            self._begin(kind, number, question_of(payload, self._clock()))
         elif kind is Kind.COUNT:
             self._count(payload)
         elif asked_before := self._asked.get(number):  # else it has failed meanwhile
@@ -110,15 +109,21 @@ class _Door:
             elif asked_before.task is not None:
                 asked_before.task.cancel()
 
-    async def _settled(self, number: int, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, kind: Kind, number: int, question: Question) -> None:
+        asked = self._asked[number] = _Asked()
+        check, answer = partial(self._check, number, question), partial(self._answer, number, question, asked.images)
+        asked.task = asyncio.create_task(self._settled(number, check if kind is Kind.CHECK else answer))
+        asked.task.add_done_callback(
+            lambda _: self._asked.pop(number, None)
+        )  # even if it was cancelled before it began
+
+    async def _settled(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             if not isinstance(error, ServiceError):
                 logger.exception("a question of a front end failed")
             self.channel.send(Kind.FAILED, number, error_bytes(error))
-        finally:
-            del self._asked[number]
 
     async def _check(self, number: int, question: Question) -> None:
         await self._predictor.check(question, None)

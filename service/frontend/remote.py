@@ -11,11 +11,15 @@ from pydantic_core import to_json
 
 from backbone import Pixels, Preprocess
 from service.bodies import SHORT_BODY
-from service.errors import EngineGone
+from service.errors import EngineGone, Overloaded
 from service.questions import Question, Ranking
 from service.samples import Sample
 
 from .wire import Channel, Kind, error_of, question_bytes, rankings_of
+
+MOST_SECONDS_FULL, SHARE_FULL = 0.1, 0.1
+"""How long a refusal holds without asking again: a tenth of the time that the work which waits takes, so that the
+engine does not run out of it meanwhile."""
 
 
 class RemotePredictor:
@@ -32,6 +36,7 @@ class RemotePredictor:
     ) -> None:
         self._clock, self._counts, self._on_lost = clock, counts, lost
         self._numbers = count(1)
+        self._full: dict[str, tuple[Overloaded, float]] = {}  # tasks lately refused for want of room, and until when
         self._replies: dict[int, asyncio.Future[bytes]] = {}
         self._channel = Channel(self._received, self._lost)
         self._greeting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -55,14 +60,30 @@ class RemotePredictor:
     async def admit(self, question: Question) -> "AsyncIterator[_Admitted]":
         """See `Predictor.admit`."""
         async with self._asking() as number:
-            await self.reply(number, Kind.ASK, question_bytes(question, self._clock()))
+            try:
+                await self.reply(number, Kind.ASK, question_bytes(question, self._clock()))
+            except Overloaded as error:
+                self._remember(question, error)
+                raise
             yield _Admitted(self, number)
+
+    def refusal(self, task: str) -> Overloaded | None:
+        """Why one image for a task would not be let in now for want of room, as far as it is known here."""
+        error, until = self._full.get(task, (None, 0.0))
+        if error is not None and self._clock() < until:
+            return error
+        self._full.pop(task, None)
+        return None
+
+    def _remember(self, question: Question, error: Overloaded) -> None:
+        """What was refused would be refused again until a part of the work that waits is done."""
+        if type(error) is Overloaded and question.priority == "normal" and question.images == 1:
+            until = self._clock() + min(MOST_SECONDS_FULL, error.retry_after * SHARE_FULL)
+            self._full.update(dict.fromkeys(question.tasks, (error, until)) if len(question.tasks) == 1 else {})
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[int]:
         """A number for a question, and the end of it."""
-        if not self._channel.open:
-            raise EngineGone("engine: expected it to run, found its process gone")
         number = next(self._numbers) % 2**32
         try:
             yield number
@@ -76,6 +97,8 @@ class RemotePredictor:
         Raises:
             ServiceError: that instead.
         """
+        if not self._channel.open:
+            raise EngineGone("engine: expected it to run, found its process gone")
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self._channel.send(kind, number, *payload)
         return await reply

@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -16,16 +17,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, cast
 
 from fastapi import FastAPI
 
 from service.http_server import spare_the_collector
-from service.listening import address_of, bind_another, bind_shared
-from service.settings import Settings
+from service.listening import address_of, bind_another, bind_shared, check_free
+from service.settings import Settings, SettingsError
 
-from .processes import Started, run_engine, run_front_end
+from .app import ENGINE
+from .processes import SIGNALS, Started, run_engine, run_front_end
 
 logger = logging.getLogger("facet.service")
 
@@ -33,6 +35,9 @@ FORK = multiprocessing.get_context("fork")
 
 SHORT_LIFE_SECONDS, PAUSE_SECONDS = 5.0, 1.0
 """A front end that lives no longer is replaced only after a pause: what ended it may do so again at once."""
+
+MAX_SOCKET_PATH = 100
+"""Bytes that the path of a Unix socket may have, with some to spare."""
 
 GRACE_SECONDS = 5.0
 """How much longer than `shutdown_seconds` a process may take to end."""
@@ -60,14 +65,18 @@ def supervise(settings: Settings, make: Callable[[], FastAPI], announce: Callabl
         Exception: what `make` raises.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="facet-")))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="facet-", ignore_cleanup_errors=True)))
+        _check(settings, folder)
         listeners = [stack.enter_context(bind_shared(settings))]
         while len(listeners) < settings.front_ends:
             listeners.append(stack.enter_context(bind_another(settings, listeners[0])))
         signals = stack.enter_context(_signals())
+        alive, ours = os.pipe()
+        stack.callback(os.close, alive)
+        stack.callback(os.close, ours)
         spare_the_collector()  # and so leave the memory that children share as it is
         stack.callback(gc.unfreeze)
-        supervisor = _Supervisor(settings, folder, listeners, signals)
+        supervisor = _Supervisor(settings, folder, listeners, signals, (alive, ours))
         stack.callback(supervisor.stop)
         with suppress(_Stopped):
             announce(supervisor.start(make).banner)
@@ -79,10 +88,14 @@ class _Supervisor:
 
     Args:
         signals: a file descriptor that can be read once a signal has come.
+        alive: a pipe. Its end that is written to is nobody's but ours, so others see at the other end when we are gone.
     """
 
-    def __init__(self, settings: Settings, folder: Path, listeners: Sequence[socket], signals: int) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, listeners: Sequence[socket], signals: int, alive: tuple[int, int]
+    ) -> None:
         self._settings, self._folder, self._listeners, self._signals = settings, folder, listeners, signals
+        self._alive, self._ours = alive
         self._share = _share(settings)
         self._engine: BaseProcess | None = None
         self._front_ends: dict[int, BaseProcess] = {}  # by their place among the listeners
@@ -96,6 +109,7 @@ class _Supervisor:
         if isinstance(started, Exception):
             raise started
         assert isinstance(started, Started)
+        check_free(self._settings, self._listeners[0])
         ready = [self._start_front_end(place) for place in range(len(self._listeners))]
         for place, connection in enumerate(ready):
             self._hear(self._front_ends[place], connection)
@@ -115,8 +129,8 @@ class _Supervisor:
         """Let the front ends finish what they were asked, then the engine."""
         for listener in self._listeners:
             listener.close()  # the front ends close theirs: from here on nobody is let in
-        _end(list(self._front_ends.values()), self._settings.shutdown_seconds + GRACE_SECONDS)
-        _end([self._engine] if self._engine else [], self._settings.shutdown_seconds + GRACE_SECONDS)
+        for processes in (list(self._front_ends.values()), [self._engine] if self._engine else []):
+            _end(processes, self._settings.shutdown_seconds + GRACE_SECONDS, self._signals)
 
     def _start_front_end(self, place: int) -> Connection:
         listener = self._listeners[place]
@@ -127,20 +141,26 @@ class _Supervisor:
     def _replace(self, place: int) -> None:
         logger.error("front end %d has ended %s; another one takes its place", place, _how(self._front_ends[place]))
         if monotonic() - self._since[place] < SHORT_LIFE_SECONDS:
-            sleep(PAUSE_SECONDS)
+            self._wait(timeout=PAUSE_SECONDS)
         self._start_front_end(place)
 
     def _fork(self, run: Callable[..., None], *arguments: Any, place: int | None) -> tuple[BaseProcess, Connection]:
         hears, tells = FORK.Pipe(duplex=False)
 
         def child() -> None:
+            os.close(self._ours)
             for other, listener in enumerate(self._listeners):
                 if other != place:  # who only holds a socket keeps its connections waiting
                     listener.close()
-            run(*arguments, tells)
+            run(*arguments, self._alive, tells)
 
         process = FORK.Process(target=child)
-        process.start()
+        # A signal that comes before the child has its own handlers must wait for them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         tells.close()
         return process, hears
 
@@ -152,11 +172,23 @@ class _Supervisor:
         process.join()
         raise ProcessFailed(f"server: expected its processes to start, found one ended {_how(process)}")
 
-    def _wait(self, *awaited: Any) -> list[Any]:
-        ready = wait([self._signals, *awaited])
+    def _wait(self, *awaited: Any, timeout: float | None = None) -> list[Any]:
+        ready = wait([self._signals, *awaited], timeout)
         if self._signals in ready:
             raise _Stopped
         return ready
+
+
+def _check(settings: Settings, folder: Path) -> None:
+    if sys.platform != "linux":
+        raise SettingsError(
+            f"front_ends: expected 0 on {sys.platform}, where the kernel does not spread connections over processes, "
+            f"found {settings.front_ends}"
+        )
+    if len(path := os.fsencode(folder / ENGINE)) > MAX_SOCKET_PATH:
+        raise SettingsError(
+            f"TMPDIR: expected a folder that leaves {MAX_SOCKET_PATH} bytes for a socket's path, found {len(path)}"
+        )
 
 
 def _share(settings: Settings) -> Settings:
@@ -164,7 +196,10 @@ def _share(settings: Settings) -> Settings:
     count = settings.front_ends
     return settings.model_copy(
         update={
-            "max_inflight_bytes": settings.max_inflight_bytes // count,
+            # Enough for the largest request, or there would be some that are refused for ever.
+            "max_inflight_bytes": max(
+                settings.max_inflight_bytes // count, min(settings.max_inflight_bytes, settings.max_request_bytes)
+            ),
             "decode_threads": max(1, settings.decode_threads // count),
         }
     )
@@ -174,8 +209,9 @@ def _share(settings: Settings) -> Settings:
 def _signals() -> Iterator[int]:
     """A file descriptor that can be read once SIGINT or SIGTERM has come."""
     reads, writes = os.pipe()
+    os.set_blocking(reads, False)
     os.set_blocking(writes, False)
-    handlers = {sig: signal.signal(sig, lambda *_: os.write(writes, b"!")) for sig in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {sig: signal.signal(sig, lambda *_: os.write(writes, b"!")) for sig in SIGNALS}
     try:
         yield reads
     finally:
@@ -185,16 +221,21 @@ def _signals() -> Iterator[int]:
         os.close(writes)
 
 
-def _end(processes: Sequence[BaseProcess], seconds: float) -> None:
+def _end(processes: Sequence[BaseProcess], seconds: float, signals: int) -> None:
+    """Let processes finish what they have begun; they are killed if that takes too long, or at another signal."""
+    with suppress(BlockingIOError):
+        os.read(signals, 1024)
     for process in processes:
         process.terminate()
     last = monotonic() + seconds
+    while left := [process.sentinel for process in processes if process.exitcode is None]:
+        ready = wait([signals, *left], max(0.0, last - monotonic()))
+        if not ready or signals in ready:
+            logger.error("%d processes that have not ended yet are killed", len(left))
+            for process in processes:
+                process.kill()
     for process in processes:
-        process.join(max(0.0, last - monotonic()))
-        if process.exitcode is None:
-            logger.error("a process did not end within %g seconds and is killed", seconds)
-            process.kill()
-            process.join()
+        process.join()
 
 
 def _how(process: BaseProcess) -> str:

@@ -1,8 +1,11 @@
 """A real server with front ends of their own: it answers as one process does, and loses little when a part dies."""
 
+import io
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes import SCRIPT, Server, command, small_server
+from PIL import Image
+from processes import SCRIPT, Server, command, environment, small_server
 from service_parts import DEPTH, PNG, ask, assert_problem, metrics, numbered, png, small_backbone, task_file, upload
 
 COUNT = 2
@@ -87,6 +91,14 @@ def test_every_other_call_is_passed_on(client: httpx.Client) -> None:
     assert "/v1/predict" in client.get("/openapi.json").json()["paths"]
     assert client.delete("/v1/tasks/counter").status_code == 204
     assert client.head("/readyz").status_code == 405
+    assert len(client.get("/readyz").headers.get_list("date")) == 1
+
+
+def test_a_task_may_be_called_as_a_call_is(client: httpx.Client) -> None:
+    assert upload(client, task_file(small_backbone(), "predict")).status_code == 201
+    assert ask(client, "predict").status_code == 200
+    assert client.get("/v1/tasks/predict").json()["live"] == 1
+    assert client.delete("/v1/tasks/predict").status_code == 204
 
 
 def test_who_asked_is_told_as_a_reverse_proxy_on_this_machine_says(client: httpx.Client) -> None:
@@ -173,6 +185,54 @@ def test_without_engine_or_supervisor_everything_ends(client: httpx.Client, serv
     eventually(lambda: not any(map(runs, [engine, *front_ends])))
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((server.host, server.port), timeout=5)
+
+
+def test_a_request_under_way_is_told_when_the_engine_dies(client: httpx.Client, server: Server) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (3000, 3000)).save(buffer, "PNG")
+    parts_ = [("file", ("slow.png", buffer.getvalue()))] * 8
+    with ThreadPoolExecutor() as pool, server.client() as another:
+        asking = pool.submit(another.post, "/v1/tasks/pets/predict", files=parts_)
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 8)
+        os.kill(parts(server)[0], signal.SIGKILL)
+        assert_problem(asking.result(), 503, "engine", "gone")
+        assert server.process.wait(20) == 1
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with small_server(tmp_path, front_ends=1, forward_seconds=0.0) as server, server.connect() as stuck:
+        stuck.sendall(b"POST /v1/tasks/pets/predict HTTP/1.1\r\nHost: facet\r\nContent-Length: 5000\r\n\r\nx")
+        eventually(lambda: len(parts(server)[1]) == 1)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.1, 0.2, 0.3])
+def test_a_signal_while_it_starts_ends_it_soon(tmp_path: Path, after: float) -> None:
+    """At a time at which a child may just have been forked."""
+    arguments = [sys.executable, str(SCRIPT), "0", str(tmp_path)]
+    starting = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment(front_ends=COUNT))
+    with starting:
+        assert starting.stdout is not None
+        assert starting.stdout.readline().startswith("pid")
+        eventually(lambda: bool(children(starting.pid)))
+        time.sleep(after)
+        starting.send_signal(signal.SIGTERM)
+        assert starting.wait(15) == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, COUNT), (COUNT, COUNT), (COUNT, 0)])
+def test_a_restart_finds_its_port_free(tmp_path: Path, first: int, second: int) -> None:
+    with small_server(tmp_path, front_ends=first) as server, server.client() as client:
+        assert client.get("/livez").status_code == 200
+        port = server.port
+        assert server.stop() == 0  # it closes the connection, which lingers in the kernel for a while
+        with command(str(SCRIPT), str(port), str(tmp_path), front_ends=second) as again, again.client() as another:
+            assert another.get("/livez").status_code == 200
 
 
 def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:

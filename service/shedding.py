@@ -1,0 +1,51 @@
+"""Refusing calls for which there is no room before the usual machinery runs for them.
+
+Beyond saturation most calls are refused, and what that costs the processor is missing for those that are answered. So
+the commonest call, one image for one task on its own terms, is refused as soon as its head has been read, by one write.
+All else goes the usual way, which comes to the same answer.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from .bodies import SHORT_BODY
+from .errors import Overloaded
+from .metrics import Metrics
+from .problems import refusal_bytes
+
+_ONE_TASK = re.compile(rb"/v1/tasks/([^/?%]+)/predict")
+ROUTE = "/v1/tasks/{task}/predict"
+
+Header = tuple[bytes, bytes]
+
+
+class Shedding:
+    """Says what a call is answered without having been looked at any further.
+
+    Args:
+        refusal: why a task cannot be asked now for want of room; None if it can, or if that is not known.
+        metrics: counts what is refused.
+    """
+
+    def __init__(self, refusal: Callable[[str], Overloaded | None], metrics: Metrics) -> None:
+        self._refusal, self._metrics = refusal, metrics
+
+    def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
+        """The whole answer, head and body; None for a call that goes the usual way."""
+        asked = _ONE_TASK.fullmatch(url) if method == b"POST" else None
+        if asked is None or not _is_short(headers):
+            return None
+        refused = self._refusal(asked[1].decode("ascii", "replace"))
+        if refused is None:
+            return None
+        status, answer = refusal_bytes(refused, url.decode("ascii"), self._metrics.count_rejection)
+        self._metrics.requests.labels("POST", ROUTE, status).inc()
+        self._metrics.request_seconds.labels(ROUTE).observe(0.0)
+        return answer
+
+
+def _is_short(headers: Sequence[Header]) -> bool:
+    """Whether a body follows that is worth reading to keep the connection, and follows unasked."""
+    found = dict(headers)
+    length = found.get(b"content-length", b"")
+    return length.isdigit() and int(length) <= SHORT_BODY and b"expect" not in found
