@@ -17,8 +17,8 @@ from service.samples import Sample
 
 from .wire import Channel, Kind, error_of, question_bytes, rankings_of
 
-MOST_SECONDS_FULL, SHARE_FULL = 0.1, 0.1
-"""How long a refusal holds without asking again: a tenth of the time that the work which waits takes, so that the
+MOST_SECONDS_FULL, SHARE_FULL = 0.25, 0.2
+"""How long a refusal holds without asking again: a fifth of the time that the work which waits takes, so that the
 engine does not run out of it meanwhile."""
 
 
