@@ -51,6 +51,7 @@ def test_an_application_in_somebody_elses_process_changes_nothing(small: Backbon
     ("times", "expected"),
     [
         ({1: 1.0, 2: 0.9, 4: 0.85, 6: 0.85}, 1),
+        ({1: 0.0050, 2: 0.0030, 4: 0.0025, 6: 0.0025}, 1),
         ({1: 1.0, 2: 0.5, 4: 0.3, 6: 0.28}, 4),
         ({1: 1.0, 2: 0.5, 4: 0.3, 6: 0.2}, 6),
     ],
