@@ -77,9 +77,10 @@ class RemotePredictor:
 
     def _remember(self, question: Question, error: Overloaded) -> None:
         """What was refused would be refused again until a part of the work that waits is done."""
-        if type(error) is Overloaded and question.priority == "normal" and question.images == 1:
+        alone = question.images == len(question.tasks) == 1 and question.priority == "normal"
+        if alone and type(error) is Overloaded:
             until = self._clock() + min(MOST_SECONDS_FULL, error.retry_after * SHARE_FULL)
-            self._full.update(dict.fromkeys(question.tasks, (error, until)) if len(question.tasks) == 1 else {})
+            self._full[question.tasks[0]] = error, until
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[int]:
