@@ -54,9 +54,8 @@ class PackedDense(Dense):
         self._queries, self._keys_values = _part(qkv, slice(split)), _part(qkv, slice(split, None))
         self._proj: Callable[[Tensor], Tensor] = pack(block.attn.proj)
         self._mlp = pack_mlp(block.mlp)
-        in_mlp = (
-            () if self._mlp is block.mlp else (block.mlp.fc1, block.mlp.fc2)
-        )  # one of another kind is left as it is
+        # An MLP of another kind was left as it is.
+        in_mlp = () if self._mlp is block.mlp else (block.mlp.fc1, block.mlp.fc2)
         for layer in (qkv, block.attn.proj, *in_mlp):
             layer.weight = None
 

@@ -5,16 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 import httpx
 
 from .environment import environment
 from .figures import Draw, curves
 from .materials import Materials, TaskShape, fill_store, prepare, task_file
-from .processes import Request, Server, ServerFailed
+from .processes import Server
 from .report import Column, Record, Report, Section
-from .serving import JPEG, facet, path_of, spreads
+from .serving import ask_each, facet, spreads
 from .spread import percentile
 from .timing import in_turns
 
@@ -101,7 +100,7 @@ def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) 
     with facet(materials) as server:
         at_start, (loaded_at_start, _) = float(server.memory()), _on_device(server)
         tasks = materials.tasks[: asked.ask]
-        first, second = (_ask_each(server, materials, tasks) for _ in range(2))
+        first, second = (ask_each(server, materials, tasks) for _ in range(2))
         loaded, device = _on_device(server)
         files = [path for path in materials.store.rglob("*") if path.is_file()]
         return {
@@ -115,17 +114,6 @@ def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) 
             "device": device,
             "disk": float(sum(path.stat().st_size for path in files)),
         }
-
-
-def _ask_each(server: Server, materials: Materials, tasks: Sequence[str]) -> list[float]:
-    """Seconds of one request to each task."""
-    body, found = materials.images[0].read_bytes(), []
-    for task in tasks:
-        begun = perf_counter()
-        if (status := server.ask(Request(path_of(task), body, JPEG))) != 200:
-            raise ServerFailed(f"task {task!r}: expected status 200, found {status}")
-        found.append(perf_counter() - begun)
-    return found
 
 
 def _on_device(server: Server) -> tuple[float, float]:

@@ -12,9 +12,9 @@ from .environment import environment
 from .figures import Draw, curves
 from .load import Closed, generate
 from .materials import Materials, TaskShape, prepare
-from .processes import Request, Server, ServerFailed
+from .processes import Server
 from .report import Column, Record, Report, Section
-from .serving import COLUMNS, JPEG, RATE, facet, generator_note, path_of, plan, spreads, summary, targets
+from .serving import COLUMNS, RATE, ask_each, facet, generator_note, plan, spreads, summary, targets
 from .timing import in_turns
 
 SPREADS = ("uniform", "zipf")
@@ -62,7 +62,9 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         if "http" in asked.levels:
             progress("HTTP")
             with facet(materials, max_batch=asked.batch) as server:
-                _bring_in(server, materials.tasks[: max(asked.tasks)], materials)
+                ask_each(
+                    server, materials, materials.tasks[: max(asked.tasks)]
+                )  # none is to be loaded while it is measured
                 records = _records(asked, partial(_http, server, materials, asked))
             notes = [NOTE, "Every task had been asked before, so none was loaded meanwhile.", generator_note(records)]
             sections.append(Section(TITLES["http"], records, [*_CELL, *COLUMNS, _RATIO], notes))
@@ -91,14 +93,6 @@ def _records(asked: Asked, run: Callable[[int, str], dict[str, float]]) -> list[
 def _engine(alone: EngineAlone, materials: Materials, asked: Asked, tasks: int, spread: str) -> dict[str, float]:
     rate = alone.rate(materials.tasks[:tasks], weights(tasks, spread), asked.seconds)
     return {"images_per_second": rate}
-
-
-def _bring_in(server: Server, tasks: Sequence[str], materials: Materials) -> None:
-    """Have every task on the device before anything is measured."""
-    body = materials.images[0].read_bytes()
-    failed = [task for task in tasks if server.ask(Request(path_of(task), body, JPEG)) != 200]
-    if failed:
-        raise ServerFailed(f"server: expected every task to answer, found that {len(failed)} did not")
 
 
 def _http(server: Server, materials: Materials, asked: Asked, tasks: int, spread: str) -> dict[str, float]:

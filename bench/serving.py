@@ -4,11 +4,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 from .load import Closed, Open, Outcome, Plan, Target
 from .materials import Materials
-from .processes import Request, Server, free_port, running
+from .processes import Request, Server, ServerFailed, free_port, running
 from .report import Column
 from .spread import Spread
 
@@ -36,6 +37,21 @@ def facet(materials: Materials, **settings: object) -> Iterator[Server]:
     first = Request(path_of(materials.tasks[0]), materials.images[0].read_bytes(), JPEG)
     with running([*FACET, *flags], port, first, materials.folder / "facet.log", names) as server:
         yield server
+
+
+def ask_each(server: Server, materials: Materials, tasks: Sequence[str]) -> list[float]:
+    """Seconds of one request to each task; afterwards all of them are on the device.
+
+    Raises:
+        ServerFailed: one of them does not answer.
+    """
+    body, found = materials.images[0].read_bytes(), []
+    for task in tasks:
+        begun = perf_counter()
+        if (status := server.ask(Request(path_of(task), body, JPEG))) != 200:
+            raise ServerFailed(f"task {task!r}: expected status 200, found {status}")
+        found.append(perf_counter() - begun)
+    return found
 
 
 def path_of(task: str) -> str:

@@ -36,10 +36,15 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def announced(request: Request) -> int | None:
-    """How many bytes the body is said to have, if anything valid is said."""
-    length = request.headers.get("content-length", "")
+def announced(headers: Headers) -> int | None:
+    """How many bytes a body is said to have, if anything valid is said."""
+    length = headers.get("content-length", "")
     return int(length) if length.isdecimal() else None
+
+
+def is_short(length: int | None) -> bool:
+    """Whether a body, by the bytes that it is said to have, is rather read than made a reason to end the connection."""
+    return length is not None and length <= SHORT_BODY
 
 
 async def read_bytes(request: Request, limit: int, what: str, idle_seconds: float) -> bytes:
@@ -138,7 +143,7 @@ def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Req
     Raises:
         BodyTooLarge: it announces more than the limit.
     """
-    if (length := announced(request) or 0) > limit:
+    if (length := announced(request.headers) or 0) > limit:
         raise BodyTooLarge(f"body: expected {what} of at most {limit} bytes, found {length} announced")
     received = 0
 
@@ -212,8 +217,7 @@ class _Watched:
         self._receive = receive
         # Such a client sends nothing before it is asked to.
         self._held_back = headers.get("expect", "").lower() == "100-continue"
-        length = headers.get("content-length", "")
-        self.is_short = length.isdecimal() and int(length) <= SHORT_BODY
+        self.is_short = is_short(announced(headers))
         self.complete = False
 
     async def receive(self) -> Message:

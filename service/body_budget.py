@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .bodies import announced
 from .errors import BodyTooLarge, Overloaded
 
 RETRY_AFTER = 1
@@ -63,8 +64,7 @@ class _Body:
     async def receive(self) -> Message:
         if not self._begun:
             self._begun = True
-            announced = Headers(scope=self._scope).get("content-length", "0")
-            self._budget.check(int(announced) if announced.isdecimal() else 0)
+            self._budget.check(announced(Headers(scope=self._scope)) or 0)
         message = await self._receive()
         self._hold(len(message.get("body", b"")))
         return message

@@ -85,6 +85,11 @@ class Draining(ServiceError):
 class DeadlineExceeded(ServiceError):
     """The answer was not ready in the time allowed."""
 
+    def __init__(
+        self, message: str = "request: expected an answer within the deadline, found it still waiting"
+    ) -> None:
+        super().__init__(message)
+
 
 class ClientGone(ServiceError):
     """The client closed its connection before the answer."""

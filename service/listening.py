@@ -6,13 +6,27 @@ from contextlib import ExitStack
 from .settings import Settings, SettingsError
 
 
-def bind(settings: Settings) -> socket.socket:
-    """Take the port for this process alone.
+def bind(settings: Settings, *options: int) -> socket.socket:
+    """Take the port, for this process alone unless further socket options say otherwise.
 
     Raises:
         SettingsError: it cannot be had.
     """
-    return _bound(settings)
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with ExitStack() as unless_bound:
+            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
+            for option in (socket.SO_REUSEADDR, *options):  # the first for connections that a former server has closed
+                listener.setsockopt(socket.SOL_SOCKET, option, 1)
+            listener.bind(place)
+            unless_bound.pop_all()
+    except OSError as error:
+        raise SettingsError(
+            f"port: expected a free one at {settings.host}, found {settings.port} not to be had ({error.strerror})"
+        ) from None
+    return listener
 
 
 def bind_shared(settings: Settings) -> socket.socket:
@@ -22,7 +36,7 @@ def bind_shared(settings: Settings) -> socket.socket:
         SettingsError: it cannot be had.
     """
     with bind(settings) as alone:  # who may share a port is not told that another server has it
-        return _bound(_at(settings, alone), socket.SO_REUSEPORT)
+        return bind(_at(settings, alone), socket.SO_REUSEPORT)
 
 
 def check_free(settings: Settings, first: socket.socket) -> None:
@@ -40,7 +54,7 @@ def bind_another(settings: Settings, first: socket.socket) -> socket.socket:
     Raises:
         SettingsError: it cannot be had.
     """
-    return _bound(_at(settings, first), socket.SO_REUSEPORT)
+    return bind(_at(settings, first), socket.SO_REUSEPORT)
 
 
 def address_of(settings: Settings, listener: socket.socket) -> str:
@@ -51,21 +65,3 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
 
 def _at(settings: Settings, listener: socket.socket) -> Settings:
     return settings.model_copy(update={"port": listener.getsockname()[1]})
-
-
-def _bound(settings: Settings, *options: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with ExitStack() as unless_bound:
-            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
-            for option in (socket.SO_REUSEADDR, *options):  # the first for connections that a former server has closed
-                listener.setsockopt(socket.SOL_SOCKET, option, 1)
-            listener.bind(place)
-            unless_bound.pop_all()
-    except OSError as error:
-        raise SettingsError(
-            f"port: expected a free one at {settings.host}, found {settings.port} not to be had ({error.strerror})"
-        ) from None
-    return listener

@@ -89,6 +89,11 @@ class Metrics:
         """Report how many processes speak HTTP for this one."""
         self._gauge("front_ends", "Front ends that are connected; 0 in a server of one process.", count)
 
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self.requests.labels(method, route, status).inc()
+        self.request_seconds.labels(route).observe(seconds)
+
     def count_rejection(self, reason: str) -> None:
         """A request was answered with a problem."""
         self.rejections.labels(reason).inc()
@@ -197,5 +202,4 @@ class RequestMetrics:
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if route != "unmatched" else "any"
-            self._metrics.requests.labels(method, route, status).inc()
-            self._metrics.request_seconds.labels(route).observe(perf_counter() - begun)
+            self._metrics.count_request(method, route, status, perf_counter() - begun)

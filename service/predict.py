@@ -96,12 +96,7 @@ class _Call:
         return cls(request, front, options, arrived, arrived + min(wanted, front.settings.deadline_seconds))
 
     async def check(self, tasks: Sequence[str]) -> None:
-        question, left = self._question(tasks, 1), self.deadline - self.front.clock()
-        try:
-            async with asyncio.timeout(max(0.0, left)):
-                await self.front.predictor.check(question, announced(self.request))
-        except TimeoutError:
-            raise _too_late() from None
+        await self.front.predictor.check(self._question(tasks, 1), announced(self.request.headers))
 
     async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Response:
         left = self.deadline - self.front.clock()
@@ -132,14 +127,10 @@ async def _while_connected(request: Request, work: Awaitable[T], seconds: float)
             raise
         if watching and watching.done():
             raise ClientGone("client: expected it to wait for the answer, found the connection closed") from None
-        raise _too_late() from None
+        raise DeadlineExceeded from None
     finally:
         if watching:
             watching.cancel()
-
-
-def _too_late() -> DeadlineExceeded:
-    return DeadlineExceeded("request: expected an answer within the deadline, found it still waiting")
 
 
 async def _end_when_gone(request: Request, limit: asyncio.Timeout) -> None:

@@ -8,7 +8,9 @@ All else goes the usual way, which comes to the same answer.
 import re
 from collections.abc import Callable, Sequence
 
-from .bodies import SHORT_BODY
+from starlette.datastructures import Headers
+
+from .bodies import announced, is_short
 from .errors import Overloaded
 from .metrics import Metrics
 from .problems import refusal_bytes
@@ -33,19 +35,16 @@ class Shedding:
     def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
         """The whole answer, head and body; None for a call that goes the usual way."""
         asked = _ONE_TASK.fullmatch(url) if method == b"POST" else None
-        if asked is None or not _is_short(headers):
+        if asked is None or not _stays(Headers(raw=list(headers))):
             return None
         refused = self._refusal(asked[1].decode("ascii", "replace"))
         if refused is None:
             return None
         status, answer = refusal_bytes(refused, url.decode("ascii"), self._metrics.count_rejection)
-        self._metrics.requests.labels("POST", ROUTE, status).inc()
-        self._metrics.request_seconds.labels(ROUTE).observe(0.0)
+        self._metrics.count_request("POST", ROUTE, status, 0.0)
         return answer
 
 
-def _is_short(headers: Sequence[Header]) -> bool:
+def _stays(headers: Headers) -> bool:
     """Whether a body follows that is worth reading to keep the connection, and follows unasked."""
-    found = dict(headers)
-    length = found.get(b"content-length", b"")
-    return length.isdigit() and int(length) <= SHORT_BODY and b"expect" not in found
+    return is_short(announced(headers)) and "expect" not in headers

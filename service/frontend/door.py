@@ -111,11 +111,10 @@ class _Door:
 
     def _begin(self, kind: Kind, number: int, question: Question) -> None:
         asked = self._asked[number] = _Asked()
-        check, answer = partial(self._check, number, question), partial(self._answer, number, question, asked.images)
-        asked.task = asyncio.create_task(self._settled(number, check if kind is Kind.CHECK else answer))
-        asked.task.add_done_callback(
-            lambda _: self._asked.pop(number, None)
-        )  # even if it was cancelled before it began
+        work = partial(self._answer, images=asked.images) if kind is Kind.ASK else self._check
+        asked.task = asyncio.create_task(self._settled(number, partial(work, number, question)))
+        # A callback, since a task that is cancelled before it began runs no line of its own.
+        asked.task.add_done_callback(lambda _: self._asked.pop(number, None))
 
     async def _settled(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from backbone import Pixels, Preprocess
-from service.bodies import SHORT_BODY
-from service.errors import EngineGone, Overloaded
+from service.bodies import is_short
+from service.errors import DeadlineExceeded, EngineGone, Overloaded
 from service.questions import Question, Ranking
 from service.samples import Sample
 
@@ -52,9 +52,14 @@ class RemotePredictor:
 
     async def check(self, question: Question, body: int | None) -> None:
         """See `Predictor.check`; the engine's process is only asked where the body is a long one."""
-        if body is None or body > SHORT_BODY:
-            async with self._asking() as number:
-                await self.reply(number, Kind.CHECK, question_bytes(question, self._clock()))
+        if is_short(body):
+            return
+        now = self._clock()
+        try:
+            async with asyncio.timeout(max(0.0, question.deadline - now)), self._asking() as number:
+                await self.reply(number, Kind.CHECK, question_bytes(question, now))
+        except TimeoutError:
+            raise DeadlineExceeded from None
 
     @asynccontextmanager
     async def admit(self, question: Question) -> "AsyncIterator[_Admitted]":
