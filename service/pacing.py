@@ -11,7 +11,7 @@ from dataclasses import dataclass
 FADE = 0.98
 """Weight that a forward loses with each one after it: about the last fifty count."""
 
-WORTHWHILE = 0.97
+WORTHWHILE = 0.95
 """Share of the throughput at the configured maximum that a smaller batch must reach to be preferred."""
 
 FLOOR = 4

@@ -28,6 +28,7 @@ def peers(
     peer: Annotated[str, typer.Option(help=f"{', '.join(PEERS)}; with commas.")] = ",".join(PEERS),
     backbone: Annotated[str, typer.Option(help="A timm name; weights are random.")] = "vit_base_patch16_224",
     dtype: Dtype = "float32",
+    peer_dtype: Annotated[str | None, typer.Option(help="What the others compute in, if not the same.")] = None,
     tasks: Tasks = 20,
     tokens: Tokens = 50,
     batch: Batch = 32,
@@ -40,10 +41,13 @@ def peers(
 
     Same backbone, images, tasks and load; every server is a process of its own and runs alone.
     """
-    one_of(dtype, DTYPES)
+    theirs = peer_dtype or dtype
+    for precision in (dtype, theirs):
+        one_of(precision, DTYPES)
     chosen, numbers = one_of(peer, PEERS), integers(clients, 1)
     with one_sentence("bench peers"):
         prepare_place(out)
         from bench.peers.compare import Asked, measure
 
-        publish(measure(Asked(chosen, backbone, dtype, tasks, tokens, batch, numbers, rounds, seconds), tell), out)
+        asked = Asked(chosen, backbone, dtype, theirs, tasks, tokens, batch, numbers, rounds, seconds)
+        publish(measure(asked, tell), out)

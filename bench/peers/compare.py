@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -29,6 +29,7 @@ class Asked:
 
     Attributes:
         peers: names from the registry; Facet is always there.
+        dtype, peer_dtype: what Facet and what the peers compute in.
         batch: most images in a forward, for those that batch.
         clients: numbers of clients of the closed load.
     """
@@ -36,6 +37,7 @@ class Asked:
     peers: Sequence[str]
     backbone: str
     dtype: str
+    peer_dtype: str
     tasks: int
     tokens: int
     batch: int
@@ -61,24 +63,33 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
         shape = TaskShape(tokens=asked.tokens)
         materials, _ = prepare(Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape)
-        contenders = [_facet(materials, asked), *(_peer(peer, materials, asked, shape, progress) for peer in chosen)]
-        rounds, failures = in_rounds(contenders, materials, asked, progress)
+        rounds, failures = in_rounds(contenders(chosen, materials, asked, shape, progress), materials, asked, progress)
     values = {name: {key: spreads([r[key] for r in found]) for key in found[0]} for name, found in rounds.items()}
     sections = sections_of(values, [*notes, *failures])
     return Report("peers", asdict(asked), where, sections, {"latency": latency_figure(sections[0].records)})
 
 
 def installed(asked: Asked) -> tuple[list[Peer], list[str]]:
-    """The peers that can run here, and a sentence about each that cannot."""
+    """The peers that can run here, and a sentence about each that cannot, or computes in another precision."""
     chosen, notes = [], []
+    if asked.peer_dtype != asked.dtype:
+        notes.append(f"Facet computes in {asked.dtype}, its peers in {asked.peer_dtype}.")
     for peer in (PEERS[name] for name in asked.peers):
         if peer.missing:
             notes.append(f"{peer.title}: left out, {', '.join(peer.missing)} not installed (extra `peers`).")
-        elif asked.dtype not in peer.precisions:
+        elif asked.peer_dtype not in peer.precisions:
             notes.append(f"{peer.title}: left out, it computes in {', '.join(peer.precisions)} here.")
         else:
             chosen.append(peer)
     return chosen, notes
+
+
+def contenders(
+    chosen: Sequence[Peer], materials: Materials, asked: Asked, shape: TaskShape, progress: Callable[[str], None]
+) -> list[Contender]:
+    """Facet and the chosen peers, each in the precision that is asked of it."""
+    theirs = replace(materials, dtype=asked.peer_dtype)
+    return [_facet(materials, asked), *(_peer(peer, theirs, asked, shape, progress) for peer in chosen)]
 
 
 def _facet(materials: Materials, asked: Asked) -> Contender:

@@ -2,17 +2,20 @@
 
 import json
 import subprocess
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
+from bench import serving
 from bench.command import app
 from bench.commands import peers as command
 from bench.materials import Materials, TaskShape, prepare
-from bench.peers.compare import Asked, Contender, in_rounds, installed
+from bench.peers import compare
+from bench.peers.compare import Asked, Contender, contenders, in_rounds, installed
 from bench.peers.registry import PEERS, Peer
 from bench.peers.tables import FACET, sections_of
 from bench.peers.work import answer
@@ -79,8 +82,8 @@ def test_the_comparison_of_facet_and_one_peer(tmp_path: Path) -> None:
     assert "fastapi" in found["environment"]
 
 
-def asked(*peers: str) -> Asked:
-    return Asked(peers, "facet-tiny", "float32", tasks=2, tokens=2, batch=4, clients=[1], rounds=2, seconds=0.2)
+def asked(*peers: str, dtype: str = "float32", peer_dtype: str = "float32") -> Asked:
+    return Asked(peers, "facet-tiny", dtype, peer_dtype, tasks=2, tokens=2, batch=4, clients=[1], rounds=2, seconds=0.2)
 
 
 def test_what_cannot_run_here_is_left_out_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +95,24 @@ def test_what_cannot_run_here_is_left_out_with_a_sentence(monkeypatch: pytest.Mo
         "Nobody's server: left out, no-such-package not installed (extra `peers`).",
         "A narrow server: left out, it computes in float16 here.",
     ]
+
+
+def test_the_peers_may_compute_in_another_precision(monkeypatch: pytest.MonkeyPatch, materials: Materials) -> None:
+    what, peer = asked("fastapi", dtype="bfloat16"), PEERS["fastapi"]
+    started: list[list[str]] = []
+
+    def start(command: list[str], *_: object) -> AbstractContextManager[Server]:
+        started.append(command)
+        return nullcontext()  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compare, "running", start)
+    monkeypatch.setattr(serving, "running", start)
+    ours = replace(materials, dtype="bfloat16")
+    for contender in contenders([peer], ours, what, TaskShape(), lambda _: None):
+        with contender.start():
+            pass
+    assert [command[command.index("--dtype") + 1] for command in started] == ["bfloat16", "float32"]
+    assert installed(what) == ([peer], ["Facet computes in bfloat16, its peers in float32."])
 
 
 def test_one_that_fails_is_left_out_and_not_tried_again(materials: Materials, tmp_path: Path) -> None:
