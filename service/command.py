@@ -34,7 +34,8 @@ def serve(
     ] = None,
     max_batch: Annotated[int | None, typer.Option(help="Most images in a forward; 32 by default.")] = None,
     latency_target_seconds: Annotated[
-        float | None, typer.Option(help="How long a forward should take at most; batches are kept small enough.")
+        float | None,
+        typer.Option(help="How long a forward should take at most, if that leaves half of the throughput."),
     ] = None,
     queue_limit: Annotated[int | None, typer.Option(help="Most rows admitted and not yet answered; 512.")] = None,
     device_budget: Annotated[

@@ -14,11 +14,16 @@ FADE = 0.98
 WORTHWHILE = 0.95
 """Share of the throughput at the configured maximum that a smaller batch must reach to be preferred."""
 
+LEAST = 0.5
+"""Share of that throughput which a latency target leaves: with less, rows soon wait for their turn far longer than a
+quicker forward saves them. An engine that is slowed down would otherwise come to one image at a time."""
+
 FLOOR = 4
 """Images that a forward may hold unless the latency target forbids it: with fewer, the cost could hardly be learned."""
 
 PROBE_EVERY = 16
-"""One batch in so many is half as large, so that the two parts of the cost can be told apart under constant load."""
+"""One batch in so many is half as large, or two images instead of one, so that the two parts of the cost can be told
+apart under constant load."""
 
 HICCUP = 2.0
 """Times the expected cost as which a forward counts that took even longer: one pause of the machine is no trend."""
@@ -56,12 +61,11 @@ class ForwardCost:
             return math.inf if self.fixed <= seconds else 0.0
         return (seconds - self.fixed) / self.each
 
-    def images_worthwhile(self, most: int) -> float:
-        """Fewest images whose throughput is `WORTHWHILE` of that at `most`."""
+    def images_for(self, share: float, most: int) -> int:
+        """Fewest images whose throughput is so large a share of that at `most`."""
         # n / seconds(n) >= share × most / seconds(most), solved for n
-        share = WORTHWHILE * most
-        slack = self.fixed + (1 - WORTHWHILE) * self.each * most
-        return share * self.fixed / slack if slack > 0 else float(most)
+        slack = self.fixed + (1 - share) * self.each * most
+        return math.ceil(share * most * self.fixed / slack) if slack > 0 else most
 
 
 class CostMeter:
@@ -98,7 +102,8 @@ class Pace:
 
     Args:
         most: images that a forward may hold at any rate.
-        target: seconds that a forward should take at most; None where only throughput matters.
+        target: seconds that a forward should take at most, unless that leaves less than `LEAST` of the throughput;
+            None where only throughput matters.
         workers: forwards that run at once.
     """
 
@@ -113,14 +118,18 @@ class Pace:
         cost = self._meter.cost
         if cost is None:
             return self._most if self._target is None else 1
-        worthwhile = max(math.ceil(cost.images_worthwhile(self._most)), FLOOR)
-        allowed = math.inf if self._target is None else cost.images_within(self._target)
-        return max(1, math.floor(min(worthwhile, allowed, self._most)))
+        worthwhile = max(cost.images_for(WORTHWHILE, self._most), FLOOR)
+        if self._target is not None:
+            allowed = max(cost.images_within(self._target), cost.images_for(LEAST, self._most))
+            worthwhile = math.floor(min(worthwhile, allowed))
+        return max(1, min(worthwhile, self._most))
 
     def next_limit(self) -> int:
         """Images that the next forward may hold."""
         self._batches += 1
-        return self.limit if self._batches % PROBE_EVERY else math.ceil(self.limit / 2)
+        if self._batches % PROBE_EVERY:
+            return self.limit
+        return math.ceil(self.limit / 2) if self.limit > 1 else min(2, self._most)
 
     def observe(self, images: int, seconds: float) -> None:
         """A forward of `images` took `seconds`."""

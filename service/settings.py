@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     builtin: bool = Field(True, description="Seed the store with the demo tasks that fit the backbone.")
     max_batch: int = Field(32, ge=1, description="Most images in a forward; fewer where more make it no faster.")
     latency_target_seconds: float | None = Field(
-        None, gt=0, description="How long a forward should take at most: batches are kept small enough."
+        None, gt=0, description="How long a forward should take at most, if that leaves half of the throughput."
     )
     engine_threads: int | None = Field(
         None, ge=1, description="Threads of a forward on a CPU; by default as many as make one image much faster."
