@@ -20,7 +20,8 @@ def attend(segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor, scale:
     Returns:
         (rows, asking tokens, heads x head dim).
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and not (q.requires_grad or segment.requires_grad):
+    learning = torch.is_grad_enabled() and (q.requires_grad or segment.requires_grad)
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and not learning:
         return _in_parts(segment, layer, q, k, v, scale)
     k, v = segment.extend(k, v, layer)
     if q.requires_grad and segment.is_deep:

@@ -1,6 +1,7 @@
 """What a task's prompts become when they are encoded for a backbone."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -22,7 +23,7 @@ class Prefix:
         """Whether the task has no prompts: then its features are those of the bare backbone."""
         return self.tokens is None and not self.keys_values
 
-    @property
+    @cached_property
     def shape_key(self) -> tuple[int, ...]:
         """Equal for two tasks whose rows can share one attention call: token count, then prefix length per layer."""
         extra = 0 if self.tokens is None else len(self.tokens)

@@ -53,6 +53,9 @@ class Segment:
 
     def cut(self, rows: int) -> Iterator[tuple["Segment", slice]]:
         """Parts of at most so many rows each, and where each lies in the segment."""
+        if self.rows <= rows:
+            yield self, slice(0, self.rows)
+            return
         for start in range(0, self.rows, rows):
             stop = min(start + rows, self.rows)
             yield Segment(tuple(_overlap(self.runs, start, stop)), stop - start), slice(start, stop)

@@ -41,6 +41,11 @@ class Resident:
         """Bytes held on the device."""
         return self.prefix.nbytes + self.head.nbytes
 
+    @cached_property
+    def head_key(self) -> tuple[object, ...]:
+        """Equal for two tasks whose heads can be computed together: the activation, then the shape of each layer."""
+        return self.manifest.activation, *(weight.shape for weight, _ in self.head.layers)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:

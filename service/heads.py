@@ -24,7 +24,7 @@ def scores(shares: Sequence[Share]) -> list[Tensor]:
     """
     alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for place, (resident, _) in enumerate(shares):
-        alike[_shape(resident)].append(place)
+        alike[resident.head_key].append(place)
     found: dict[int, Tensor] = {}
     for places in alike.values():
         found |= zip(places, _together([shares[place] for place in places]), strict=True)
@@ -36,10 +36,6 @@ def activate(manifest: Manifest, logits: Tensor) -> Tensor:
     if manifest.activation == "softmax":
         return logits.softmax(-1)
     return logits.sigmoid() if manifest.activation == "sigmoid" else logits
-
-
-def _shape(resident: Resident) -> tuple[object, ...]:
-    return resident.manifest.activation, *(weight.shape for weight, _ in resident.head.layers)
 
 
 def _together(shares: Sequence[Share]) -> Sequence[Tensor]:
