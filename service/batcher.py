@@ -46,7 +46,7 @@ class BatchReport:
     Attributes:
         rows, tasks: its size, and how many tasks shared it.
         images: how many the engine computed; fewer than rows where several were answered from one feature.
-        full: whether it left because it was full; otherwise it took all that waited.
+        full: whether it left because it was full; otherwise it took what there was for it.
         queue_seconds: the wait of each row.
         forward_seconds: what the forward took, retries included.
     """
@@ -94,13 +94,11 @@ class Batcher:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._forward, self._observe, self.clock = forward, observe, clock
-        self._pace, self._places, self._queue = (
-            Pace(max_batch, latency_target, workers),
-            Places(queue_limit),
-            FairQueue(),
-        )
+        self._pace = Pace(max_batch, latency_target, workers)
+        self._places, self._queue = Places(queue_limit), FairQueue()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._changed = threading.Condition()  # guards the queue, the pace, the calls and `_stopped`
+        self._called = False  # whether a call has run since the last batch
+        self._changed = threading.Condition()  # guards the queue, the calls, what is told to the pace, and `_stopped`
         self._stopped = False
         self._idle = asyncio.Event()
         self.draining = False
@@ -157,7 +155,7 @@ class Batcher:
 
     def refusal(self, task: str) -> Overloaded | None:
         """Why one image for a task is not let in now, where that is for want of room; for what has no other terms."""
-        refusal = self._places.refusal([task], 1, "normal")
+        refusal = None if self.draining else self._places.refusal([task], 1, "normal")
         return Overloaded(refusal, self._retry_after()) if refusal else None
 
     def check(
@@ -222,7 +220,8 @@ class Batcher:
             )
 
     def _retry_after(self) -> float:
-        return min(MAX_RETRY_AFTER, self._pace.seconds(self._places.taken))
+        images = self._places.taken - len(self._queue) + self._queue.images  # of rows that do not wait every one counts
+        return min(MAX_RETRY_AFTER, self._pace.seconds(images))
 
     def _deliver(self, rows: Sequence[Row], outcomes: Sequence[Tensor | Exception], report: BatchReport) -> None:
         for row, outcome, wait in zip(rows, outcomes, report.queue_seconds, strict=True):
@@ -247,17 +246,17 @@ class Batcher:
             share = math.ceil(len(self._queue) / self._free)  # the others that are free take theirs
             self._free -= 1
             # At most one call between two batches, so that a flood of uploads cannot keep requests waiting.
-            call = self._calls.popleft() if self._calls else None
-            limit = self._pace.next_limit()
-            taken = self._queue.take(even(min(limit, share)), self.clock())
-            full = len(taken) == limit or len(self._queue) > 0
+            call = self._calls.popleft() if self._calls and not (self._called and len(self._queue)) else None
+            self._called = call is not None
+            limit = 0 if call else even(self._pace.next_limit())  # rows are left to others, who can take them now
+            taken = self._queue.take(min(limit, even(share)), self.clock())
             if len(self._queue):
                 self._changed.notify()
             finished = self._stopped and not (call or taken or len(self._queue))
         if call:
             _run_call(*call)
         if taken:
-            self._run_batch(taken, full=full)
+            self._run_batch(taken, full=len(taken) == limit)
         return not finished
 
     def _run_batch(self, taken: Sequence[Sequence[Row]], *, full: bool) -> None:

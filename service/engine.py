@@ -22,7 +22,7 @@ WARM_UP_SECONDS = 1.0
 
 
 class Engine:
-    """The backbone at work. Not thread-safe: the batcher calls it from its one thread."""
+    """The backbone at work. It keeps nothing between calls, so several threads may run batches at once."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone

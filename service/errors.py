@@ -62,7 +62,7 @@ class Overloaded(ServiceError):
     """There is no room for this request now.
 
     Attributes:
-        retry_after: seconds until there is likely to be room.
+        retry_after: seconds until all that was let in so far is answered: by then there is room for any request.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:

@@ -29,6 +29,9 @@ LEAD = 4
 LATELY = 256
 """Images for which a task that was served counts as one of those that share the engine, and is remembered at all."""
 
+DIGITS = 6
+"""Decimals to which images are told: the shares of twins add up to one but for a rounding error."""
+
 
 class FairQueue:
     """Rows that wait. Not thread-safe."""
@@ -43,6 +46,11 @@ class FairQueue:
 
     def __len__(self) -> int:
         return self._length
+
+    @property
+    def images(self) -> float:
+        """Images that the engine is to compute for the rows that wait."""
+        return round(sum(waiting.images for waiting in self._rounds.values()), DIGITS)
 
     def push(self, row: Row) -> None:
         """Put a row at the end of its task's line."""
@@ -80,15 +88,15 @@ class FairQueue:
                 self._spent[priority] += 1 / WEIGHTS[priority]
         return taken
 
-    def ahead(self, tasks: Iterable[str], priority: Priority, rows: int = 1) -> int:
-        """How many of the waiting rows would be served before the last, if `rows` of each of the tasks came now."""
+    def ahead(self, tasks: Iterable[str], priority: Priority, rows: int = 1) -> float:
+        """Images that would be computed before the last, if `rows` of each of the tasks came now."""
         own = self._rounds[priority].ahead(tasks, rows)
         others = (
-            min(len(waiting), math.ceil((own + 1) * WEIGHTS[other] / WEIGHTS[priority]))
+            min(waiting.images, math.ceil((own + 1) * WEIGHTS[other] / WEIGHTS[priority]))
             for other, waiting in self._rounds.items()
             if other != priority
         )
-        return own + sum(others)
+        return round(own + sum(others), DIGITS)
 
     def _next(self) -> Priority | None:
         waiting = (priority for priority, waiting in self._rounds.items() if waiting)
@@ -114,6 +122,7 @@ class _Round:
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
+        self.images = 0.0  # that the engine is to compute for its rows
         self._length, self._time, self._served, self._order = 0, 0.0, 0, count()
         # A heap: the turn of each task's first row, when it came, the task. One whose first row was discarded stands
         # too early in it, never too late.
@@ -130,6 +139,7 @@ class _Round:
         line = self._lines[task] = self._line(task)
         line.rows[row] = (self._time, next(self._order))
         self._length += 1
+        self.images += row.share
         if task not in self._scheduled:
             self._schedule(task)
 
@@ -150,14 +160,19 @@ class _Round:
             return False
         del line.rows[row]
         self._length -= 1
+        self.images = self.images - row.share if self._length else 0.0  # without what rounding has left
         if not line.rows:
             del self._lines[row.resident.task]
         return True
 
-    def ahead(self, tasks: Iterable[str], rows: int) -> int:
-        """Waiting rows that would be served before the last, if `rows` of each task came now and none later."""
+    def ahead(self, tasks: Iterable[str], rows: int) -> float:
+        """Images that would be computed before the last, if `rows` of each task came now and none later."""
         last = max(turn for task in tasks for turn in self._line(task).turns([self._time] * rows))
-        return sum(1 for line in self._lines.values() for _ in takewhile(lambda turn: turn <= last, line.turns()))
+        return sum(
+            row.share
+            for line in self._lines.values()
+            for row, _ in takewhile(lambda pair: pair[1] <= last, zip(line.rows, line.turns(), strict=True))
+        )
 
     def _line(self, task: str) -> "_Line":
         """The line of a task; a new one if it has none."""

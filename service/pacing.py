@@ -1,4 +1,4 @@
-"""How many images go into a forward: as many as make the engine faster, and no more than the latency target allows.
+"""How many images go into a forward: as many as make the engine faster, and no more of these than the target allows.
 
 A forward costs about `fixed + images × each` seconds. Both parts are learned from the forwards that ran. Beyond some
 size a larger batch hardly raises the throughput any more and only makes everybody wait longer: on a processor that may
@@ -19,7 +19,8 @@ LEAST = 0.5
 quicker forward saves them. An engine that is slowed down would otherwise come to one image at a time."""
 
 FLOOR = 4
-"""Images that a forward may hold unless the latency target forbids it: with fewer, the cost could hardly be learned."""
+"""Images that a forward may hold unless the latency target forbids it: with fewer, the cost could hardly be learned.
+The first forward holds no more, so that the second may be of another size and tell the two parts of the cost apart."""
 
 PROBE_EVERY = 16
 """One batch in so many is half as large, or two images instead of one, so that the two parts of the cost can be told
@@ -117,7 +118,7 @@ class Pace:
         """Images that a forward may hold, by what is known now."""
         cost = self._meter.cost
         if cost is None:
-            return self._most if self._target is None else 1
+            return min(self._most, FLOOR) if self._target is None else 1
         worthwhile = max(cost.images_for(WORTHWHILE, self._most), FLOOR)
         if self._target is not None:
             allowed = max(cost.images_within(self._target), cost.images_for(LEAST, self._most))
@@ -135,11 +136,11 @@ class Pace:
         """A forward of `images` took `seconds`."""
         self._meter.observe(images, seconds)
 
-    def seconds(self, images: int) -> float:
+    def seconds(self, images: float) -> float:
         """Seconds in which the engine answers so many images, batch after batch; 0 before the first forward."""
         cost, limit = self._meter.cost, self.limit
         return math.ceil(images / limit / self._workers) * cost.seconds(limit) if cost else 0.0
 
-    def wait(self, ahead: int) -> float:
+    def wait(self, ahead: float) -> float:
         """Seconds before the engine comes to an image that has so many ahead of it: those of the full batches."""
         return self.seconds(ahead - ahead % self.limit)

@@ -71,11 +71,12 @@ async def predict_many_tasks(request: Request) -> Response:
     return await call.answer(_named(fields["tasks"]), images)
 
 
-def _named(values: Sequence[str]) -> list[str]:
+def _named(values: Sequence[str]) -> list[str] | None:
+    """The tasks that a form names; None where it asks for every one."""
     names = dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip())
     if not names:
         raise BadRequest("form: expected a part 'tasks' with task names or *, found none")
-    return list(names)
+    return None if "*" in names else list(names)
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,20 @@ class _Call:
     async def check(self, tasks: Sequence[str]) -> None:
         await self.front.predictor.check(self._question(tasks, 1), announced(self.request.headers))
 
-    async def answer(self, tasks: Sequence[str], images: Sequence[ImageBytes]) -> Response:
+    async def answer(self, tasks: Sequence[str] | None, images: Sequence[ImageBytes]) -> Response:
         left = self.deadline - self.front.clock()
         decoded, rankings = await _while_connected(self.request, self._run(tasks, images), left)
         return respond(decoded, rankings, self.front.clock() - self.arrived)
 
     async def _run(
-        self, tasks: Sequence[str], images: Sequence[ImageBytes]
+        self, tasks: Sequence[str] | None, images: Sequence[ImageBytes]
     ) -> tuple[list[DecodedImage], list[Ranking]]:
         """Binding and admission, decoding, batching: the way of a request through the server."""
         async with self.front.predictor.admit(self._question(tasks, len(images))) as admission:
             decoded = await self.front.decoder.decode(images)
             return decoded, await admission.answer([image.pixels for image in decoded])
 
-    def _question(self, tasks: Sequence[str], images: int) -> Question:
+    def _question(self, tasks: Sequence[str] | None, images: int) -> Question:
         return Question(tasks, images, self.deadline, self.options.top_k, self.options.priority)
 
 

@@ -1,7 +1,7 @@
 """Questions answered where the engine is: binding to live versions, admission, the batch, and the best labels."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from backbone import Pixels
 from .bank import Resident
 from .batcher import Batcher
 from .catalog import Catalog
-from .errors import BodyTooLarge, UnknownTask
+from .errors import BodyTooLarge, Overloaded, ServiceError, UnknownTask
 from .listing import Listing
 from .questions import Question, Ranking
 from .rows import Answer, Ticket
@@ -35,9 +35,19 @@ class EnginePredictor:
 
     async def check(self, question: Question, body: int | None) -> None:  # noqa: ARG002  (it costs next to nothing)
         """See `Predictor.check`."""
-        for task in question.tasks:
+        tasks = question.tasks or ()
+        for task in tasks:
             self._catalog.check(task)
-        self._batcher.check(question.tasks, question.images, priority=question.priority, deadline=question.deadline)
+        self._batcher.check(tasks, question.images, priority=question.priority, deadline=question.deadline)
+
+    def refusal(self, task: str) -> Overloaded | None:
+        """See `Predictor.refusal`."""
+        refusal = self._batcher.refusal(task)
+        if refusal is not None:
+            with suppress(ServiceError):  # what else stands against it is told the usual way
+                self._catalog.check(task)
+                return refusal
+        return None
 
     @asynccontextmanager
     async def admit(self, question: Question) -> "AsyncIterator[_Admitted]":
@@ -49,8 +59,8 @@ class EnginePredictor:
 
     async def _bind(self, question: Question) -> list[Resident]:
         """The versions that answer: those that are live now, whatever is uploaded while the request waits."""
-        every = "*" in question.tasks
-        tasks = await self._listing.live() if every else question.tasks
+        every = question.tasks is None
+        tasks = await self._listing.live() if question.tasks is None else question.tasks
         if (rows := question.images * len(tasks)) > self._limit:
             raise BodyTooLarge(f"request: expected at most {self._limit} images x tasks, found {rows}")
         residents = await self._catalog.residents(tasks, skip_unavailable=every)

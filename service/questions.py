@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from backbone import Pixels
 
+from .errors import Overloaded
 from .rows import Priority
 
 
@@ -18,14 +19,14 @@ class Question:
     """What a predict call wants to know.
 
     Attributes:
-        tasks: names; "*" is every task that answers.
+        tasks: names; None for every task that answers.
         images: how many there are, each asked of every task.
         deadline: when the answer is of no use any more, in seconds of the process's clock.
         top_k: how many labels are wanted.
         priority: how it competes with others.
     """
 
-    tasks: Sequence[str]
+    tasks: Sequence[str] | None
     images: int
     deadline: float
     top_k: int = 5
@@ -72,6 +73,13 @@ class Predictor(Protocol):
         Args:
             body: how many bytes that body is said to have; None if nothing is said. To read a short one may cost less
                 than to find out that there was no need for it.
+        """
+        ...
+
+    def refusal(self, task: str) -> Overloaded | None:
+        """Why one image for a task, on no terms of its own, would not be let in now for want of room.
+
+        None if it would, if something else stands against it, or if that is not known here.
         """
         ...
 

@@ -44,6 +44,11 @@ class Row:
     queued: float
     twins: tuple["Row", ...] = ()
 
+    @property
+    def share(self) -> float:
+        """Its part of what the engine computes, in images: twins share one."""
+        return 1 / max(1, len(self.twins))
+
     def is_needed(self, now: float) -> bool:
         """Whether anybody still waits: the client is there, no sibling has failed, and the deadline is ahead."""
         return not self.ticket.done and now < self.ticket.deadline
@@ -135,6 +140,7 @@ class Ticket:
             if row.resident.prefix.is_empty:
                 bare[id(row.image)].append(row)
         for twins in bare.values():
-            for row in twins:
-                row.twins = tuple(twins)
+            together = tuple(twins)
+            for row in together:
+                row.twins = together
         return made

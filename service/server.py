@@ -56,7 +56,7 @@ def _serve_alone(settings: Settings, make: Callable[[], FastAPI], announce: Call
             announce(await banner(app.state.core, address_of(settings, listener)))
 
         core: Core = app.state.core
-        shed = Shedding(core.batcher.refusal, core.metrics)
+        shed = Shedding(core.front.predictor.refusal, core.metrics)
         HttpServer(app, settings, on_ready=tell, on_exit=core.drain, shed=shed).serve_until_stopped([listener])
 
 

@@ -1,4 +1,7 @@
-"""Answers leave in one write: uvicorn writes head and body apart, which costs a system call and a packet more."""
+"""HTTP connections: answers leave in one write, and a request may be refused as soon as its head has been read.
+
+uvicorn writes head and body apart, which costs a system call and a packet more.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,6 +11,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 Shed = Callable[[bytes, bytes, Sequence[tuple[bytes, bytes]]], bytes | None]
 """The whole answer to a request of which the head has been read; None if it needs more than that."""
+
+
+MOST_PIPELINED = 64
+"""Requests that a client may send before the first of them is answered; one that sends more is cut off."""
 
 
 class PairedWrites:
@@ -24,6 +31,8 @@ class PairedWrites:
 
     def write(self, data: bytes) -> None:
         """Send bytes, with those of the next call if that comes soon."""
+        if self._transport.is_closing():
+            return
         if self._first is None:
             self._first = data
             self._loop.call_soon(self._flush)
@@ -50,6 +59,7 @@ class Protocol(HttpToolsProtocol):
 
     Args:
         shed: is shown the method, the target and the headers of every request, and may answer it there and then.
+            Where requests are logged it is not asked.
     """
 
     def __init__(self, *arguments: Any, shed: Shed | None = None, **options: Any) -> None:
@@ -60,8 +70,18 @@ class Protocol(HttpToolsProtocol):
         """Take a new connection."""
         super().connection_made(PairedWrites(transport, self.loop))  # type: ignore[arg-type]
 
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of requests."""
+        super().data_received(data)
+        if self.cycle is _SHED:  # the body of a refused request is waited for no longer than a next one
+            handler = self.timeout_keep_alive_handler
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, handler)
+
     def on_headers_complete(self) -> None:
         """The head of a request has been read."""
+        self._unset_keepalive_if_required()  # one that was refused may have ended in the same read
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self.transport.abort()
         answer = self._shed_answer()
         if answer is None:
             super().on_headers_complete()
@@ -79,7 +99,7 @@ class Protocol(HttpToolsProtocol):
 
     def _shed_answer(self) -> bytes | None:
         busy = self.cycle is not None and not self.cycle.response_complete  # the other answer must go first
-        if self._shed is None or self.access_log or busy:
+        if self._shed is None or self.access_log or busy or self.flow.write_paused:
             return None
         if self.parser.get_http_version() != "1.1" or not self.parser.should_keep_alive():
             return None

@@ -73,7 +73,7 @@ class RemotePredictor:
             yield _Admitted(self, number)
 
     def refusal(self, task: str) -> Overloaded | None:
-        """Why one image for a task would not be let in now for want of room, as far as it is known here."""
+        """See `Predictor.refusal`; known is what the engine's process refused a moment ago."""
         error, until = self._full.get(task, (None, 0.0))
         if error is not None and self._clock() < until:
             return error
@@ -82,10 +82,11 @@ class RemotePredictor:
 
     def _remember(self, question: Question, error: Overloaded) -> None:
         """What was refused would be refused again until a part of the work that waits is done."""
-        alone = question.images == len(question.tasks) == 1 and question.priority == "normal"
-        if alone and type(error) is Overloaded:
+        tasks = question.tasks or ()
+        if question.images == len(tasks) == 1 and question.priority == "normal" and type(error) is Overloaded:
             until = self._clock() + min(MOST_SECONDS_FULL, error.retry_after * SHARE_FULL)
-            self._full[question.tasks[0]] = error, until
+            # Another one: that which is raised holds on to all that was under way.
+            self._full[tasks[0]] = Overloaded(str(error), error.retry_after), until
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[int]:

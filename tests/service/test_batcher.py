@@ -6,7 +6,7 @@ import threading
 import weakref
 
 import pytest
-from batcher_parts import HeldEngine, ask, ask_while_busy, image, resident, running, values
+from batcher_parts import HeldEngine, TimedEngine, ask, ask_while_busy, image, resident, running, values
 
 from service.batcher import Batcher, BatchReport
 from service.errors import Draining, ForwardFailed, Overloaded
@@ -238,3 +238,60 @@ async def test_a_worker_is_prepared_before_it_works() -> None:
     assert batcher.alive
     await batcher.drain()
     assert not batcher.alive
+
+
+async def test_a_call_keeps_no_rows_from_another_worker() -> None:
+    engine, held = HeldEngine(open_gate=True), threading.Event()
+    async with running(engine, workers=2) as batcher:
+        await ask(batcher, (resident("birds"), 1.0))
+        call = asyncio.create_task(batcher.call(lambda: held.wait(10)))
+        await asyncio.sleep(0)
+        assert values(await ask(batcher, (resident("birds"), 2.0))) == [2.0]
+        assert not call.done()
+        held.set()
+        assert await call
+
+
+async def test_a_flood_of_calls_lets_batches_through() -> None:
+    engine = HeldEngine()
+    async with running(engine) as batcher:
+        tasks = await ask_while_busy(batcher, engine, [[(resident("birds"), 1.0)]])
+        order: list[str] = []
+        tasks[1].add_done_callback(lambda _: order.append("batch"))
+        calls = [asyncio.create_task(batcher.call(lambda: None)) for _ in range(5)]
+        for number, call in enumerate(calls):
+            call.add_done_callback(lambda _, number=number: order.append(f"call {number}"))
+        await asyncio.sleep(0)
+        engine.gate.release(10)
+        await asyncio.gather(*tasks, *calls)
+        await asyncio.sleep(0)
+    assert order.index("batch") <= order.index("call 2")
+
+
+async def test_the_share_of_a_worker_is_no_full_batch() -> None:
+    reports: list[BatchReport] = []
+    async with running(HeldEngine(open_gate=True), workers=2, max_batch=8, observe=reports.append) as batcher:
+        await ask(batcher, *[(resident(name), 1.0) for name in "abc"])
+    assert sum(report.rows for report in reports) == 3
+    assert not any(report.full for report in reports)
+
+
+async def test_how_long_it_takes_is_told_by_what_is_computed() -> None:
+    """A request that asks many tasks without prompts about one image is one image's work."""
+    engine = TimedEngine(fixed=0.0, each=1.0)
+    async with running(engine, clock=engine.clock, queue_limit=41) as batcher:
+        await ask(batcher, (resident("birds"), 1.0))
+        engine.gate = threading.Semaphore(0)
+        names = [f"task-{number}" for number in range(39)]
+        tasks = await ask_while_busy(batcher, engine, [])
+        picture = image(1.0)
+        with batcher.admit(names, 1) as ticket:
+            work = asyncio.create_task(ticket.run([(resident(name), picture) for name in names]))
+            await asyncio.sleep(0)
+            batcher.check(["birds"], 1, deadline=engine.now + 1.5)
+            with batcher.admit(["birds"], 1):
+                refusal = batcher.refusal("birds")
+            assert refusal is not None
+            assert refusal.retry_after < 5  # one batch of four is all that is left to do, and not ten
+            engine.gate.release(10)
+            await asyncio.gather(work, *tasks)

@@ -67,8 +67,13 @@ def test_a_target_is_used_although_the_first_image_hardly_fits() -> None:
     assert steady(saturate(Pace(32, 0.0152), line(0.010, 0.0005))) == 10
 
 
-def test_the_first_batch_under_a_target_is_one_image_and_without_one_what_is_allowed() -> None:
-    assert (Pace(32, 0.1).limit, Pace(32).limit) == (1, 32)
+def test_the_right_size_is_found_within_a_few_forwards() -> None:
+    for cost, size in ((line(0.010, 0.080), FLOOR), (line(0.004, 0.00175), 18), (line(0.005, 0.0002), 29)):
+        assert saturate(Pace(32), cost, 8)[-1] == pytest.approx(size, abs=1)
+
+
+def test_the_first_batch_under_a_target_is_one_image_and_without_one_a_few() -> None:
+    assert (Pace(32, 0.1).limit, Pace(32).limit, Pace(2).limit) == (1, FLOOR, 2)
 
 
 def test_noise_and_pauses_do_not_unsettle_it() -> None:

@@ -124,3 +124,11 @@ def test_a_client_that_leaves_in_the_middle_of_a_refused_body_disturbs_nobody(se
                 connection.sendall(b"POST %b HTTP/1.1\r\nHost: facet\r\nContent-Length: 5000\r\n\r\nx" % URL)
         assert all(each.result().status_code == 200 for each in before)
         eventually(lambda: ask(client, "pets").status_code == 200)
+
+
+def test_who_asks_for_what_is_not_there_is_told_so_even_when_all_is_full(server: Server) -> None:
+    with server.client() as client, ThreadPoolExecutor(4) as pool:
+        before = [pool.submit(ask, client, "pets") for _ in range(4)]
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 4)
+        assert [ask(client, task).status_code for task in ("pets", "pets", "nobody")] == [429, 429, 404]
+        assert all(each.result().status_code == 200 for each in before)

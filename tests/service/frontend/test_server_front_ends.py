@@ -110,6 +110,7 @@ def test_who_asked_is_told_as_a_reverse_proxy_on_this_machine_says(client: httpx
 
 def test_refusals_are_the_same_sentences(client: httpx.Client) -> None:
     assert_problem(ask(client, "nobody"), 404, "'nobody'")
+    assert_problem(ask(client, "*"), 404, "'*'")  # which asks every task only where tasks are named in the form
     assert_problem(ask(client, "pets", b"no image"), 422, "expected one of JPEG")
     assert_problem(ask(client, "pets", top_k=0), 422, "top_k")
     assert_problem(client.get("/v1/tasks/pets/predict"), 405, "GET")
