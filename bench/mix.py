@@ -62,9 +62,7 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         if "http" in asked.levels:
             progress("HTTP")
             with facet(materials, max_batch=asked.batch) as server:
-                ask_each(
-                    server, materials, materials.tasks[: max(asked.tasks)]
-                )  # none is to be loaded while it is measured
+                ask_each(server, materials, materials.tasks)  # none is to be loaded while it is measured
                 records = _records(asked, partial(_http, server, materials, asked))
             notes = [NOTE, "Every task had been asked before, so none was loaded meanwhile.", generator_note(records)]
             sections.append(Section(TITLES["http"], records, [*_CELL, *COLUMNS, _RATIO], notes))

@@ -160,7 +160,7 @@ class _Round:
             return False
         del line.rows[row]
         self._length -= 1
-        self.images = self.images - row.share if self._length else 0.0  # without what rounding has left
+        self.images -= row.share
         if not line.rows:
             del self._lines[row.resident.task]
         return True

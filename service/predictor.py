@@ -59,11 +59,10 @@ class EnginePredictor:
 
     async def _bind(self, question: Question) -> list[Resident]:
         """The versions that answer: those that are live now, whatever is uploaded while the request waits."""
-        every = question.tasks is None
         tasks = await self._listing.live() if question.tasks is None else question.tasks
         if (rows := question.images * len(tasks)) > self._limit:
             raise BodyTooLarge(f"request: expected at most {self._limit} images x tasks, found {rows}")
-        residents = await self._catalog.residents(tasks, skip_unavailable=every)
+        residents = await self._catalog.residents(tasks, skip_unavailable=question.tasks is None)
         if not residents:
             raise UnknownTask("tasks: expected at least one live task, found none")
         return residents
