@@ -1,10 +1,11 @@
 """Networks and prompts: loading, preprocessing and the prompted forward. Knows nothing of names, versions or HTTP."""
 
+from facet_vision.backbone.execution.native import has_bfloat16
+
 from .attention import class_token_attention
 from .backbone import Backbone
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
-from .native import has_bfloat16
 from .prefix import Prefix
 from .preprocess import MAX_PIXELS, Pixels, Preprocess, decode_image
 

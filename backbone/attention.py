@@ -28,7 +28,9 @@ def class_token_attention(
     """
     family = backbone._family
     if not isinstance(family, VisionTransformerFamily) or family.model.cls_token is None:
-        raise UnsupportedBackbone(f"backbone: expected a ViT with a class token, found {backbone.name!r}")
+        raise UnsupportedBackbone(
+            f"backbone: expected a ViT with a class token, found {backbone.name!r}"
+        )
     block = family.blocks[layer]
     x = _entering(block, backbone, images, prompts)
     attn, h = block.attn, block.norm1(x)
@@ -38,7 +40,9 @@ def class_token_attention(
     return scores.softmax(dim=-1).squeeze(2)
 
 
-def _entering(block: nn.Module, backbone: Backbone, images: Tensor, prompts: Sequence[Tensor]) -> Tensor:
+def _entering(
+    block: nn.Module, backbone: Backbone, images: Tensor, prompts: Sequence[Tensor]
+) -> Tensor:
     """All tokens in front of a layer, (batch, tokens, dim), in the very forward that computes features."""
     found: list[Tensor] = []
     hook = block.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))

@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from . import packed
 from .errors import BackboneError
+from .execution import packed
 from .fingerprint import fingerprint
 from .prefix import Prefix
 from .preprocess import Channels, Preprocess
@@ -47,9 +47,13 @@ class Backbone:
         is_packed: whether `pack` was called.
     """
 
-    def __init__(self, name: str, model: nn.Module, family: Family, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, name: str, model: nn.Module, family: Family, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self.name = name
-        self.fingerprint = fingerprint(model)  # before the cast: the identity is that of the float32 weights
+        self.fingerprint = fingerprint(
+            model
+        )  # before the cast: the identity is that of the float32 weights
         self.preprocess = Preprocess.of(model)
         self.model = model.to(device, dtype).eval().requires_grad_(False)
         self.device, self.dtype = device, dtype
@@ -112,7 +116,11 @@ class Backbone:
     @property
     def can_pack(self) -> bool:
         """Whether `pack` can be called; it stays true afterwards."""
-        return self.device.type == "cpu" and self.dtype in (torch.float32, torch.bfloat16) and packed.available()
+        return (
+            self.device.type == "cpu"
+            and self.dtype in (torch.float32, torch.bfloat16)
+            and packed.available()
+        )
 
     def pack_if_faster(self) -> float | None:
         """Call `pack` if it is measured to pay, on the MLP of the middle block; takes less than a second.
@@ -126,7 +134,9 @@ class Backbone:
         ratio = packed.gain(self._family.blocks[middle].mlp, self.layer_dims[middle])
         if ratio < WORTHWHILE:
             self.pack()
-        logger.info("%s: a packed MLP takes %.2f of its usual time: %s", self.name, ratio, self.execution)
+        logger.info(
+            "%s: a packed MLP takes %.2f of its usual time: %s", self.name, ratio, self.execution
+        )
         return ratio
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
@@ -141,7 +151,11 @@ class Backbone:
         return self._family.encode(self._fit(prompts))
 
     def features(
-        self, images: Tensor, prompts: Sequence[Tensor] = (), *, form: Literal["prefix", "tokens"] = "prefix"
+        self,
+        images: Tensor,
+        prompts: Sequence[Tensor] = (),
+        *,
+        form: Literal["prefix", "tokens"] = "prefix",
     ) -> Tensor:
         """Pooled features of a batch that shares one set of prompts; differentiable in the prompts.
 
@@ -188,5 +202,7 @@ class Backbone:
         for layer, prompt in enumerate(prompts):
             if prompt.ndim != 2 or prompt.shape[1] != self.layer_dims[layer]:
                 expected, found = f"(tokens, {self.layer_dims[layer]})", tuple(prompt.shape)
-                raise BackboneError(f"prompts of layer {layer}: expected shape {expected}, found {found}")
+                raise BackboneError(
+                    f"prompts of layer {layer}: expected shape {expected}, found {found}"
+                )
         return [prompt.to(self.device, self.dtype) for prompt in prompts]

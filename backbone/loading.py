@@ -13,11 +13,12 @@ from timm.models.vision_transformer import VisionTransformer
 from timm.models.vision_transformer import checkpoint_filter_fn as filter_vit
 from torch import Tensor, nn
 
+from facet_vision.backbone.execution.native import has_bfloat16
+
 from . import tiny
 from .backbone import Backbone, Family
 from .errors import BackboneError, UnsupportedBackbone
 from .fingerprint import CLASSIFIER_PREFIXES
-from .native import has_bfloat16
 from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 
@@ -67,8 +68,12 @@ def load(
     if name == EMBEDDED and pretrained and checkpoint is None:
         checkpoint = tiny.WEIGHTS
     try:
-        model = timm.create_model(model_name, pretrained=pretrained and checkpoint is None, num_classes=0)
-    except Exception as error:  # timm and the hub raise many kinds; all mean that there are no weights
+        model = timm.create_model(
+            model_name, pretrained=pretrained and checkpoint is None, num_classes=0
+        )
+    except (
+        Exception
+    ) as error:  # timm and the hub raise many kinds; all mean that there are no weights
         raise BackboneError(
             f"backbone {name!r}: its pretrained weights cannot be had here ({error}); "
             "name a local file as its checkpoint"
@@ -83,7 +88,9 @@ def load(
     return backbone
 
 
-def wrap(timm_model: nn.Module, *, name: str | None = None, device: str = "auto", dtype: str = "float32") -> Backbone:
+def wrap(
+    timm_model: nn.Module, *, name: str | None = None, device: str = "auto", dtype: str = "float32"
+) -> Backbone:
     """Make a backbone of a timm model that the caller built; the model is frozen in place.
 
     Raises:
@@ -91,15 +98,23 @@ def wrap(timm_model: nn.Module, *, name: str | None = None, device: str = "auto"
     """
     for kind, family in FAMILIES.items():
         if isinstance(timm_model, kind):
-            name = name or getattr(timm_model, "pretrained_cfg", {}).get("architecture") or kind.__name__
+            name = (
+                name
+                or getattr(timm_model, "pretrained_cfg", {}).get("architecture")
+                or kind.__name__
+            )
             place = _device(device)
             return Backbone(name, timm_model, family(timm_model), place, _dtype(dtype, place))
-    raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}")
+    raise UnsupportedBackbone(
+        f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}"
+    )
 
 
 def _check_name(name: str) -> None:
     if not is_model(name.partition(".")[0]):
-        raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know")
+        raise UnsupportedBackbone(
+            f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know"
+        )
     if not is_model_in_modules(name.partition(".")[0], MODULES):
         raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
 
@@ -113,21 +128,31 @@ def _load_checkpoint(model: Any, path: Path) -> None:
             return
         state = load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their format's reader raises
-        raise BackboneError(f"checkpoint {path.name}: expected weights that can be read, found: {error}") from error
+        raise BackboneError(
+            f"checkpoint {path.name}: expected weights that can be read, found: {error}"
+        ) from error
     convert = filter_swin if isinstance(model, SwinTransformer) else filter_vit
     _fill(model, convert(state, model), path.name)
 
 
 def _fill(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
-    weights = {k: v for k, v in state.items() if isinstance(v, Tensor) and not k.startswith(CLASSIFIER_PREFIXES)}
-    expected = {k: v.shape for k, v in model.state_dict().items() if not k.startswith(CLASSIFIER_PREFIXES)}
+    weights = {
+        k: v
+        for k, v in state.items()
+        if isinstance(v, Tensor) and not k.startswith(CLASSIFIER_PREFIXES)
+    }
+    expected = {
+        k: v.shape for k, v in model.state_dict().items() if not k.startswith(CLASSIFIER_PREFIXES)
+    }
     # BatchNorm's batch counter does not enter the forward; files may leave it out.
     missing = [k for k in expected if k not in weights and not k.endswith("num_batches_tracked")]
     wrong = [k for k, v in weights.items() if k not in expected or v.shape != expected[k]]
     if missing or wrong:
         what = f"{len(missing)} tensors missing, {len(wrong)} unknown or of another shape"
         first = (missing + wrong)[0]
-        raise BackboneError(f"checkpoint {source}: expected the weights of this architecture, found {what}: {first}")
+        raise BackboneError(
+            f"checkpoint {source}: expected the weights of this architecture, found {what}: {first}"
+        )
     model.load_state_dict(weights, strict=False)
 
 

@@ -100,7 +100,10 @@ class Preprocess:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 pixels, (batch, 3, height, width), into the float32 tensor that the backbone takes."""
-        mean, std = (torch.tensor(value, device=pixels.device)[:, None, None] for value in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(value, device=pixels.device)[:, None, None]
+            for value in (self.mean, self.std)
+        )
         return pixels.float().div_(255).sub_(mean).div_(std)
 
     def __call__(self, image: Image.Image) -> Tensor:
@@ -108,7 +111,9 @@ class Preprocess:
         return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
 
 
-def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None) -> Image.Image:
+def decode_image(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None
+) -> Image.Image:
     """Decode image bytes to RGB, upright by their EXIF orientation; the first frame of an animation.
 
     Args:
@@ -129,8 +134,12 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | Non
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image)
-    except Exception as error:  # whatever a decoder stumbles over in hostile bytes, the image is bad
-        raise ImageError(f"image: expected a whole {image.format} file, found damaged data ({error})") from error
+    except (
+        Exception
+    ) as error:  # whatever a decoder stumbles over in hostile bytes, the image is bad
+        raise ImageError(
+            f"image: expected a whole {image.format} file, found damaged data ({error})"
+        ) from error
 
 
 def _channels(values: Sequence[float]) -> Channels:
@@ -145,15 +154,21 @@ def _open(data: bytes) -> Image.Image:
         found = "no bytes" if not data else f"{len(data)} bytes of something else"
         raise ImageError(f"image: expected one of {', '.join(FORMATS)}, found {found}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"image: expected at most {MAX_PIXELS} pixels, found far more in its header") from error
+        raise ImageError(
+            f"image: expected at most {MAX_PIXELS} pixels, found far more in its header"
+        ) from error
     except Exception as error:
-        raise ImageError(f"image: expected a readable header, found damaged data ({error})") from error
+        raise ImageError(
+            f"image: expected a readable header, found damaged data ({error})"
+        ) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow clips 16-bit grey values at 255 when it converts; keep their high byte instead.
-        return Image.fromarray((np.asarray(image).clip(0, 65535) // 256).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.asarray(image).clip(0, 65535) // 256).astype(np.uint8)).convert(
+            "RGB"
+        )
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 def queries(qkv: nn.Linear, heads: int, x: Tensor) -> Tensor:
     """Queries of x (..., dim) by the first third of timm's fused layer: (..., heads, head dim)."""
     split = qkv.out_features // 3
-    return F.linear(x, qkv.weight[:split], None if qkv.bias is None else qkv.bias[:split]).unflatten(-1, (heads, -1))
+    return F.linear(
+        x, qkv.weight[:split], None if qkv.bias is None else qkv.bias[:split]
+    ).unflatten(-1, (heads, -1))
 
 
 def keys_values(qkv: nn.Linear, heads: int, x: Tensor) -> Tensor:

@@ -39,7 +39,11 @@ class Segment:
         if not self.prompt_tokens:
             return None
         return torch.cat(
-            [prefix.tokens.expand(rows, -1, -1) for prefix, rows in self.runs if prefix.tokens is not None]
+            [
+                prefix.tokens.expand(rows, -1, -1)
+                for prefix, rows in self.runs
+                if prefix.tokens is not None
+            ]
         )
 
     @property
@@ -81,7 +85,9 @@ class Segment:
         # one call however many tasks there are: on a GPU it is launches that count
         rows = [prefix.keys_values[layer] for prefix, rows in self.runs for _ in range(rows)]
         stacked = torch.stack(rows, dim=1)
-        return stacked if count == self.rows else stacked.repeat_interleave(count // self.rows, dim=1)
+        return (
+            stacked if count == self.rows else stacked.repeat_interleave(count // self.rows, dim=1)
+        )
 
 
 def _overlap(runs: Sequence[Group], start: int, stop: int) -> Iterator[Group]:

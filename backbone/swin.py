@@ -23,8 +23,9 @@ from timm.models.swin_transformer import (
 )
 from torch import Tensor
 
-from .attend import SCORE_BYTES
-from .dense import Dense, Heads, PackedDense
+from facet_vision.backbone.execution.attend import SCORE_BYTES
+from facet_vision.backbone.execution.dense import Dense, Heads, PackedDense
+
 from .errors import UnsupportedBackbone
 from .prefix import Prefix
 from .segments import Group, Segment, arrange, restore
@@ -40,7 +41,9 @@ class SwinTransformerFamily:
     def __init__(self, model: SwinTransformer) -> None:
         _check(model)
         self.model = model
-        self.blocks: list[SwinTransformerBlock] = [block for stage in model.layers for block in stage.blocks]
+        self.blocks: list[SwinTransformerBlock] = [
+            block for stage in model.layers for block in stage.blocks
+        ]
         self.dense = [Dense(block) for block in self.blocks]
         # The merging, if any, that precedes a block: the first block of every stage but the first.
         self.mergings = [
@@ -89,7 +92,8 @@ class SwinTransformerFamily:
             x, tokens = self._merge(layer, x, tokens)
             if layer == last:
                 tokens = [
-                    segment.tokens() if segment.is_deep else own for segment, own in zip(segments, tokens, strict=True)
+                    segment.tokens() if segment.is_deep else own
+                    for segment, own in zip(segments, tokens, strict=True)
                 ]
             x, tokens = self._block(layer, x, tokens, segments)
         return restore(self._pool(x, tokens, segments), order)
@@ -98,12 +102,17 @@ class SwinTransformerFamily:
         """Keys and values of one block's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
         return self.dense[layer].keys_values(self.blocks[layer].norm1(prompt)).permute(1, 2, 0, 3)
 
-    def _merge(self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor | None]]:
+    def _merge(
+        self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]
+    ) -> tuple[Tensor, list[Tensor | None]]:
         """Halve the grid in front of a stage's first block; a prompt is merged with three copies of itself."""
         merging = self.mergings[layer]
         if merging is None:
             return x, list(tokens)
-        merged = [None if own is None else merging.reduction(merging.norm(own.repeat(1, 1, 4))) for own in tokens]
+        merged = [
+            None if own is None else merging.reduction(merging.norm(own.repeat(1, 1, 4)))
+            for own in tokens
+        ]
         return merging(x), merged
 
     def _block(
@@ -115,24 +124,39 @@ class SwinTransformerFamily:
         windows = window_partition(shifted, block.window_size).flatten(1, 2)
         per_image = len(windows) // len(x)
         image_parts, after = [], []
-        cut = [part.split([segment.rows * per_image for segment in segments]) for part in dense.qkv(windows)]
+        cut = [
+            part.split([segment.rows * per_image for segment in segments])
+            for part in dense.qkv(windows)
+        ]
         for segment, own, *part in zip(segments, tokens, *cut, strict=True):
             asking = None if own is None else _per_head(dense.qkv(block.norm1(own)))
-            image_part, prompt_part = _attend(block, shifted, segment, layer, _per_head(part), asking)
+            image_part, prompt_part = _attend(
+                block, shifted, segment, layer, _per_head(part), asking
+            )
             image_parts.append(image_part)
             after.append(None if own is None else _finish(block, dense, own, prompt_part))
         return _finish(block, dense, x, _unshift(block, torch.cat(image_parts), shifted, x)), after
 
-    def _pool(self, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]) -> Tensor:
+    def _pool(
+        self, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
+    ) -> Tensor:
         """Mean over all tokens behind the final norm: the image's and, where there are any, the prompts'."""
         rows = self.model.norm(x).flatten(1, 2).split([segment.rows for segment in segments])
         pairs = zip(rows, tokens, strict=True)
-        together = [part if own is None else torch.cat((self.model.norm(own), part), dim=1) for part, own in pairs]
+        together = [
+            part if own is None else torch.cat((self.model.norm(own), part), dim=1)
+            for part, own in pairs
+        ]
         return torch.cat([part.mean(dim=1) for part in together])
 
 
 def _attend(
-    block: SwinTransformerBlock, shifted: Tensor, segment: Segment, layer: int, image: Heads, prompts: Heads | None
+    block: SwinTransformerBlock,
+    shifted: Tensor,
+    segment: Segment,
+    layer: int,
+    image: Heads,
+    prompts: Heads | None,
 ) -> tuple[Tensor, Tensor]:
     """Window attention of one segment.
 
@@ -151,7 +175,9 @@ def _attend(
     mask = F.pad(_bias(block, shifted), (before, 0, asking, 0))
     scores = windows * mask[0].numel() * image[0].element_size()  # of one image, in bytes
     mixed = [
-        _mix(block, part, layer, _rows(image, cut, windows), prompts and _rows(prompts, cut, 1), mask)
+        _mix(
+            block, part, layer, _rows(image, cut, windows), prompts and _rows(prompts, cut, 1), mask
+        )
         for part, cut in segment.cut(max(1, SCORE_BYTES // scores))
     ]
     both = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
@@ -159,7 +185,12 @@ def _attend(
 
 
 def _mix(
-    block: SwinTransformerBlock, segment: Segment, layer: int, image: Heads, prompts: Heads | None, mask: Tensor
+    block: SwinTransformerBlock,
+    segment: Segment,
+    layer: int,
+    image: Heads,
+    prompts: Heads | None,
+    mask: Tensor,
 ) -> Tensor:
     """What the prompts and the image tokens of every window attend to, (rows x windows, tokens + area, dim)."""
     q, k, v = image
@@ -197,7 +228,9 @@ def _shift(block: SwinTransformerBlock, x: Tensor) -> Tensor:
 
 def _unshift(block: SwinTransformerBlock, windows: Tensor, shifted: Tensor, x: Tensor) -> Tensor:
     """Undo windows, padding and shift; the result has the shape of x."""
-    y = window_reverse(windows.unflatten(1, block.window_size), block.window_size, *shifted.shape[1:3])
+    y = window_reverse(
+        windows.unflatten(1, block.window_size), block.window_size, *shifted.shape[1:3]
+    )
     y = y[:, : x.shape[1], : x.shape[2]]
     return y.roll(block.shift_size, dims=(1, 2)) if any(block.shift_size) else y
 
@@ -217,11 +250,15 @@ def _per_head(qkv: Sequence[Tensor]) -> Heads:
 def _check(model: Any) -> None:
     """Refuse what no parity test covers, by name."""
     if type(model) is not SwinTransformer:
-        raise UnsupportedBackbone(f"backbone: expected a SwinTransformer, found {type(model).__name__}")
+        raise UnsupportedBackbone(
+            f"backbone: expected a SwinTransformer, found {type(model).__name__}"
+        )
     if model.global_pool != "avg":
         raise UnsupportedBackbone(f"backbone pooling: expected avg, found {model.global_pool!r}")
     for stage in model.layers:
         for block in stage.blocks:
             if type(block) is not SwinTransformerBlock or type(block.attn) is not WindowAttention:
                 found = type(block).__name__
-                raise UnsupportedBackbone(f"backbone block: expected SwinTransformerBlock, found {found}")
+                raise UnsupportedBackbone(
+                    f"backbone block: expected SwinTransformerBlock, found {found}"
+                )

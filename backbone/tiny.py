@@ -60,7 +60,9 @@ class ConvStem(nn.Module):
     ) -> None:
         super().__init__()
         if patch_size != 8 or img_size % 8 or dynamic_img_pad:
-            raise ValueError(f"ConvStem expects patches of 8 and a fixed size divisible by 8, found {img_size}.")
+            raise ValueError(
+                f"ConvStem expects patches of 8 and a fixed size divisible by 8, found {img_size}."
+            )
         self.img_size, self.patch_size = (img_size, img_size), (patch_size, patch_size)
         self.grid_size = (img_size // 8, img_size // 8)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
@@ -95,5 +97,7 @@ def facet_tiny(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
         "num_classes": 0,
         "embed_layer": ConvStem,
     }
-    model: VisionTransformer = build_model_with_cfg(VisionTransformer, "facet_tiny", pretrained, **(arguments | kwargs))
+    model: VisionTransformer = build_model_with_cfg(
+        VisionTransformer, "facet_tiny", pretrained, **(arguments | kwargs)
+    )
     return model

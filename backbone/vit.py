@@ -16,8 +16,9 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor
 
-from .attend import attend
-from .dense import Dense, PackedDense
+from facet_vision.backbone.execution.attend import attend
+from facet_vision.backbone.execution.dense import Dense, PackedDense
+
 from .errors import UnsupportedBackbone
 from .prefix import Prefix
 from .segments import Group, Segment, arrange, restore
@@ -53,7 +54,9 @@ class VisionTransformerFamily:
         start, stop = self.model.num_prefix_tokens, self.model.num_prefix_tokens + len(prompts[0])
         for layer, block in enumerate(self.blocks):
             if layer and len(prompts) > 1:
-                x = torch.cat((x[:, :start], prompts[layer].expand(len(x), -1, -1), x[:, stop:]), dim=1)
+                x = torch.cat(
+                    (x[:, :start], prompts[layer].expand(len(x), -1, -1), x[:, stop:]), dim=1
+                )
                 stop = start + len(prompts[layer])
             x = block(x)
         return self._pool(torch.cat((x[:, :start], x[:, stop:]), dim=1))
@@ -64,7 +67,11 @@ class VisionTransformerFamily:
             return Prefix()
         if len(prompts) < len(self.blocks):
             return Prefix(tokens=prompts[0])
-        return Prefix(keys_values=tuple(self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts)))
+        return Prefix(
+            keys_values=tuple(
+                self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts)
+            )
+        )
 
     def pack(self) -> None:
         """Pack the blocks' linear layers; see `Backbone.pack`."""
@@ -111,7 +118,9 @@ class VisionTransformerFamily:
         parts = [rows if prompt is None else self._insert(rows, prompt) for rows, prompt in chunks]
         return torch.cat([part.flatten(0, 1) for part in parts])
 
-    def _block(self, x: Tensor, layer: int, segments: Sequence[Segment], image_tokens: int) -> Tensor:
+    def _block(
+        self, x: Tensor, layer: int, segments: Sequence[Segment], image_tokens: int
+    ) -> Tensor:
         block, dense = self.blocks[layer], self.dense[layer]
         q, k, v = dense.qkv(block.norm1(x))
         mixed = [
@@ -128,14 +137,18 @@ class VisionTransformerFamily:
         """
         layer, block, dense = len(self.blocks) - 1, self.blocks[-1], self.dense[-1]
         if self.pooled_tokens is None:
-            return self._unpack(self._block(x, layer, segments, image_tokens), segments, image_tokens)
+            return self._unpack(
+                self._block(x, layer, segments, image_tokens), segments, image_tokens
+            )
         attn, h = block.attn, block.norm1(x)
         k, v = dense.keys_values(h).unbind(1)
         x, asking = self._unpack(x, segments, image_tokens), self._unpack(h, segments, image_tokens)
         q = dense.queries(asking).transpose(1, 2).split([segment.rows for segment in segments])
         mixed = [
             _attend(attn, segment, layer, q_rows, k_rows, v_rows)
-            for q_rows, (segment, k_rows, v_rows) in zip(q, _per_segment(segments, image_tokens, k, v), strict=True)
+            for q_rows, (segment, k_rows, v_rows) in zip(
+                q, _per_segment(segments, image_tokens, k, v), strict=True
+            )
         ]
         x = x + block.ls1(dense.proj(torch.cat(mixed)))
         return x + block.ls2(dense.mlp(block.norm2(x)))
@@ -148,13 +161,19 @@ class VisionTransformerFamily:
             if self.pooled_tokens is not None:
                 parts.append(tokens[:, : self.pooled_tokens])
             elif segment.prompt_tokens:
-                parts.append(torch.cat((tokens[:, :start], tokens[:, start + segment.prompt_tokens :]), dim=1))
+                parts.append(
+                    torch.cat(
+                        (tokens[:, :start], tokens[:, start + segment.prompt_tokens :]), dim=1
+                    )
+                )
             else:
                 parts.append(tokens)
         return torch.cat(parts)
 
 
-def _per_segment(segments: Sequence[Segment], image_tokens: int, *packed: Tensor) -> Iterator[tuple]:
+def _per_segment(
+    segments: Sequence[Segment], image_tokens: int, *packed: Tensor
+) -> Iterator[tuple]:
     """Cut packed matrices into rows, one set per segment.
 
     (tokens, dim) gives (rows, tokens, dim); (tokens, heads, head dim) gives (rows, heads, tokens, head dim).
@@ -168,7 +187,9 @@ def _per_segment(segments: Sequence[Segment], image_tokens: int, *packed: Tensor
         start = stop
 
 
-def _attend(attn: Attention, segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def _attend(
+    attn: Attention, segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor
+) -> Tensor:
     """Attention of one segment over its prefix and its own tokens; returns (rows, asking tokens, heads x head dim)."""
     return attn.norm(attend(segment, layer, attn.q_norm(q), attn.k_norm(k), v, attn.scale))
 
@@ -176,12 +197,20 @@ def _attend(attn: Attention, segment: Segment, layer: int, q: Tensor, k: Tensor,
 def _check(model: Any) -> None:
     """Refuse what no parity test covers, by name."""
     if type(model) not in (VisionTransformer, VisionTransformerDistilled):
-        raise UnsupportedBackbone(f"backbone: expected a VisionTransformer, found {type(model).__name__}")
+        raise UnsupportedBackbone(
+            f"backbone: expected a VisionTransformer, found {type(model).__name__}"
+        )
     if model.global_pool not in POOLINGS:
-        raise UnsupportedBackbone(f"backbone pooling: expected {', '.join(POOLINGS)}, found {model.global_pool!r}")
+        raise UnsupportedBackbone(
+            f"backbone pooling: expected {', '.join(POOLINGS)}, found {model.global_pool!r}"
+        )
     for block in model.blocks:
         if type(block) is not Block:
-            raise UnsupportedBackbone(f"backbone block: expected Block, found {type(block).__name__}")
+            raise UnsupportedBackbone(
+                f"backbone block: expected Block, found {type(block).__name__}"
+            )
         if type(block.attn) is not Attention or getattr(block.attn, "gate", None) is not None:
             found = type(block.attn).__name__
-            raise UnsupportedBackbone(f"backbone attention: expected ungated Attention, found {found}")
+            raise UnsupportedBackbone(
+                f"backbone attention: expected ungated Attention, found {found}"
+            )

@@ -2,14 +2,14 @@
 
 import typer
 
-from .commands.forward import forward
-from .commands.http import http
-from .commands.memory import memory
-from .commands.mix import mix
-from .commands.peers import peers
-from .commands.precision import precision
-from .commands.swap import swap
-from .commands.training import training
+from facet_vision.bench.commands.forward import forward
+from facet_vision.bench.commands.http import http
+from facet_vision.bench.commands.memory import memory
+from facet_vision.bench.commands.mix import mix
+from facet_vision.bench.commands.peers import peers
+from facet_vision.bench.commands.precision import precision
+from facet_vision.bench.commands.swap import swap
+from facet_vision.bench.commands.training import training
 
 app = typer.Typer(help="Measure, side by side in one run.", no_args_is_help=True)
 for command in (forward, precision, training, mix, http, swap, memory, peers):

@@ -9,17 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import backbone
-from backbone import Backbone
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.roofline import flops, products
+from facet_vision.bench.measuring.spread import Spread
+from facet_vision.bench.measuring.timing import side_by_side
+from facet_vision.bench.reporting.figures import Draw, bars, curves
+from facet_vision.bench.reporting.report import Column, Record, Report, Section
 
-from .environment import environment
-from .figures import Draw, bars, curves
-from .report import Column, Record, Report, Section
-from .roofline import flops, products
-from .spread import Spread
-from .timing import side_by_side
-
-BARE, TOKENS, PREFIX, MIXED = "bare timm forward", "prompts as tokens", "prefix, one task", "prefix, a task per row"
+BARE, TOKENS, PREFIX, MIXED = (
+    "bare timm forward",
+    "prompts as tokens",
+    "prefix, one task",
+    "prefix, a task per row",
+)
 PACKED = "prefix, a task per row, packed"
 
 
@@ -52,14 +56,18 @@ class Sweep:
                     yield Cell(name, dtype, kind if prompts else "none", prompts, batch)
 
 
-def measure(sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lambda _: None) -> Report:
+def measure(
+    sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lambda _: None
+) -> Report:
     """Time every cell of the sweep on random weights and images."""
     where = environment()  # first of all: the load that others make is read here
     records: list[Record] = []
     net: Backbone | None = None
     packed: Backbone | None = None
     for cell in sweep.cells():
-        progress(f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, batch {cell.batch}")
+        progress(
+            f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, batch {cell.batch}"
+        )
         if net is None or (net.name, str(net.dtype)) != (cell.backbone, f"torch.{cell.dtype}"):
             net = packed = None  # the old ones must go before the new ones come
             net = backbone.load(cell.backbone, pretrained=False, dtype=cell.dtype)
@@ -83,7 +91,9 @@ NOTE = (
 
 
 @torch.inference_mode()
-def measure_cell(net: Backbone, packed: Backbone | None, cell: Cell, *, rounds: int) -> list[Record]:
+def measure_cell(
+    net: Backbone, packed: Backbone | None, cell: Cell, *, rounds: int
+) -> list[Record]:
     """The forwards of one cell, side by side with the matrix products that they are held against."""
     torch.manual_seed(0)
     forwards = contenders(net, packed, cell)
@@ -91,7 +101,9 @@ def measure_cell(net: Backbone, packed: Backbone | None, cell: Cell, *, rounds: 
     rows = cell.batch * patches.num_patches
     peaks = products(rows, net.layer_dims[0], net.device, net.dtype)
     operations = {name: flops(call) for name, call in forwards.items() if name != PACKED}
-    if PACKED in forwards:  # the counter does not know oneDNN's linear layer; it is the same function
+    if (
+        PACKED in forwards
+    ):  # the counter does not know oneDNN's linear layer; it is the same function
         operations[PACKED] = operations.get(MIXED, operations[PREFIX])
     timings = side_by_side(forwards | {peak.name: peak for peak in peaks}, rounds=rounds)
     rates = [[peak.flops / seconds for seconds in timings[peak.name].rounds] for peak in peaks]
@@ -103,18 +115,25 @@ def measure_cell(net: Backbone, packed: Backbone | None, cell: Cell, *, rounds: 
             "seconds": timings[name],
             "ratio": timings[name].over(timings[BARE]),
             "gflop": operations[name] / 1e9,
-            "share": Spread(tuple(operations[name] / seconds for seconds in timings[name].rounds)).over(peak),
+            "share": Spread(
+                tuple(operations[name] / seconds for seconds in timings[name].rounds)
+            ).over(peak),
             "peak_gflop_per_second": Spread(tuple(rate / 1e9 for rate in peak.rounds)),
         }
         for name in forwards
     ]
 
 
-def contenders(net: Backbone, packed: Backbone | None, cell: Cell) -> dict[str, Callable[[], Tensor]]:
+def contenders(
+    net: Backbone, packed: Backbone | None, cell: Cell
+) -> dict[str, Callable[[], Tensor]]:
     """The forwards that answer the same batch; the bare one comes first, the server's own last."""
     layers = {"deep": len(net.layer_dims), "shallow": 1, "none": 0}[cell.kind]
     images = torch.randn(cell.batch, *net.input_size, device=net.device, dtype=net.dtype)
-    tasks = [[torch.randn(cell.prompts, dim) * 0.1 for dim in net.layer_dims[:layers]] for _ in range(cell.batch)]
+    tasks = [
+        [torch.randn(cell.prompts, dim) * 0.1 for dim in net.layer_dims[:layers]]
+        for _ in range(cell.batch)
+    ]
     encoded = [net.encode(task) for task in tasks]
     found: dict[str, Callable[[], Tensor]] = {
         BARE: lambda: net.model(images),
@@ -124,7 +143,11 @@ def contenders(net: Backbone, packed: Backbone | None, cell: Cell) -> dict[str, 
     }
     if packed is not None:
         found[PACKED] = lambda: packed.features_mixed(images, [(prefix, 1) for prefix in encoded])
-    return found if cell.prompts else {name: found[name] for name in (BARE, PREFIX, PACKED) if name in found}
+    return (
+        found
+        if cell.prompts
+        else {name: found[name] for name in (BARE, PREFIX, PACKED) if name in found}
+    )
 
 
 def _packed(net: Backbone) -> Backbone | None:
@@ -138,7 +161,11 @@ def _packed(net: Backbone) -> Backbone | None:
 
 def _columns(records: Sequence[Record]) -> list[Column]:
     return [
-        *(Column.of(key) for key in ("backbone", "dtype", "kind", "prompts", "batch") if _varies(records, key)),
+        *(
+            Column.of(key)
+            for key in ("backbone", "dtype", "kind", "prompts", "batch")
+            if _varies(records, key)
+        ),
         Column.of("forward"),
         Column.of("seconds", "ms", 1, 1e3),
         Column.of("ratio", digits=3),
@@ -163,7 +190,10 @@ def figure(records: Sequence[Record]) -> Draw:
     keys = [key for key in ("backbone", "dtype", "kind", "batch") if _varies(records, key)]
     shown = [record for record in records if record["forward"] != BARE and record["prompts"]]
     if not _varies(shown, "prompts"):
-        return bars({f"{_label(record, keys)} {record['forward']}": record["ratio"] for record in shown}, RATIO)
+        return bars(
+            {f"{_label(record, keys)} {record['forward']}": record["ratio"] for record in shown},
+            RATIO,
+        )
     panels: dict[str, dict[str, list[tuple[float, Spread]]]] = {}
     for record in shown:
         lines = panels.setdefault(_label(record, keys), {})

@@ -10,17 +10,26 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from .engine import EngineAlone
-from .environment import environment
-from .http_tables import CALM, HOT, OVERLOAD, PEAK, closed_section, latency_figure, opened_sections
-from .lag import lags, late_at_most
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.lag import lags, late_at_most
+from facet_vision.bench.measuring.spread import Spread
+from facet_vision.bench.measuring.timing import in_turns
+from facet_vision.bench.reporting.http_tables import (
+    CALM,
+    HOT,
+    OVERLOAD,
+    PEAK,
+    closed_section,
+    latency_figure,
+    opened_sections,
+)
+from facet_vision.bench.reporting.report import Record, Report
+from facet_vision.bench.servers.engine import EngineAlone
+from facet_vision.bench.servers.materials import IMAGE_SIZE, Materials, TaskShape, prepare
+from facet_vision.bench.servers.processes import Server
+from facet_vision.bench.servers.serving import facet, plan, spreads, summary, targets
+
 from .load import Closed, Open, generate
-from .materials import IMAGE_SIZE, Materials, TaskShape, prepare
-from .processes import Server
-from .report import Record, Report
-from .serving import facet, plan, spreads, summary, targets
-from .spread import Spread
-from .timing import in_turns
 
 ENGINE = "engine alone"
 
@@ -59,7 +68,9 @@ Progress = Callable[[str], None]
 
 def measure(asked: Asked, progress: Progress) -> Report:
     """Everything that was asked for, on one server."""
-    where = environment(["uvicorn", "uvloop", "httptools"])  # first of all: the load that others make is read here
+    where = environment(
+        ["uvicorn", "uvloop", "httptools"]
+    )  # first of all: the load that others make is read here
     with tempfile.TemporaryDirectory() as folder:
         shape = TaskShape(tokens=asked.tokens)
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
@@ -75,7 +86,9 @@ def measure(asked: Asked, progress: Progress) -> Report:
         with facet(materials, max_batch=asked.batch) as server:
             bench = Http(asked, materials, server, progress)
             closed = bench.closed(alone)
-            saturation = max(record["images_per_second"].median for record in closed if record["clients"])
+            saturation = max(
+                record["images_per_second"].median for record in closed if record["clients"]
+            )
             opened = bench.opened(saturation)
     found = [closed_section(closed), *opened_sections(opened)]
     figures = {"latency": latency_figure(closed)}
@@ -85,8 +98,15 @@ def measure(asked: Asked, progress: Progress) -> Report:
 class Http:
     """The loads on one server."""
 
-    def __init__(self, asked: Asked, materials: Materials, server: Server, progress: Progress) -> None:
-        self._asked, self._materials, self._server, self._progress = asked, materials, server, progress
+    def __init__(
+        self, asked: Asked, materials: Materials, server: Server, progress: Progress
+    ) -> None:
+        self._asked, self._materials, self._server, self._progress = (
+            asked,
+            materials,
+            server,
+            progress,
+        )
 
     def closed(self, alone: EngineAlone) -> list[Record]:
         """The engine, and every number of clients."""
@@ -101,14 +121,16 @@ class Http:
         numbers = [0, *self._asked.clients]
         engine = found[ENGINE]["images_per_second"]
         return [
-            {"what": name, "clients": number, "of_engine": values["images_per_second"].over(engine)} | values
+            {"what": name, "clients": number, "of_engine": values["images_per_second"].over(engine)}
+            | values
             for number, (name, values) in zip(numbers, found.items(), strict=True)
         ]
 
     def opened(self, saturation: float) -> Mapping[str, Mapping[str, Spread]]:
         """Random arrivals below saturation, above it, and with one task that is hot."""
         contenders: dict[str, Callable[[], dict[str, float]]] = {
-            f"{share:.0%} of saturation": partial(self._load, Open(share * saturation)) for share in self._asked.loads
+            f"{share:.0%} of saturation": partial(self._load, Open(share * saturation))
+            for share in self._asked.loads
         }
         if self._asked.overload:
             best = max(self._asked.clients)
@@ -119,20 +141,29 @@ class Http:
             contenders[HOT] = partial(self._hot, self._asked.hot, saturation)
         return self._in_turns(contenders) if contenders else {}
 
-    def _in_turns(self, contenders: Mapping[str, Callable[[], dict[str, float]]]) -> dict[str, dict[str, Spread]]:
+    def _in_turns(
+        self, contenders: Mapping[str, Callable[[], dict[str, float]]]
+    ) -> dict[str, dict[str, Spread]]:
         def told(name: str) -> dict[str, float]:
             self._server.check()
             self._progress(name)
             return contenders[name]()
 
-        rounds = in_turns({name: partial(told, name) for name in contenders}, rounds=self._asked.rounds)
+        rounds = in_turns(
+            {name: partial(told, name) for name in contenders}, rounds=self._asked.rounds
+        )
         return {name: spreads(values) for name, values in rounds.items()}
 
     def _load(self, arrivals: Closed | Open) -> dict[str, float]:
         asked, before = targets(self._materials.tasks), lags(self._server)
-        found = summary(generate(plan(self._server, self._materials, asked, arrivals, self._asked.seconds)))
+        found = summary(
+            generate(plan(self._server, self._materials, asked, arrivals, self._asked.seconds))
+        )
         after = lags(self._server)
-        return found | {"lag_p99": late_at_most(before, after, 0.99), "lag_most": late_at_most(before, after, 1.0)}
+        return found | {
+            "lag_p99": late_at_most(before, after, 0.99),
+            "lag_most": late_at_most(before, after, 1.0),
+        }
 
     def _overload(self, rate: float) -> dict[str, float]:
         before, most = self._server.memory(), 0
@@ -143,7 +174,9 @@ class Http:
 
         resident = self._server.resident()
         asked = targets(self._materials.tasks)
-        outcome = generate(plan(self._server, self._materials, asked, Open(rate), self._asked.seconds), watch)
+        outcome = generate(
+            plan(self._server, self._materials, asked, Open(rate), self._asked.seconds), watch
+        )
         return summary(outcome) | {
             "offered": rate,
             "refused_per_second": outcome.rate(good=False),
@@ -160,5 +193,7 @@ class Http:
         if times:
             asked += targets([first], [times], "hot")
             rate *= (len(others) + times) / len(others)
-        outcome = generate(plan(self._server, self._materials, asked, Open(rate), self._asked.seconds))
+        outcome = generate(
+            plan(self._server, self._materials, asked, Open(rate), self._asked.seconds)
+        )
         return summary(outcome) | {"offered": rate, "others_p99": outcome.latency(0.99, "others")}

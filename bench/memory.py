@@ -8,14 +8,20 @@ from pathlib import Path
 
 import httpx
 
-from .environment import environment
-from .figures import Draw, curves
-from .materials import Materials, TaskShape, fill_store, prepare, task_file
-from .processes import Server
-from .report import Column, Record, Report, Section
-from .serving import ask_each, facet, spreads
-from .spread import percentile
-from .timing import in_turns
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.spread import percentile
+from facet_vision.bench.measuring.timing import in_turns
+from facet_vision.bench.reporting.figures import Draw, curves
+from facet_vision.bench.reporting.report import Column, Record, Report, Section
+from facet_vision.bench.servers.materials import (
+    Materials,
+    TaskShape,
+    fill_store,
+    prepare,
+    task_file,
+)
+from facet_vision.bench.servers.processes import Server
+from facet_vision.bench.servers.serving import ask_each, facet, spreads
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,28 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         with tempfile.TemporaryDirectory() as folder:
             progress(f"making {max(asked.counts)} {kind} tasks on {asked.backbone}")
             stores = _stores(Path(folder), asked, TaskShape(kind, asked.tokens, asked.labels))
-            contenders = {str(len(found.tasks)): partial(_start, found, asked, progress) for found in stores}
-            values = {count: spreads(r) for count, r in in_turns(contenders, rounds=asked.rounds).items()}
-            records += [{"kind": kind, "tasks": len(found.tasks)} | values[str(len(found.tasks))] for found in stores]
+            contenders = {
+                str(len(found.tasks)): partial(_start, found, asked, progress) for found in stores
+            }
+            values = {
+                count: spreads(r) for count, r in in_turns(contenders, rounds=asked.rounds).items()
+            }
+            records += [
+                {"kind": kind, "tasks": len(found.tasks)} | values[str(len(found.tasks))]
+                for found in stores
+            ]
     sections = [
         Section("Start-up over the number of tasks", records, START_COLUMNS, [START_NOTE]),
-        Section("Bytes per task", [_per_task(records, kind) for kind in asked.kinds], TASK_COLUMNS, [TASK_NOTE]),
+        Section(
+            "Bytes per task",
+            [_per_task(records, kind) for kind in asked.kinds],
+            TASK_COLUMNS,
+            [TASK_NOTE],
+        ),
     ]
-    return Report("memory", asdict(asked), where, sections, {"start": _figure(records, asked.kinds)})
+    return Report(
+        "memory", asdict(asked), where, sections, {"start": _figure(records, asked.kinds)}
+    )
 
 
 START_NOTE = (
@@ -90,8 +110,14 @@ def _stores(folder: Path, asked: Asked, shape: TaskShape) -> list[Materials]:
     for count in rest:
         names = tuple(f"task-{number:05}" for number in range(count))
         home = folder / str(count)
-        fill_store(home / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names)))
-        found.append(Materials(home, materials.backbone, materials.checkpoint, asked.dtype, names, materials.images))
+        fill_store(
+            home / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names))
+        )
+        found.append(
+            Materials(
+                home, materials.backbone, materials.checkpoint, asked.dtype, names, materials.images
+            )
+        )
     return found
 
 
@@ -130,13 +156,16 @@ def _per_task(records: Sequence[Record], kind: str) -> Record:
     return {
         "kind": kind,
         "device": most["device"].median / max(1.0, most["loaded"].median),
-        "memory": (most["memory"].median - fewest["memory_at_start"].median) / loaded if loaded else None,
+        "memory": (most["memory"].median - fewest["memory_at_start"].median) / loaded
+        if loaded
+        else None,
         "disk": most["disk"].median / most["tasks"],
     }
 
 
 def _figure(records: Sequence[Record], kinds: Sequence[str]) -> Draw:
     lines = {
-        kind: [(record["tasks"], record["start"]) for record in records if record["kind"] == kind] for kind in kinds
+        kind: [(record["tasks"], record["start"]) for record in records if record["kind"] == kind]
+        for kind in kinds
     }
     return curves({"": lines}, "tasks in the store", "seconds to the first answer", log=True)

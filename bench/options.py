@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from .report import Report
+    from facet_vision.bench.reporting.report import Report
 
 DTYPES = ("float32", "bfloat16", "float16")
 
-Out = Annotated[Path | None, typer.Option(help="Folder for the report as Markdown and JSON and for its figures.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the report as Markdown and JSON and for its figures."),
+]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds; every contender runs once in each.")]
 Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds of each measurement.")]
-BackboneName = Annotated[str, typer.Option("--backbone", help="facet-tiny or a timm name; timm's get random weights.")]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", help="facet-tiny or a timm name; timm's get random weights.")
+]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 Tasks = Annotated[int, typer.Option(min=1, help="Tasks that are served.")]
 Batch = Annotated[int, typer.Option(min=1, help="Most images in a forward.")]
@@ -29,7 +34,9 @@ def integers(text: str, least: int = 0) -> list[int]:
     """Whole numbers with commas between."""
     values = names(text)
     if not all(value.isdecimal() and int(value) >= least for value in values):
-        raise typer.BadParameter(f"expected whole numbers from {least} on with commas between, found {text!r}")
+        raise typer.BadParameter(
+            f"expected whole numbers from {least} on with commas between, found {text!r}"
+        )
     return [int(value) for value in values]
 
 
@@ -63,7 +70,7 @@ def one_of(text: str, allowed: tuple[str, ...]) -> list[str]:
 def prepare_place(out: Path | None) -> None:
     """Make the folder of the report and find out before the work whether figures can be drawn."""
     if out is not None:
-        from training.figures import check_place
+        from facet_vision.common.figures import check_place
 
         out.mkdir(parents=True, exist_ok=True)
         check_place(out / "figure.png")

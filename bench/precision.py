@@ -6,13 +6,12 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-import backbone
-from backbone import Backbone
-from prompts_store import TaskFile, builtin
-from training.datasets import Examples, load
-
-from .environment import environment
-from .report import Column, Record, Report, Section
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.reporting.report import Column, Record, Report, Section
+from facet_vision.prompts_store import TaskFile, builtin
+from facet_vision.training.data.datasets import Examples, load
 
 EMBEDDED = "facet-tiny"
 BATCH = 64
@@ -24,7 +23,11 @@ NOTE = (
 
 
 def measure(
-    dtype: str, *, tasks: Sequence[str], most: int | None = None, progress: Callable[[str], None] = lambda _: None
+    dtype: str,
+    *,
+    tasks: Sequence[str],
+    most: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare `dtype` with float32.
 
@@ -33,13 +36,20 @@ def measure(
         most: use so many held-out images of each; all of them if None.
     """
     where = environment()
-    exact, lower = (backbone.load(EMBEDDED, dtype=one, execution="auto") for one in ("float32", dtype))
+    exact, lower = (
+        backbone.load(EMBEDDED, dtype=one, execution="auto") for one in ("float32", dtype)
+    )
     records: list[Record] = []
     for task in tasks:
         progress(task)
         records.append(measure_task(exact, lower, task, most))
     records.append(_mean(records))
-    return Report("precision", {"dtype": dtype, "tasks": tasks}, where, [Section("Accuracy", records, COLUMNS, [NOTE])])
+    return Report(
+        "precision",
+        {"dtype": dtype, "tasks": tasks},
+        where,
+        [Section("Accuracy", records, COLUMNS, [NOTE])],
+    )
 
 
 COLUMNS = (
@@ -82,7 +92,9 @@ def probabilities(net: Backbone, file: TaskFile, images: Examples) -> Tensor:
     for start in range(0, len(images), BATCH):
         rows = range(start, min(start + BATCH, len(images)))
         batch = torch.stack([net.preprocess(images.image(row)) for row in rows])
-        found.append(head(net.features_mixed(batch, [(prefix, len(batch))]).float()).softmax(-1).cpu())
+        found.append(
+            head(net.features_mixed(batch, [(prefix, len(batch))]).float()).softmax(-1).cpu()
+        )
     return torch.cat(found)
 
 
@@ -92,7 +104,10 @@ def _mean(records: Sequence[Record]) -> Record:
     return {
         "task": "mean",
         "images": sum(record["images"] for record in records),
-        **{key: sum(record[key] for record in records) / count for key in ("float32", "lower", "loss", "same")},
+        **{
+            key: sum(record[key] for record in records) / count
+            for key in ("float32", "lower", "loss", "same")
+        },
         "error": sqrt(sum(record["error"] ** 2 for record in records)) / count,
         "difference": max(record["difference"] for record in records),
     }

@@ -10,17 +10,27 @@ from time import perf_counter
 import httpx
 import torch
 
-from backbone import Backbone
+from facet_vision.backbone import Backbone
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.spread import Spread, percentile
+from facet_vision.bench.measuring.timing import in_turns
+from facet_vision.bench.reporting.figures import bars
+from facet_vision.bench.reporting.report import Column, Record, Report, Section
+from facet_vision.bench.servers.materials import Materials, TaskShape, prepare, task_file
+from facet_vision.bench.servers.processes import Server, ServerFailed
+from facet_vision.bench.servers.serving import (
+    COLUMNS,
+    JPEG,
+    facet,
+    generator_note,
+    path_of,
+    plan,
+    spreads,
+    summary,
+    targets,
+)
 
-from .environment import environment
-from .figures import bars
 from .load import Closed, Open, generate
-from .materials import Materials, TaskShape, prepare, task_file
-from .processes import Server, ServerFailed
-from .report import Column, Record, Report, Section
-from .serving import COLUMNS, JPEG, facet, generator_note, path_of, plan, spreads, summary, targets
-from .spread import Spread, percentile
-from .timing import in_turns
 
 SWAPPED = "swapped"
 TASK_FILE = {"Content-Type": "application/octet-stream"}
@@ -57,13 +67,20 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
         shape = TaskShape(tokens=asked.tokens)
-        materials, net = prepare(Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape)
+        materials, net = prepare(
+            Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape
+        )
         file = sized_file(net, shape, asked.megabytes)
         with facet(materials) as server, httpx.Client(base_url=server.url, timeout=60) as client:
             swapper = Swapper(client, file, materials.images[0].read_bytes())
-            idle = in_turns({"idle": partial(_uploads, swapper, asked.uploads)}, rounds=asked.rounds)["idle"]
+            idle = in_turns(
+                {"idle": partial(_uploads, swapper, asked.uploads)}, rounds=asked.rounds
+            )["idle"]
             traffic, during = _traffic(asked, materials, server, swapper, progress)
-    uploads = [_upload_record("idle server", idle), _upload_record(f"beside the {asked.load:.0%} load", during)]
+    uploads = [
+        _upload_record("idle server", idle),
+        _upload_record(f"beside the {asked.load:.0%} load", during),
+    ]
     notes = [
         f"The file has {len(file) / 1e6:.2f} MB; each upload was followed by a request, and the new version answered."
     ]
@@ -71,18 +88,27 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         Section("Upload to live", uploads, UPLOAD_COLUMNS, notes),
         Section("Traffic of the other tasks", traffic, TRAFFIC_COLUMNS, [generator_note(traffic)]),
     ]
-    figure = bars({f"{record['what']}, {key}": record[key] for record in uploads for key in ("p50", "p99")}, "seconds")
+    figure = bars(
+        {f"{record['what']}, {key}": record[key] for record in uploads for key in ("p50", "p99")},
+        "seconds",
+    )
     return Report("swap", asdict(asked), where, sections, {"uploads": figure})
 
 
-UPLOAD_COLUMNS = [Column.of("what"), Column.of("uploads"), *(Column.of(k, f"{k} ms", 1, 1e3) for k in ("p50", "p99"))]
+UPLOAD_COLUMNS = [
+    Column.of("what"),
+    Column.of("uploads"),
+    *(Column.of(k, f"{k} ms", 1, 1e3) for k in ("p50", "p99")),
+]
 TRAFFIC_COLUMNS = [Column.of("what"), *COLUMNS, Column.of("p99_ratio", "p99 over that alone")]
 
 
 def sized_file(net: Backbone, shape: TaskShape, megabytes: float) -> bytes:
     """A task file in float16 of about this size: what prompts leave of it, a larger head fills."""
     least = len(task_file(net, SWAPPED, shape, 0).to_bytes(torch.float16))
-    per_label = 2 * net.feature_dim + 20  # its row of the head, its bias and its name in the manifest
+    per_label = (
+        2 * net.feature_dim + 20
+    )  # its row of the head, its bias and its name in the manifest
     labels = shape.labels + max(0, round((megabytes * 1e6 - least) / per_label))
     return task_file(net, SWAPPED, replace(shape, labels=labels), 0).to_bytes(torch.float16)
 
@@ -100,10 +126,14 @@ class Swapper:
             ServerFailed: it was refused, or the next request was not answered by the new version.
         """
         begun = perf_counter()
-        answer = self._client.post(f"/v1/tasks/{SWAPPED}/versions", content=self._file, headers=TASK_FILE)
+        answer = self._client.post(
+            f"/v1/tasks/{SWAPPED}/versions", content=self._file, headers=TASK_FILE
+        )
         seconds = perf_counter() - begun
         if answer.status_code != 201:
-            raise ServerFailed(f"upload: expected status 201, found {answer.status_code}: {answer.text[:200]}")
+            raise ServerFailed(
+                f"upload: expected status 201, found {answer.status_code}: {answer.text[:200]}"
+            )
         asked = self._client.post(path_of(SWAPPED), content=self._image, headers=JPEG).json()
         expected, found = answer.json()["version"], asked["results"][0]["version"]
         if found != expected:
@@ -116,7 +146,10 @@ def _uploads(swapper: Swapper, count: int) -> list[float]:
 
 
 def _upload_record(what: str, rounds: list[list[float]]) -> Record:
-    quantiles = {key: Spread(tuple(percentile(found, share) for found in rounds)) for key, share in QUANTILES.items()}
+    quantiles = {
+        key: Spread(tuple(percentile(found, share) for found in rounds))
+        for key, share in QUANTILES.items()
+    }
     return {"what": what, "uploads": sum(map(len, rounds))} | quantiles
 
 
@@ -124,10 +157,16 @@ QUANTILES = {"p50": 0.5, "p99": 0.99}
 
 
 def _traffic(
-    asked: Asked, materials: Materials, server: Server, swapper: Swapper, progress: Callable[[str], None]
+    asked: Asked,
+    materials: Materials,
+    server: Server,
+    swapper: Swapper,
+    progress: Callable[[str], None],
 ) -> tuple[list[Record], list[list[float]]]:
     others = targets(materials.tasks)
-    saturation = generate(plan(server, materials, others, Closed(asked.clients), asked.seconds)).rate()
+    saturation = generate(
+        plan(server, materials, others, Closed(asked.clients), asked.seconds)
+    ).rate()
     load = plan(server, materials, others, Open(asked.load * saturation), asked.seconds)
     during: list[list[float]] = []
 
@@ -151,6 +190,12 @@ def _traffic(
         progress(ALONE)
         return summary(generate(load))
 
-    values = {n: spreads(r) for n, r in in_turns({ALONE: alone, SWAPPING: swapping}, rounds=asked.rounds).items()}
+    values = {
+        n: spreads(r)
+        for n, r in in_turns({ALONE: alone, SWAPPING: swapping}, rounds=asked.rounds).items()
+    }
     base = values[ALONE]["p99"]
-    return [{"what": name, "p99_ratio": found["p99"].over(base)} | found for name, found in values.items()], during
+    return [
+        {"what": name, "p99_ratio": found["p99"].over(base)} | found
+        for name, found in values.items()
+    ], during

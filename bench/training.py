@@ -8,19 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import backbone
-from backbone import Backbone
-from training.methods import Method, find
-from training.methods.vpt import VPTDeep
-from training.optimizer import make_optimizer
-from training.precision import computing_in
-from training.recipe import Recipe, make_recipe
-
-from .environment import environment
-from .figures import bars
-from .peak import peak
-from .report import Column, Record, Report, Section
-from .timing import side_by_side
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.peak import peak
+from facet_vision.bench.measuring.timing import side_by_side
+from facet_vision.bench.reporting.figures import bars
+from facet_vision.bench.reporting.report import Column, Record, Report, Section
+from facet_vision.training.fitting.optimizer import make_optimizer
+from facet_vision.training.methods import Method, find
+from facet_vision.training.methods.vpt import VPTDeep
+from facet_vision.training.precision import computing_in
+from facet_vision.training.recipe import Recipe, make_recipe
 
 TOKENS, PREFIX = "vpt-deep, prompts as tokens", "vpt-deep, prefix"
 STEPS = {TOKENS: "vpt-deep", PREFIX: "vpt-deep", "head alone": "linear", "full": "full"}
@@ -73,10 +72,14 @@ def measure(asked: Asked, progress: Progress = ignore) -> Report:
         cell = Cell(asked.backbone, dtype, asked.prompts, asked.batch)
         times = measure_time(cell, asked.steps, asked.rounds, progress)
         memory = measure_memory(cell, asked.steps, progress) if asked.memory else {}
-        records += [{**asdict(cell), **record, **memory.get(record["step"], {})} for record in times]
+        records += [
+            {**asdict(cell), **record, **memory.get(record["step"], {})} for record in times
+        ]
     ratios = {f"{record['step']}, {record['dtype']}": record["ratio"] for record in records}
     section = Section("Training step", records, COLUMNS, [NOTE])
-    return Report("training", asdict(asked), environment(), [section], {"ratio": bars(ratios, RATIO)})
+    return Report(
+        "training", asdict(asked), environment(), [section], {"ratio": bars(ratios, RATIO)}
+    )
 
 
 RATIO = "time over the step with prompts as tokens"
@@ -98,12 +101,16 @@ COLUMNS = [
 ]
 
 
-def measure_time(cell: Cell, steps: Sequence[str], rounds: int, progress: Progress = ignore) -> list[Record]:
+def measure_time(
+    cell: Cell, steps: Sequence[str], rounds: int, progress: Progress = ignore
+) -> list[Record]:
     """Seconds of the steps, side by side in one process; the first is the others' measure."""
     progress(f"timing {'; '.join(steps)}; in {cell.dtype}")
     net = load(cell)
     methods = {step: make_method(step, net, cell) for step in steps}
-    timings = side_by_side({step: training_step(methods[step], cell) for step in steps}, rounds=rounds)
+    timings = side_by_side(
+        {step: training_step(methods[step], cell) for step in steps}, rounds=rounds
+    )
     return [
         {
             "step": step,
@@ -115,7 +122,9 @@ def measure_time(cell: Cell, steps: Sequence[str], rounds: int, progress: Progre
     ]
 
 
-def measure_memory(cell: Cell, steps: Sequence[str], progress: Progress = ignore) -> dict[str, Record]:
+def measure_memory(
+    cell: Cell, steps: Sequence[str], progress: Progress = ignore
+) -> dict[str, Record]:
     """Bytes of every step, each in a process of its own; the first is the others' measure."""
     found: dict[str, Record] = {}
     base: float | None = None
@@ -123,7 +132,10 @@ def measure_memory(cell: Cell, steps: Sequence[str], progress: Progress = ignore
         progress(f"memory of {step} in {cell.dtype}")
         highest = peak(partial(build, step, cell))
         base = base or highest
-        found[step] = {"memory": highest, "memory_ratio": highest / base if highest and base else None}
+        found[step] = {
+            "memory": highest,
+            "memory_ratio": highest / base if highest and base else None,
+        }
     return found
 
 
@@ -139,7 +151,13 @@ def make_method(step: str, net: Backbone, cell: Cell) -> Method:
 
 
 def recipe(step: str, cell: Cell) -> Recipe:
-    given = {"data": "random", "task": "bench", "method": STEPS[step], "precision": cell.dtype, "tokens": cell.prompts}
+    given = {
+        "data": "random",
+        "task": "bench",
+        "method": STEPS[step],
+        "precision": cell.dtype,
+        "tokens": cell.prompts,
+    }
     return make_recipe(given | {"batch_size": cell.batch}, find(STEPS[step]).defaults)
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prompts_store.errors import (
+    from .errors import (
         DamagedObject,
         InvalidManifest,
         InvalidTaskName,
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
         VersionNotFound,
         WrongBackbone,
     )
-    from prompts_store.events import Event, TaskState, Version
-    from prompts_store.fits import BackboneFacts
-    from prompts_store.head import Head
-    from prompts_store.header import MAX_FILE_BYTES
-    from prompts_store.manifest import Manifest
-    from prompts_store.names import check_task_name
-    from prompts_store.preview import Preview
-    from prompts_store.store import Store, open_store
-    from prompts_store.taskfile import TaskFile
+    from .events import Event, TaskState, Version
+    from .fits import BackboneFacts
+    from .head import Head
+    from .header import MAX_FILE_BYTES
+    from .manifest import Manifest
+    from .names import check_task_name
+    from .preview import Preview
+    from .store import Store, open_store
+    from .taskfile import TaskFile
 
 _HOMES = {
     "BackboneFacts": "fits",
@@ -91,5 +91,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'prompts_store' has no attribute '{name}'")
-    return getattr(import_module(f"prompts_store.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

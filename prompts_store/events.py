@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from prompts_store.errors import DamagedObject, VersionNotFound
+from .errors import DamagedObject, VersionNotFound
 
 MAX_BY = 200
 
@@ -70,7 +70,9 @@ class TaskState:
             if version.number == number:
                 return version
         known = f"1 to {self.versions[-1].number}" if self.versions else "none"
-        raise VersionNotFound(f"version of task '{self.name}': expected a published one ({known}), found {number}")
+        raise VersionNotFound(
+            f"version of task '{self.name}': expected a published one ({known}), found {number}"
+        )
 
 
 def fold(name: str, events: Sequence[Event], head: int) -> TaskState:
@@ -81,7 +83,10 @@ def fold(name: str, events: Sequence[Event], head: int) -> TaskState:
         match event.event:
             case "publish":
                 # setdefault: a publish that the network made us write twice counts once
-                versions.setdefault(event.version, Version(event.version, event.sha256, event.size, event.at, event.by))
+                versions.setdefault(
+                    event.version,
+                    Version(event.version, event.sha256, event.size, event.at, event.by),
+                )
             case "activate":
                 live = event.version
             case "retire":

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from prompts_store.errors import WrongBackbone
-from prompts_store.manifest import Manifest
+from .errors import WrongBackbone
+from .manifest import Manifest
 
 
 class BackboneFacts(Protocol):
@@ -29,7 +29,9 @@ class BackboneFacts(Protocol):
     def std(self) -> tuple[float, float, float]: ...
 
 
-def check_fits(manifest: Manifest, prompt_dims: Sequence[int], feature_dim: int, facts: BackboneFacts) -> None:
+def check_fits(
+    manifest: Manifest, prompt_dims: Sequence[int], feature_dim: int, facts: BackboneFacts
+) -> None:
     """Raise WrongBackbone with the first field in which task and backbone differ.
 
     prompt_dims: width of each prompt tensor; feature_dim: width that the head reads.
@@ -58,7 +60,10 @@ def _differences(
         yield "input width of the head", facts.feature_dim, feature_dim
     if tuple(manifest.input_size) != tuple(facts.input_size):
         yield "input size", list(facts.input_size), list(manifest.input_size)
-    for field, ours, theirs in (("mean", manifest.mean, facts.mean), ("std", manifest.std, facts.std)):
+    for field, ours, theirs in (
+        ("mean", manifest.mean, facts.mean),
+        ("std", manifest.std, facts.std),
+    ):
         # a tolerance, because the backbone's numbers may have passed through float32
         if not all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(ours, theirs, strict=True)):
             yield f"normalisation {field}", list(theirs), list(ours)

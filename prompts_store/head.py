@@ -36,7 +36,9 @@ class Head:
         """Bytes that weights and biases take."""
         return sum(weight.nbytes + bias.nbytes for weight, bias in self.layers)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Head":
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Head":
         """The same head on another device or in another dtype; None keeps what it is."""
         return Head(
             tuple(

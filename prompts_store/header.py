@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError, shown
+from .errors import InvalidTensors, NotATaskFile, TaskFileError, shown
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
@@ -65,7 +65,9 @@ def read_header(data: bytes, size: int | None = None) -> Header:
     end = header_end(data, size)
     fields = _parse(data[_LENGTH_BYTES:end])
     metadata = fields.pop("__metadata__", None)
-    _refuse_checkpoint(metadata)  # before the size: checkpoints are large, and that is not what is wrong with them
+    _refuse_checkpoint(
+        metadata
+    )  # before the size: checkpoints are large, and that is not what is wrong with them
     _check_size(size)
     manifest = _manifest_text(metadata)
     offsets: dict[str, tuple[int, int]] = {}
@@ -95,11 +97,14 @@ def load_json(text: str | bytes, what: str, error: type[TaskFileError]) -> Any:
 def header_end(start: bytes, size: int) -> int:
     """Where the tensors begin in a file of `size` bytes that begins with `start`; raise NotATaskFile."""
     if min(len(start), size) < _LENGTH_BYTES:
-        raise NotATaskFile(f"file size: expected at least {_LENGTH_BYTES} bytes, found {min(len(start), size)}")
+        raise NotATaskFile(
+            f"file size: expected at least {_LENGTH_BYTES} bytes, found {min(len(start), size)}"
+        )
     length = int.from_bytes(start[:_LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise NotATaskFile(
-            _foreign(start) or f"header length: expected at most {MAX_HEADER_BYTES} bytes, found {length}"
+            _foreign(start)
+            or f"header length: expected at most {MAX_HEADER_BYTES} bytes, found {length}"
         )
     if length > size - _LENGTH_BYTES:
         raise NotATaskFile(
@@ -147,23 +152,35 @@ def _refuse_checkpoint(metadata: object) -> None:
 
 def _manifest_text(metadata: object) -> str:
     if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
-        raise NotATaskFile(f"metadata: expected a manifest under the key '{METADATA_KEY}', found none")
+        raise NotATaskFile(
+            f"metadata: expected a manifest under the key '{METADATA_KEY}', found none"
+        )
     if len(metadata) != 1:
         others = sorted(key for key in metadata if key != METADATA_KEY)
-        raise NotATaskFile(f"metadata: expected the key '{METADATA_KEY}' alone, found {shown(others[0])} as well")
+        raise NotATaskFile(
+            f"metadata: expected the key '{METADATA_KEY}' alone, found {shown(others[0])} as well"
+        )
     return metadata[METADATA_KEY]
 
 
 def _tensor(name: str, entry: object) -> tuple[TensorSpec, tuple[int, int]]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise NotATaskFile(f"header entry {shown(name)}: expected dtype, shape and data_offsets, found {shown(entry)}")
+        raise NotATaskFile(
+            f"header entry {shown(name)}: expected dtype, shape and data_offsets, found {shown(entry)}"
+        )
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise InvalidTensors(f"dtype of {shown(name)}: expected one of {', '.join(DTYPES)}, found {shown(dtype)}")
+        raise InvalidTensors(
+            f"dtype of {shown(name)}: expected one of {', '.join(DTYPES)}, found {shown(dtype)}"
+        )
     if not _naturals(shape) or len(shape) > 2:
-        raise InvalidTensors(f"shape of {shown(name)}: expected one or two sizes, found {shown(shape)}")
+        raise InvalidTensors(
+            f"shape of {shown(name)}: expected one or two sizes, found {shown(shape)}"
+        )
     if not _naturals(offsets) or len(offsets) != 2:
-        raise NotATaskFile(f"data_offsets of {shown(name)}: expected two positions, found {shown(offsets)}")
+        raise NotATaskFile(
+            f"data_offsets of {shown(name)}: expected two positions, found {shown(offsets)}"
+        )
     spec = TensorSpec(dtype, tuple(shape))
     if offsets[1] - offsets[0] != spec.nbytes:
         raise NotATaskFile(
@@ -182,7 +199,11 @@ def _check_offsets(offsets: Mapping[str, tuple[int, int]], payload: int) -> None
     position = 0
     for name, (begin, end) in sorted(offsets.items(), key=lambda item: item[1]):
         if begin != position:
-            raise NotATaskFile(f"data_offsets of {shown(name)}: expected to begin at {position}, found {begin}")
+            raise NotATaskFile(
+                f"data_offsets of {shown(name)}: expected to begin at {position}, found {begin}"
+            )
         position = end
     if position != payload:
-        raise NotATaskFile(f"tensor bytes: expected {position} as the header declares, found {payload}")
+        raise NotATaskFile(
+            f"tensor bytes: expected {position} as the header declares, found {payload}"
+        )

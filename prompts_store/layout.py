@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from prompts_store.errors import InvalidTensors, shown
-from prompts_store.header import TensorSpec
-from prompts_store.manifest import Manifest
+from .errors import InvalidTensors, shown
+from .header import TensorSpec
+from .manifest import Manifest
 
 
 def hidden_layers(names: Iterable[str]) -> int:
@@ -41,7 +41,9 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
     for name in sorted(set(tensors) - set(expected)):
-        raise InvalidTensors(f"tensors: expected only those that the manifest describes, found {shown(name)} as well")
+        raise InvalidTensors(
+            f"tensors: expected only those that the manifest describes, found {shown(name)} as well"
+        )
 
 
 def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:
@@ -57,7 +59,9 @@ def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:
 
 def _matrix(name: str, spec: TensorSpec) -> tuple[int, int]:
     if len(spec.shape) != 2 or 0 in spec.shape:
-        raise InvalidTensors(f"shape of '{name}': expected two sizes of at least 1, found {list(spec.shape)}")
+        raise InvalidTensors(
+            f"shape of '{name}': expected two sizes of at least 1, found {list(spec.shape)}"
+        )
     return spec.shape[0], spec.shape[1]
 
 

@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from prompts_store.errors import InvalidManifest, shown
-from prompts_store.names import check_task_name
+from .errors import InvalidManifest, shown
+from .names import check_task_name
 
 MAX_LABELS = 100_000
 MAX_LABEL_LENGTH = 200
@@ -56,7 +56,9 @@ class Manifest(BaseModel):
     std: tuple[Std, Std, Std]
     data: Text
     recipe: Annotated[dict[str, Scalar], Field(max_length=200)]
-    metrics: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=200)]
+    metrics: Annotated[
+        dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=200)
+    ]
     created: AwareDatetime
     description: Annotated[str, Field(max_length=10_000)] = ""
 
@@ -84,7 +86,9 @@ class Manifest(BaseModel):
     def _recipe(cls, recipe: object) -> object:
         for key, value in recipe.items() if isinstance(recipe, dict) else ():
             if not isinstance(value, str | int | float | None):
-                raise ValueError(f"expected text, numbers, true, false or null, found {shown(value)} for {key!r}")
+                raise ValueError(
+                    f"expected text, numbers, true, false or null, found {shown(value)} for {key!r}"
+                )
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"expected finite numbers, found {value} for {key!r}")
         return recipe
@@ -104,7 +108,9 @@ class Manifest(BaseModel):
 
     def to_json(self) -> str:
         """Canonical JSON: the same manifest always gives the same text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(
+            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -2,7 +2,7 @@
 
 import re
 
-from prompts_store.errors import InvalidTaskName, shown
+from .errors import InvalidTaskName, shown
 
 MAX_LENGTH = 128
 _RULE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_LENGTH - 1}}}")

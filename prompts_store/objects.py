@@ -10,8 +10,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
-from prompts_store import durable
-from prompts_store.errors import StoreError, StoreUnavailable
+from . import durable
+from .errors import StoreError, StoreUnavailable
 
 _REMOTE = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 
@@ -55,7 +55,11 @@ class Objects:
         """The paths of all objects under the folder `prefix`, in no particular order."""
         with _translated(prefix or "/"):
             # By chunks: to turn tens of thousands of entries into Python's at once would hold up every other thread.
-            return [meta["path"] for chunk in obstore.list(self._store, prefix, chunk_size=1000) for meta in chunk]
+            return [
+                meta["path"]
+                for chunk in obstore.list(self._store, prefix, chunk_size=1000)
+                for meta in chunk
+            ]
 
 
 def open_objects(location: str | Path, **options: Any) -> Objects:
@@ -65,13 +69,17 @@ def open_objects(location: str | Path, **options: Any) -> Objects:
         with _translated(str(location)):
             return Objects(from_url(str(location), **options))
     if options:
-        raise StoreError(f"store options: expected none for '{location}', found {', '.join(sorted(options))}")
+        raise StoreError(
+            f"store options: expected none for '{location}', found {', '.join(sorted(options))}"
+        )
     if str(location) == "memory:":
         return Objects(MemoryStore())
     if scheme == "file":
         return _open_folder(Path(unquote(urlsplit(str(location)).path)))
     if "://" in str(location):
-        raise StoreError(f"store: expected a folder, memory:, s3://, gs:// or az://, found '{location}'")
+        raise StoreError(
+            f"store: expected a folder, memory:, s3://, gs:// or az://, found '{location}'"
+        )
     return _open_folder(Path(location))
 
 

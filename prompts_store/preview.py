@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Self
 
-from prompts_store.errors import InvalidManifest
-from prompts_store.fits import BackboneFacts, check_fits
-from prompts_store.header import load_json, read_header
-from prompts_store.layout import check_specs, hidden_layers
-from prompts_store.manifest import Manifest
+from .errors import InvalidManifest
+from .fits import BackboneFacts, check_fits
+from .header import load_json, read_header
+from .layout import check_specs, hidden_layers
+from .manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Preview:
         load_json(header.manifest, "manifest", InvalidManifest)
         manifest = Manifest.from_json(header.manifest)
         check_specs(manifest, header.tensors)
-        dims = tuple(header.tensors[f"prompts.{layer}"].shape[1] for layer in range(manifest.layers))
+        dims = tuple(
+            header.tensors[f"prompts.{layer}"].shape[1] for layer in range(manifest.layers)
+        )
         first = "head.0.weight" if hidden_layers(header.tensors) else "head.weight"
         return cls(manifest, dims, header.tensors[first].shape[1])
 

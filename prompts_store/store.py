@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from prompts_store.errors import DamagedObject, StoreConflict, StoreError, TaskNotFound, TaskNotLive
-from prompts_store.events import MAX_BY, Event, TaskState, Version, fold
-from prompts_store.header import header_end
-from prompts_store.names import check_task_name, is_task_name
-from prompts_store.objects import Objects, open_objects
+from .errors import DamagedObject, StoreConflict, StoreError, TaskNotFound, TaskNotLive
+from .events import MAX_BY, Event, TaskState, Version, fold
+from .header import header_end
+from .names import check_task_name, is_task_name
+from .objects import Objects, open_objects
 
 _HEADER_GUESS = 16 * 1024  # most headers are shorter; a longer one costs a second read
 _TRIES = 100
@@ -29,7 +29,9 @@ _PARALLEL_READS = 16
 _LOCKS = 64
 
 
-def open_store(location: str | Path, *, clock: Callable[[], datetime] | None = None, **options: Any) -> "Store":
+def open_store(
+    location: str | Path, *, clock: Callable[[], datetime] | None = None, **options: Any
+) -> "Store":
     """Open the store at a folder, "memory:", or an s3://, gs:// or az:// URL.
 
     options: passed to obstore for URLs (`endpoint`, `region`, `client_options={"allow_http": True}`, …);
@@ -111,7 +113,9 @@ class Store:
         data = self._read_version(task, version)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            raise DamagedObject(f"object '{_version_path(task, version)}': expected sha256 {expected}, found {found}")
+            raise DamagedObject(
+                f"object '{_version_path(task, version)}': expected sha256 {expected}, found {found}"
+            )
         return data
 
     def read_header(self, task: str, version: int) -> bytes:
@@ -136,18 +140,27 @@ class Store:
         try:
             return self._objects.read(path, length)
         except FileNotFoundError:
-            raise DamagedObject(f"object '{path}': expected the published file, found none") from None
+            raise DamagedObject(
+                f"object '{path}': expected the published file, found none"
+            ) from None
 
     @contextmanager
     def _writing(self, task: str, by: str) -> Iterator[None]:
         check_task_name(task)
         if not 0 < len(by) <= MAX_BY:
-            raise StoreError(f"by: expected 1 to {MAX_BY} characters that say who acts, found {len(by)}")
+            raise StoreError(
+                f"by: expected 1 to {MAX_BY} characters that say who acts, found {len(by)}"
+            )
         with self._locks[hash(task) % _LOCKS]:
             yield
 
     def _event(
-        self, kind: Literal["publish", "activate", "retire"], version: int, by: str, sha256: str, size: int
+        self,
+        kind: Literal["publish", "activate", "retire"],
+        version: int,
+        by: str,
+        sha256: str,
+        size: int,
     ) -> Event:
         return Event(event=kind, version=version, at=self._clock(), by=by, sha256=sha256, size=size)
 
@@ -161,7 +174,9 @@ class Store:
                 return number
             except FileExistsError:
                 number = max(self._numbers(task, "versions", ".safetensors"), default=number) + 1
-        raise StoreConflict(f"version of task '{task}': expected a free number within {_TRIES} tries, found none")
+        raise StoreConflict(
+            f"version of task '{task}': expected a free number within {_TRIES} tries, found none"
+        )
 
     def _append(self, task: str, event: Callable[[TaskState], Event]) -> TaskState:
         """Write the event that `event` derives from the newest state; return the state after it."""
@@ -173,7 +188,9 @@ class Store:
             except FileExistsError:
                 continue
             return self._keep(fold(task, (*state.events, made), number))
-        raise StoreConflict(f"event of task '{task}': expected a free number within {_TRIES} tries, found none")
+        raise StoreConflict(
+            f"event of task '{task}': expected a free number within {_TRIES} tries, found none"
+        )
 
     def _refresh(self, task: str) -> TaskState:
         """The cached state, extended by the events that are new."""
@@ -184,7 +201,9 @@ class Store:
         # Asking for the next number is exact, since writers leave no gaps, and cheaper than a listing.
         while (event := self._read_event(task, state.head + len(new) + 1)) is not None:
             new.append(event)
-        return self._keep(fold(task, (*state.events, *new), state.head + len(new))) if new else state
+        return (
+            self._keep(fold(task, (*state.events, *new), state.head + len(new))) if new else state
+        )
 
     def _load(self, task: str) -> TaskState:
         """Read the whole history, many events at a time since each may be a round trip."""
@@ -223,13 +242,20 @@ def _event_path(task: str, number: int) -> str:
 
 def _existing(state: TaskState) -> TaskState:
     if not state.events:
-        raise TaskNotFound(f"task '{state.name}': expected a published task, found none of that name")
+        raise TaskNotFound(
+            f"task '{state.name}': expected a published task, found none of that name"
+        )
     return state
 
 
 def _number(path: str, prefix: str, suffix: str) -> int | None:
     """The number in a path such as events/000007.json; None for anything else that lies there."""
     digits = path.removeprefix(prefix).removesuffix(suffix)
-    if path == f"{prefix}{digits}{suffix}" and digits.isascii() and digits.isdigit() and len(digits) >= 6:
+    if (
+        path == f"{prefix}{digits}{suffix}"
+        and digits.isascii()
+        and digits.isdigit()
+        and len(digits) >= 6
+    ):
         return int(digits)
     return None

@@ -11,14 +11,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from prompts_store import durable
-from prompts_store.errors import InvalidTensors, NotATaskFile, TaskFileError
-from prompts_store.fits import BackboneFacts, check_fits
-from prompts_store.head import Head
-from prompts_store.header import LARGEST_START, METADATA_KEY, TensorSpec, read_header
-from prompts_store.layout import check_specs, hidden_layers
-from prompts_store.manifest import Manifest
-from prompts_store.preview import Preview
+from . import durable
+from .errors import InvalidTensors, NotATaskFile, TaskFileError
+from .fits import BackboneFacts, check_fits
+from .head import Head
+from .header import LARGEST_START, METADATA_KEY, TensorSpec, read_header
+from .layout import check_specs, hidden_layers
+from .manifest import Manifest
+from .preview import Preview
 
 _DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
 
@@ -73,14 +73,18 @@ class TaskFile:
         try:
             tensors = safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise NotATaskFile(f"file format: expected sound safetensors, found a fault: {error}") from None
+            raise NotATaskFile(
+                f"file format: expected sound safetensors, found a fault: {error}"
+            ) from None
         return cls._assemble(manifest, tensors)
 
     @classmethod
     def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        return cls(manifest, tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers)), head)
+        return cls(
+            manifest, tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers)), head
+        )
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the file atomically: a reader sees the old content or the new, never a part."""

@@ -3,20 +3,24 @@
 import shlex
 from collections.abc import Sequence
 
-from prompts_store import builtin
+from facet_vision.prompts_store import builtin
+from facet_vision.service.residency.listing import Listed
 
-from .core import Core
-from .listing import Listed
+from .components import Components
 
 FIRST_TASKS = 20
 """Tasks that the first lines describe."""
 
 
-async def banner(core: Core, address: str) -> str:
+async def banner(components: Components, address: str) -> str:
     """What a person wants to know first: the address, the first tasks, and a line to try."""
-    backbone, listed, more = core.backbone, await core.listing.page("", FIRST_TASKS), len(core.listing) - FIRST_TASKS
+    backbone, listed, more = (
+        components.backbone,
+        await components.listing.page("", FIRST_TASKS),
+        len(components.listing) - FIRST_TASKS,
+    )
     live = sum(one.manifest is not None for one in listed)
-    what = f"a store of {len(core.listing)} tasks" if more > 0 else f"{live} tasks"
+    what = f"a store of {len(components.listing)} tasks" if more > 0 else f"{live} tasks"
     how = f"{backbone.device}, {str(backbone.dtype).removeprefix('torch.')}, {backbone.execution}"
     lines = [f"Facet serves {what} on {backbone.name} ({how}) at {address}"]
     width = max((len(one.entry.name) for one in listed), default=0)

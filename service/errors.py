@@ -86,7 +86,8 @@ class DeadlineExceeded(ServiceError):
     """The answer was not ready in the time allowed."""
 
     def __init__(
-        self, message: str = "request: expected an answer within the deadline, found it still waiting"
+        self,
+        message: str = "request: expected an answer within the deadline, found it still waiting",
     ) -> None:
         super().__init__(message)
 

@@ -1,22 +1,22 @@
-"""Running the server: in one process, or with front ends of their own."""
+"""Running the server: in one process, or with HTTP workers of their own."""
 
 from collections.abc import Callable
 
 import torch
 from fastapi import FastAPI
 
-from backbone import Backbone
-from prompts_store import Store, builtin, open_store
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Store, builtin, open_store
+from facet_vision.service.engine.threads import engine_threads, engine_workers
+from facet_vision.service.http.app import create_app, load_backbone
+from facet_vision.service.http.server.shedding import Shedding
+from facet_vision.service.http.server.sockets import address_of, bind
+from facet_vision.service.http.server.uvicorn_server import HttpServer
+from facet_vision.service.workers.supervisor import supervise
 
-from .app import create_app, load_backbone
 from .banner import banner
-from .core import Core
-from .cores import engine_threads, engine_workers
-from .frontend.supervisor import supervise
-from .http_server import HttpServer
-from .listening import address_of, bind
+from .components import Components
 from .settings import Settings, check_exposure
-from .shedding import Shedding
 
 
 def run(
@@ -42,33 +42,41 @@ def run(
     def make() -> FastAPI:
         return _application(settings, store, backbone)
 
-    if settings.front_ends:
+    if settings.http_workers:
         supervise(settings, make, announce)
     else:
         _serve_alone(settings, make, announce)
 
 
-def _serve_alone(settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]) -> None:
+def _serve_alone(
+    settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]
+) -> None:
     with bind(settings) as listener:  # before anything slow: a taken port should be told at once
         app = make()
 
         async def tell() -> None:
-            announce(await banner(app.state.core, address_of(settings, listener)))
+            announce(await banner(app.state.components, address_of(settings, listener)))
 
-        core: Core = app.state.core
-        shed = Shedding(core.front.predictor.refusal, core.metrics)
-        HttpServer(app, settings, on_ready=tell, on_exit=core.drain, shed=shed).serve_until_stopped([listener])
+        components: Components = app.state.components
+        shed = Shedding(components.context.predictor.refusal, components.metrics)
+        HttpServer(
+            app, settings, on_ready=tell, on_exit=components.drain, shed=shed
+        ).serve_until_stopped([listener])
 
 
 def _application(settings: Settings, store: Store | None, backbone: Backbone | None) -> FastAPI:
     most = torch.get_num_threads()
-    torch.set_num_threads(1)  # this thread's part: it should have no pool of its own, see `Core`
+    torch.set_num_threads(
+        1
+    )  # this thread's part: it should have no pool of its own, see `Components`
     backbone = backbone or load_backbone(settings)
     store = store or open_store(settings.store)
     store.check_reachable()  # one that is not is told here, in a sentence
     if settings.builtin:
         builtin.seed(store, backbone)
     threads = settings.engine_threads or engine_threads(backbone, most)
-    workers = settings.engine_workers or engine_workers(backbone, most, threads, settings.front_ends)
+    workers = settings.engine_workers or engine_workers(
+        backbone, most, threads, settings.http_workers
+    )
     found = {"engine_threads": threads, "engine_workers": workers}
     return create_app(settings.model_copy(update=found), store=store, backbone=backbone)

@@ -30,22 +30,33 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FACET_", frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one.")
-    trust_network: bool = Field(
-        False, description="Listen beyond loopback without keys: whoever can reach the port can publish tasks."
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="Port to listen on; 0 takes a free one."
     )
-    backbone: str = Field("facet-tiny", description="The embedded backbone, or a supported timm model by name.")
+    trust_network: bool = Field(
+        False,
+        description="Listen beyond loopback without keys: whoever can reach the port can publish tasks.",
+    )
+    backbone: str = Field(
+        "facet-tiny", description="The embedded backbone, or a supported timm model by name."
+    )
     checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
     device: str = Field("auto", description="auto, cpu, or a torch device such as cuda:0.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Precision of the forward; auto is bfloat16 where the device multiplies in it."
+        "auto",
+        description="Precision of the forward; auto is bfloat16 where the device multiplies in it.",
     )
     execution: Literal["auto", "plain", "packed"] = Field(
-        "auto", description="How weights lie in a CPU's memory; auto is packed where a measurement finds it faster."
+        "auto",
+        description="How weights lie in a CPU's memory; auto is packed where a measurement finds it faster.",
     )
-    store: str = Field("./facet-store", description="Folder, or s3://, gs://, az:// or memory: URL of the tasks.")
+    store: str = Field(
+        "./facet-store", description="Folder, or s3://, gs://, az:// or memory: URL of the tasks."
+    )
     store_poll_seconds: float = Field(
-        0.0, ge=0, description="How often to look for changes that other servers made in the store; 0 is never."
+        0.0,
+        ge=0,
+        description="How often to look for changes that other servers made in the store; 0 is never.",
     )
     device_budget: ByteSize | None = Field(
         None,
@@ -53,37 +64,66 @@ class Settings(BaseSettings):
         "without a GPU a quarter of the machine's.",
     )
     host_budget: ByteSize | None = Field(
-        None, description="Most bytes of task files kept in host memory; by default a quarter of the machine's."
+        None,
+        description="Most bytes of task files kept in host memory; by default a quarter of the machine's.",
     )
-    builtin: bool = Field(True, description="Seed the store with the demo tasks that fit the backbone.")
-    max_batch: int = Field(32, ge=1, description="Most images in a forward; fewer where more make it no faster.")
+    builtin: bool = Field(
+        True, description="Seed the store with the demo tasks that fit the backbone."
+    )
+    max_batch: int = Field(
+        32, ge=1, description="Most images in a forward; fewer where more make it no faster."
+    )
     latency_target_seconds: float | None = Field(
-        None, gt=0, description="How long a forward should take at most, if that leaves half of the throughput."
+        None,
+        gt=0,
+        description="How long a forward should take at most, if that leaves half of the throughput.",
     )
     engine_threads: int | None = Field(
-        None, ge=1, description="Threads of a forward on a CPU; by default as many as make one image much faster."
+        None,
+        ge=1,
+        description="Threads of a forward on a CPU; by default as many as make one image much faster.",
     )
     engine_workers: int | None = Field(
         None,
         ge=1,
         description="Forwards that run at once; by default as many as the cores have room for, one on a GPU.",
     )
-    front_ends: int = Field(0, ge=0, description="Processes that speak HTTP and decode; 0 leaves it to the engine's.")
+    http_workers: int = Field(
+        0, ge=0, description="Processes that speak HTTP and decode; 0 leaves it to the engine's."
+    )
     queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
-    decode_threads: int = Field(default_factory=_cores, ge=1, description="Threads that decode and preprocess.")
-    deadline_seconds: float = Field(60.0, gt=0, description="A request unanswered for so long is given up with 504.")
-    idle_body_seconds: float = Field(20.0, gt=0, description="A body that pauses for so long is given up with 408.")
-    shutdown_seconds: int = Field(30, ge=1, description="How long a shutdown waits for admitted requests.")
+    decode_threads: int = Field(
+        default_factory=_cores, ge=1, description="Threads that decode and preprocess."
+    )
+    deadline_seconds: float = Field(
+        60.0, gt=0, description="A request unanswered for so long is given up with 504."
+    )
+    idle_body_seconds: float = Field(
+        20.0, gt=0, description="A body that pauses for so long is given up with 408."
+    )
+    shutdown_seconds: int = Field(
+        30, ge=1, description="How long a shutdown waits for admitted requests."
+    )
     max_images: int = Field(64, ge=1, description="Most images in a request.")
     max_image_bytes: int = Field(20 * MIB, ge=1, description="Most bytes of an image as sent.")
-    max_image_pixels: int = Field(64_000_000, ge=1, description="Most pixels of an image once decoded.")
-    max_request_bytes: int = Field(128 * MIB, ge=1, description="Most bytes of a multipart request.")
-    max_inflight_bytes: int = Field(512 * MIB, ge=1, description="Most bytes of all requests' bodies held at once.")
+    max_image_pixels: int = Field(
+        64_000_000, ge=1, description="Most pixels of an image once decoded."
+    )
+    max_request_bytes: int = Field(
+        128 * MIB, ge=1, description="Most bytes of a multipart request."
+    )
+    max_inflight_bytes: int = Field(
+        512 * MIB, ge=1, description="Most bytes of all requests' bodies held at once."
+    )
     max_task_bytes: int = Field(256 * MIB, ge=1, description="Most bytes of an uploaded task file.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="info logs every request.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="info logs every request."
+    )
 
 
-def read_settings(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
     """Settings from the environment, overridden by the flags that were given (those that are not None).
 
     Raises:
@@ -122,8 +162,14 @@ def _is_loopback(host: str) -> bool:
 def _check_names(environ: Mapping[str, str]) -> None:
     known = {f"FACET_{name.upper()}" for name in Settings.model_fields}
     for name in environ:
-        if name.upper().startswith("FACET_") and name.upper() not in known and not _SERVICE_LINK.fullmatch(name):
-            raise SettingsError(f"environment: expected one of {', '.join(sorted(known))}, found {name}")
+        if (
+            name.upper().startswith("FACET_")
+            and name.upper() not in known
+            and not _SERVICE_LINK.fullmatch(name)
+        ):
+            raise SettingsError(
+                f"environment: expected one of {', '.join(sorted(known))}, found {name}"
+            )
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,7 +1,7 @@
-"""Shared by all tests: deterministic hypothesis, and helper modules beside a test file can be imported."""
+"""Settings of all tests: deterministic hypothesis, one thread, one import name."""
 
 import sys
-from pathlib import Path
+from importlib.abc import MetaPathFinder
 
 import torch
 from hypothesis import settings
@@ -11,7 +11,18 @@ settings.load_profile("facet")
 
 torch.set_num_threads(1)  # the tests' networks are so small that a second thread only adds waiting
 
-# With import-mode=importlib pytest leaves sys.path alone; helpers such as tests/backbone/families.py need their folder.
-for folder in Path(__file__).parent.iterdir():
-    if folder.is_dir():
-        sys.path.append(str(folder))
+
+ROOMS = {"backbone", "bench", "common", "prompts_store", "service", "training"}
+
+
+class OneName(MetaPathFinder):
+    """Refuse `import service`: in a checkout it would find the folder and load a second copy of facet_vision.service."""
+
+    def find_spec(
+        self, name: str, *_: object
+    ) -> None:
+        if name in ROOMS:
+            raise ImportError(f"{name}: expected facet_vision.{name}, its only import name")
+
+
+sys.meta_path.insert(0, OneName())

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Server, command
 
-from prompts_store import TaskFile, builtin
-from training.datasets import load
+from facet_vision.prompts_store import TaskFile, builtin
+from facet_vision.training.data.datasets import load
+from tests.service.support.processes import Server, command
 
 FACET = Path(sys.executable).with_name("facet")
 FILES_PER_REQUEST = 50
@@ -35,7 +35,9 @@ def test_its_samples_are_answered(server: Server, task: str) -> None:
     with server.client() as client:
         for sample in builtin.samples(task):
             answer = client.post(
-                f"/v1/tasks/{task}/predict", content=sample.read_bytes(), headers={"Content-Type": "image/png"}
+                f"/v1/tasks/{task}/predict",
+                content=sample.read_bytes(),
+                headers={"Content-Type": "image/png"},
             )
             assert answer.status_code == 200, answer.text
 
@@ -48,12 +50,19 @@ def test_held_out_digits_reach_the_accuracy_of_the_manifest(server: Server) -> N
     with server.client() as client:
         for start in range(0, len(data.test), FILES_PER_REQUEST):
             rows = range(start, min(start + FILES_PER_REQUEST, len(data.test)))
-            files = [("file", (f"{row}.png", _png(data.test.image(row)), "image/png")) for row in rows]
+            files = [
+                ("file", (f"{row}.png", _png(data.test.image(row)), "image/png")) for row in rows
+            ]
             results = client.post("/v1/tasks/digits/predict?top_k=1", files=files).json()["results"]
             found = [result["predictions"][0]["label"] for result in results]
-            right += sum(label == data.labels[data.test.targets[row]] for label, row in zip(found, rows, strict=True))
+            right += sum(
+                label == data.labels[data.test.targets[row]]
+                for label, row in zip(found, rows, strict=True)
+            )
     claimed = TaskFile.from_bytes(builtin.read("digits")).manifest.metrics["accuracy"]
-    assert abs(right / len(data.test) - claimed) <= 0.005, json.dumps({"found": right / 797, "claimed": claimed})
+    assert abs(right / len(data.test) - claimed) <= 0.005, json.dumps(
+        {"found": right / 797, "claimed": claimed}
+    )
 
 
 def _png(image) -> bytes:

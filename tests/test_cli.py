@@ -5,7 +5,7 @@ import sys
 
 from typer.testing import CliRunner
 
-from cli import app
+from facet_vision.cli import app
 
 
 def test_every_command_explains_itself() -> None:
@@ -17,5 +17,5 @@ def test_every_command_explains_itself() -> None:
 
 def test_starting_it_does_not_load_torch() -> None:
     """A client's command should answer at once; torch takes seconds to import."""
-    code = "import sys, cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, facet_vision.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

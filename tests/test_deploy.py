@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_image_holds_every_package_that_the_wheel_needs() -> None:
-    copied = set(re.findall(r"^COPY (\w+)(?:\.py)? ", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    copied = set(
+        re.findall(r"^COPY (\w+)(?:\.py)? ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    )
     ignored = (ROOT / ".dockerignore").read_text()
     for room in ("backbone", "prompts_store", "service", "training", "bench", "cli"):
         assert room in copied
@@ -33,10 +35,15 @@ def test_compose_publishes_on_loopback_only() -> None:
 
 
 @pytest.mark.skipif(
-    not shutil.which("docker-compose") and not os.environ.get("CI"), reason="docker-compose is not installed"
+    not shutil.which("docker-compose") and not os.environ.get("CI"),
+    reason="docker-compose is not installed",
 )
 def test_compose_file_is_valid() -> None:
     done = subprocess.run(
-        ["docker-compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["docker-compose", "config", "--quiet"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

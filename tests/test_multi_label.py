@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from service_parts import ask, small_backbone, upload
 from starlette.testclient import TestClient
 from timm.models.vision_transformer import VisionTransformer
 
-import backbone
-from backbone import Backbone
-from prompts_store import TaskFile, open_store
-from service.app import create_app
-from service.settings import Settings
-from training.command import resolve
-from training.reading import read_data
-from training.train import train_task
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import TaskFile, open_store
+from facet_vision.service.http.app import create_app
+from facet_vision.service.settings import Settings
+from facet_vision.training.command import resolve
+from facet_vision.training.data.reading import read_data
+from facet_vision.training.train import train_task
+from tests.service.support.app import ask, small_backbone, upload
 
 SIDE = 32
 MEANINGS = {"": set(), "r": {"red"}, "b": {"blue"}, "rb": {"red", "blue"}}
@@ -27,8 +27,12 @@ MEANINGS = {"": set(), "r": {"red"}, "b": {"blue"}, "rb": {"red", "blue"}}
 def net() -> Backbone:
     """A random ViT that sees its images: timm starts with weights so small that the class token hardly does."""
     net = small_backbone()
-    model = VisionTransformer(img_size=SIDE, patch_size=16, embed_dim=32, depth=2, num_heads=2, num_classes=0)
-    model.load_state_dict({k: v * 8 if v.ndim > 1 else v for k, v in net.model.state_dict().items()})
+    model = VisionTransformer(
+        img_size=SIDE, patch_size=16, embed_dim=32, depth=2, num_heads=2, num_classes=0
+    )
+    model.load_state_dict(
+        {k: v * 8 if v.ndim > 1 else v for k, v in net.model.state_dict().items()}
+    )
     return backbone.wrap(model, name="small", device="cpu")
 
 
@@ -52,8 +56,17 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("method", "rate"), [("linear", 0.2), ("vpt-deep", 1.0)])
-def test_every_label_is_answered_by_itself(net: Backbone, table: Path, method: str, rate: float) -> None:
-    given = {"data": str(table), "label_separator": ";", "task": "colours", "method": method, "epochs": 30, "lr": rate}
+def test_every_label_is_answered_by_itself(
+    net: Backbone, table: Path, method: str, rate: float
+) -> None:
+    given = {
+        "data": str(table),
+        "label_separator": ";",
+        "task": "colours",
+        "method": method,
+        "epochs": 30,
+        "lr": rate,
+    }
     recipe = resolve(given | {"batch_size": 16}, None)
     task = train_task(net, read_data(recipe), recipe)
     assert isinstance(task, TaskFile)
@@ -63,7 +76,9 @@ def test_every_label_is_answered_by_itself(net: Backbone, table: Path, method: s
     app = create_app(Settings(), store=open_store("memory:"), backbone=net)
     with TestClient(app) as client:
         upload(client, task)
-        right = sum(_answer(client, kind, seed) == MEANINGS[kind] for kind in MEANINGS for seed in range(5))
+        right = sum(
+            _answer(client, kind, seed) == MEANINGS[kind] for kind in MEANINGS for seed in range(5)
+        )
     assert right >= 18
 
 

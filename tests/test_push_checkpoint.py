@@ -7,13 +7,15 @@ import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
-from cli import app
+from facet_vision.cli import app
 
 
 def test_push_says_why_a_checkpoint_cannot_be_served(tmp_path: Path) -> None:
     metadata = {"facet-checkpoint": json.dumps({"method": "full"})}
     # four dimensions and large: neither is what is wrong with it
-    safetensors.torch.save_file({"model.patch_embed.proj.weight": torch.zeros(8, 3, 4, 4)}, tmp_path / "c", metadata)
+    safetensors.torch.save_file(
+        {"model.patch_embed.proj.weight": torch.zeros(8, 3, 4, 4)}, tmp_path / "c", metadata
+    )
     result = CliRunner().invoke(
         app, ["push", str(tmp_path / "c"), "--to", "http://127.0.0.1:9"], env={"COLUMNS": "400"}
     )

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from processes import Server, command
+
+from tests.service.support.processes import Server, command
 
 ROOT = Path(__file__).parents[1]
 FACET = Path(sys.executable).with_name("facet")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(
+    r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +46,15 @@ def test_there_are_blocks_to_run() -> None:
     assert len(BLOCKS) == 4
 
 
-@pytest.mark.skipif(not shutil.which("curl") and not os.environ.get("CI"), reason="curl is not installed")
+@pytest.mark.skipif(
+    not shutil.which("curl") and not os.environ.get("CI"), reason="curl is not installed"
+)
 def test_every_command_works_in_order(server: Server, folder: Path) -> None:
     outputs = []
     for line in "".join(BLOCKS).splitlines():
-        ready = line.replace("http://127.0.0.1:8000", server.url).replace(".venv/bin/facet", str(FACET))
+        ready = line.replace("http://127.0.0.1:8000", server.url).replace(
+            ".venv/bin/facet", str(FACET)
+        )
         done = subprocess.run(
             ["bash", "-c", ready],
             cwd=folder,

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backbone import Backbone, decode_image, load
-from prompts_store import TaskFile, builtin
-from service.bank import Resident
-from service.engine import Engine
-from training import datasets
+from facet_vision.backbone import Backbone, decode_image, load
+from facet_vision.prompts_store import TaskFile, builtin
+from facet_vision.service.engine.engine import Engine
+from facet_vision.service.engine.resident import Resident
+from facet_vision.training.data import datasets
 
 IMAGES = 40
 SIDE = 720
@@ -32,7 +32,10 @@ def tiny() -> Backbone:
 
 def test_a_large_jpeg_is_reduced_and_a_small_one_is_not(tiny: Backbone) -> None:
     assert tiny.preprocess.enough == 180
-    sizes = {side: min(decode_image(_jpeg(_plain(side)), enough=180).size) for side in (64, 359, 360, 720, 1440, 4000)}
+    sizes = {
+        side: min(decode_image(_jpeg(_plain(side)), enough=180).size)
+        for side in (64, 359, 360, 720, 1440, 4000)
+    }
     assert sizes == {64: 64, 359: 359, 360: 180, 720: 180, 1440: 180, 4000: 500}
 
 
@@ -41,9 +44,13 @@ def test_predictions_are_those_of_the_whole_image(tiny: Backbone, task: str) -> 
     """The same label for every held-out image sent as a large JPEG, unless two labels were as good as level."""
     engine = Engine(tiny)
     resident = engine.settle(TaskFile.from_bytes(builtin.read(task)), 1)
-    files = [_jpeg(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in _held_out(task)]
+    files = [
+        _jpeg(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in _held_out(task)
+    ]
 
-    whole = _scores(engine, resident, [tiny.preprocess.pixels(decode_image(file)) for file in files])
+    whole = _scores(
+        engine, resident, [tiny.preprocess.pixels(decode_image(file)) for file in files]
+    )
     reduced = _scores(engine, resident, [tiny.preprocess.decode(file) for file in files])
 
     assert not torch.equal(whole, reduced), "nothing was reduced"
@@ -56,7 +63,10 @@ def test_predictions_are_those_of_the_whole_image(tiny: Backbone, task: str) -> 
 
 def _held_out(task: str) -> list[Image.Image]:
     test = datasets.load(task).test
-    return [test.image(row) for row in itertools.islice(range(0, len(test), len(test) // IMAGES), IMAGES)]
+    return [
+        test.image(row)
+        for row in itertools.islice(range(0, len(test), len(test) // IMAGES), IMAGES)
+    ]
 
 
 def _scores(engine: Engine, resident: Resident, images: list[Tensor]) -> Tensor:

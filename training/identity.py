@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from backbone import Backbone
+from facet_vision.backbone import Backbone
+from facet_vision.training.data.datasets import Examples, TaskData
 
-from .datasets import Examples, TaskData
 from .methods import find
 from .recipe import Recipe
 
@@ -20,13 +20,19 @@ def identity(backbone: Backbone, data: TaskData, recipe: Recipe) -> dict[str, Sc
     """Recipe, data and backbone, by names for people."""
     # how the values came about does not change what they give
     chosen = recipe.model_copy(update={"search": None}).hyperparameters(find(recipe.method).uses)
-    facts = {"backbone": backbone.name, "fingerprint": backbone.fingerprint, "dtype": str(backbone.dtype)}
+    facts = {
+        "backbone": backbone.name,
+        "fingerprint": backbone.fingerprint,
+        "dtype": str(backbone.dtype),
+    }
     return {**chosen, "data": data.summary, "images and labels": digest(data), **facts}
 
 
 def difference(expected: Mapping[str, Scalar], found: Mapping[str, Scalar]) -> str | None:
     """The first name under which the two differ, if they do."""
-    return next((name for name in [*expected, *found] if expected.get(name) != found.get(name)), None)
+    return next(
+        (name for name in [*expected, *found] if expected.get(name) != found.get(name)), None
+    )
 
 
 def digest(data: TaskData) -> str:

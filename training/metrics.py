@@ -8,10 +8,10 @@ import torch
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 from torch import Tensor
 
-from backbone import Backbone
-from prompts_store import TaskFile
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import TaskFile
+from facet_vision.training.data.images import Inputs, in_order
 
-from .images import Inputs, in_order
 from .methods import Method
 from .objectives import is_multi_label
 
@@ -50,7 +50,11 @@ def measure(logits: Tensor, targets: Tensor) -> dict[str, float]:
         targets: (images,) for accuracy and macro F1; (images, labels) for mean average precision, micro and macro F1,
             where a label counts as given from a probability of 0.5 on.
     """
-    metrics = _of_any_labels(logits, targets) if is_multi_label(targets) else _of_one_label(logits, targets)
+    metrics = (
+        _of_any_labels(logits, targets)
+        if is_multi_label(targets)
+        else _of_one_label(logits, targets)
+    )
     return {**metrics, "held_out_images": float(len(targets))}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backbone import Backbone, has_bfloat16
+from facet_vision.backbone import Backbone, has_bfloat16
 
 from .recipe import Recipe
 
@@ -11,4 +11,6 @@ def settled(recipe: Recipe, backbone: Backbone) -> Recipe:
     """The recipe with the precision that it stands for on the backbone's device."""
     if recipe.precision != "auto":
         return recipe
-    return recipe.model_copy(update={"precision": "bfloat16" if has_bfloat16(backbone.device) else "float32"})
+    return recipe.model_copy(
+        update={"precision": "bfloat16" if has_bfloat16(backbone.device) else "float32"}
+    )

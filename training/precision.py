@@ -21,7 +21,10 @@ def computing_in(precision: str, device: torch.device) -> Iterator[None]:
     if precision == "float32":
         yield
         return
-    with torch.autocast(device.type, torch.bfloat16), PlainAttention() if device.type == "cpu" else nullcontext():
+    with (
+        torch.autocast(device.type, torch.bfloat16),
+        PlainAttention() if device.type == "cpu" else nullcontext(),
+    ):
         yield
 
 
@@ -32,7 +35,11 @@ class PlainAttention(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, func: Callable, _types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable,
+        _types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if func is F.scaled_dot_product_attention:
             func = _attention
@@ -50,7 +57,11 @@ def _attention(
 ) -> Tensor:
     """With the softmax in float32, where it is faster as well as more exact; a mask is what is added to the scores."""
     if is_causal:
-        raise NotImplementedError("attention: expected one that sees all tokens, found a causal one")
+        raise NotImplementedError(
+            "attention: expected one that sees all tokens, found a causal one"
+        )
     scores = (q * (q.shape[-1] ** -0.5 if scale is None else scale)) @ k.mT
-    weights = (scores if attn_mask is None else scores + attn_mask).softmax(dim=-1, dtype=torch.float32)
+    weights = (scores if attn_mask is None else scores + attn_mask).softmax(
+        dim=-1, dtype=torch.float32
+    )
     return F.dropout(weights, dropout_p, dropout_p > 0).to(v.dtype) @ v

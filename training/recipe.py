@@ -17,7 +17,16 @@ PLACES = frozenset({"data", "task", "backbone", "checkpoint", "description"})
 """Fields that the manifest states in fields of its own."""
 
 METHOD_FIELDS = frozenset(
-    {"tokens", "dropout", "reduction", "adapter_init", "rank", "alpha", "lora_targets", "side_weights"}
+    {
+        "tokens",
+        "dropout",
+        "reduction",
+        "adapter_init",
+        "rank",
+        "alpha",
+        "lora_targets",
+        "side_weights",
+    }
 )
 """Fields that only some methods read; `Method.uses` says which."""
 
@@ -122,7 +131,9 @@ class Recipe(BaseModel):
         Args:
             uses: those of METHOD_FIELDS that the method reads; the others are left out.
         """
-        return self.model_dump(mode="json", exclude=set(PLACES | self.unread(uses).keys()), exclude_none=True)
+        return self.model_dump(
+            mode="json", exclude=set(PLACES | self.unread(uses).keys()), exclude_none=True
+        )
 
     def unread(self, uses: frozenset[str]) -> dict[str, str]:
         """Fields that this recipe does not read, each with what would have to be another for it to be read."""
@@ -143,7 +154,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise TrainingError(f"recipe: expected a file, found none at {path} ({error.strerror})") from error
+        raise TrainingError(
+            f"recipe: expected a file, found none at {path} ({error.strerror})"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"recipe {path.name}: expected TOML, found a fault: {error}") from error
 

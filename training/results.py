@@ -45,7 +45,9 @@ class Results:
                 self._found[_key(cell["setting"])] = cell["outcome"]
             except (ValueError, TypeError, KeyError) as error:
                 found = f"{line[:40]!r} in line {number}"
-                raise TrainingError(f"{self.path}: expected finished cells as JSON lines, found {found}") from error
+                raise TrainingError(
+                    f"{self.path}: expected finished cells as JSON lines, found {found}"
+                ) from error
 
 
 def _whole_lines(path: Path) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.options import (
+from facet_vision.bench.options import (
     DTYPES,
     BackboneName,
     Batch,
@@ -19,7 +19,7 @@ from bench.options import (
     publish,
     tell,
 )
-from training.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence
 
 
 def mix(
@@ -27,8 +27,12 @@ def mix(
     dtype: Dtype = "float32",
     tokens: Tokens = 50,
     batch: Batch = 32,
-    tasks: Annotated[str, typer.Option(help="Tasks in the traffic, numbers with commas.")] = "1,10,100,1000",
-    traffic: Annotated[str, typer.Option(help="uniform, zipf or both with a comma.")] = "uniform,zipf",
+    tasks: Annotated[
+        str, typer.Option(help="Tasks in the traffic, numbers with commas.")
+    ] = "1,10,100,1000",
+    traffic: Annotated[
+        str, typer.Option(help="uniform, zipf or both with a comma.")
+    ] = "uniform,zipf",
     levels: Annotated[str, typer.Option(help="engine, http or both with a comma.")] = "engine,http",
     clients: Annotated[int, typer.Option(min=1, help="Clients of the closed load over HTTP.")] = 64,
     rounds: Rounds = 5,
@@ -37,9 +41,16 @@ def mix(
 ) -> None:
     """Compare the throughput of traffic that asks one task with that of traffic over many."""
     one_of(dtype, DTYPES)
-    chosen = (integers(tasks, 1), one_of(traffic, ("uniform", "zipf")), one_of(levels, ("engine", "http")))
+    chosen = (
+        integers(tasks, 1),
+        one_of(traffic, ("uniform", "zipf")),
+        one_of(levels, ("engine", "http")),
+    )
     with one_sentence("bench mix"):
         prepare_place(out)
-        from bench.mix import Asked, measure
+        from facet_vision.bench.mix import Asked, measure
 
-        publish(measure(Asked(backbone, dtype, tokens, batch, *chosen, clients, rounds, seconds), tell), out)
+        publish(
+            measure(Asked(backbone, dtype, tokens, batch, *chosen, clients, rounds, seconds), tell),
+            out,
+        )

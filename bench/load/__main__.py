@@ -1,4 +1,4 @@
-"""`python -m bench.load`: reads a plan from standard input, writes what came of it to standard output."""
+"""`python -m facet_vision.bench.load`: reads a plan from standard input, writes what came of it to standard output."""
 
 import json
 import sys

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import sleep
 
-from bench.spread import percentile
+from facet_vision.bench.measuring.spread import percentile
 
 from .connection import FAILED
 from .plan import Closed, Plan
@@ -32,7 +32,7 @@ class Outcome:
 
     Attributes:
         rows: every request, those of the warm-up too.
-        cpu_share: what the generator used of one core; near 1 it, not the server, would be what is measured.
+        cpu_share: what the generator used of one components; near 1 it, not the server, would be what is measured.
         late: the most seconds by which the generator itself sent an open load's request too late.
     """
 
@@ -53,9 +53,13 @@ class Outcome:
         lies within: answers arrive a batch at a time, and whether one more batch falls in is chance.
         """
         begin, end = self.plan.warmup, self.plan.warmup + self.plan.seconds
-        spans = [(row.due, row.due + row.latency) for row in self.rows if (row.status == 200) == good]
+        spans = [
+            (row.due, row.due + row.latency) for row in self.rows if (row.status == 200) == good
+        ]
         if isinstance(self.plan.arrivals, Closed):
-            inside = [(max(0.0, min(end, done) - max(begin, due)), done - due) for due, done in spans]
+            inside = [
+                (max(0.0, min(end, done) - max(begin, due)), done - due) for due, done in spans
+            ]
             return sum(within / whole for within, whole in inside if whole) / self.plan.seconds
         return sum(begin <= done < end for _, done in spans) / self.plan.seconds
 
@@ -80,7 +84,12 @@ class Outcome:
 def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
     """Load a server as planned; `meanwhile` is called every now and then while that goes on."""
     with tempfile.TemporaryFile("w+") as found:
-        process = subprocess.Popen([sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=found, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "facet_vision.bench.load"],
+            stdin=subprocess.PIPE,
+            stdout=found,
+            text=True,
+        )
         assert process.stdin is not None
         process.stdin.write(plan.to_json() + "\n")
         process.stdin.close()
@@ -88,9 +97,16 @@ def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcom
             meanwhile()
             sleep(TICK_SECONDS)
         if process.returncode:
-            raise ChildProcessError(f"load generator: expected it to end well, found status {process.returncode}")
+            raise ChildProcessError(
+                f"load generator: expected it to end well, found status {process.returncode}"
+            )
         found.seek(0)
         outcome = json.load(found)
     groups = [target.group for target in plan.targets]
-    rows = [Row(groups[target], due, latency, status) for target, due, latency, status in outcome["rows"]]
-    return Outcome(plan, rows, outcome["cpu_seconds"] / (plan.warmup + plan.seconds), outcome["late"])
+    rows = [
+        Row(groups[target], due, latency, status)
+        for target, due, latency, status in outcome["rows"]
+    ]
+    return Outcome(
+        plan, rows, outcome["cpu_seconds"] / (plan.warmup + plan.seconds), outcome["late"]
+    )

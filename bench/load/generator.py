@@ -49,7 +49,11 @@ class Generator:
             await self._arrive(self._plan.arrivals.rate)
         await self._finish()
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return {"rows": self._rows, "cpu_seconds": used.ru_utime + used.ru_stime, "late": self._late}
+        return {
+            "rows": self._rows,
+            "cpu_seconds": used.ru_utime + used.ru_stime,
+            "late": self._late,
+        }
 
     def _now(self) -> float:
         return perf_counter() - self._start
@@ -94,13 +98,17 @@ class Generator:
             self._waiting.append((target, due))
 
     async def _connect(self, target: int, due: float) -> None:
-        opening = self._loop.create_connection(lambda: Connection(self._answered), self._plan.host, self._plan.port)
+        opening = self._loop.create_connection(
+            lambda: Connection(self._answered), self._plan.host, self._plan.port
+        )
         try:
             _, connection = await asyncio.wait_for(opening, CONNECT_SECONDS)
         except (OSError, TimeoutError):
             self._count -= 1
             self._rows.append((target, due, self._now() - due, FAILED))
-            await asyncio.sleep(0.1)  # a server that takes no connections is not asked in a busy loop
+            await asyncio.sleep(
+                0.1
+            )  # a server that takes no connections is not asked in a busy loop
             self._next()
             return
         self._send(connection, target, due)

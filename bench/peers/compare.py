@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from bench.environment import environment
-from bench.load import Closed, Target, generate
-from bench.materials import Materials, TaskShape, prepare
-from bench.processes import Request, Server, ServerFailed, free_port, running
-from bench.report import Report
-from bench.serving import facet, plan, spreads, summary, targets
-from bench.timing import turns
+from facet_vision.bench.load import Closed, Target, generate
+from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.timing import turns
+from facet_vision.bench.reporting.report import Report
+from facet_vision.bench.servers.materials import Materials, TaskShape, prepare
+from facet_vision.bench.servers.processes import Request, Server, ServerFailed, free_port, running
+from facet_vision.bench.servers.serving import facet, plan, spreads, summary, targets
 
 from .registry import PEERS, Peer
 from .tables import FACET, latency_figure, sections_of
@@ -62,11 +62,20 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
         shape = TaskShape(tokens=asked.tokens)
-        materials, _ = prepare(Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape)
-        rounds, failures = in_rounds(contenders(chosen, materials, asked, shape, progress), materials, asked, progress)
-    values = {name: {key: spreads([r[key] for r in found]) for key in found[0]} for name, found in rounds.items()}
+        materials, _ = prepare(
+            Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape
+        )
+        rounds, failures = in_rounds(
+            contenders(chosen, materials, asked, shape, progress), materials, asked, progress
+        )
+    values = {
+        name: {key: spreads([r[key] for r in found]) for key in found[0]}
+        for name, found in rounds.items()
+    }
     sections = sections_of(values, [*notes, *failures])
-    return Report("peers", asdict(asked), where, sections, {"latency": latency_figure(sections[0].records)})
+    return Report(
+        "peers", asdict(asked), where, sections, {"latency": latency_figure(sections[0].records)}
+    )
 
 
 def installed(asked: Asked) -> tuple[list[Peer], list[str]]:
@@ -76,28 +85,45 @@ def installed(asked: Asked) -> tuple[list[Peer], list[str]]:
         notes.append(f"Facet computes in {asked.dtype}, its peers in {asked.peer_dtype}.")
     for peer in (PEERS[name] for name in asked.peers):
         if peer.missing:
-            notes.append(f"{peer.title}: left out, {', '.join(peer.missing)} not installed (extra `peers`).")
+            notes.append(
+                f"{peer.title}: left out, {', '.join(peer.missing)} not installed (extra `peers`)."
+            )
         elif asked.peer_dtype not in peer.precisions:
-            notes.append(f"{peer.title}: left out, it computes in {', '.join(peer.precisions)} here.")
+            notes.append(
+                f"{peer.title}: left out, it computes in {', '.join(peer.precisions)} here."
+            )
         else:
             chosen.append(peer)
     return chosen, notes
 
 
 def contenders(
-    chosen: Sequence[Peer], materials: Materials, asked: Asked, shape: TaskShape, progress: Callable[[str], None]
+    chosen: Sequence[Peer],
+    materials: Materials,
+    asked: Asked,
+    shape: TaskShape,
+    progress: Callable[[str], None],
 ) -> list[Contender]:
     """Facet and the chosen peers, each in the precision that is asked of it."""
     theirs = replace(materials, dtype=asked.peer_dtype)
-    return [_facet(materials, asked), *(_peer(peer, theirs, asked, shape, progress) for peer in chosen)]
+    return [
+        _facet(materials, asked),
+        *(_peer(peer, theirs, asked, shape, progress) for peer in chosen),
+    ]
 
 
 def _facet(materials: Materials, asked: Asked) -> Contender:
-    return Contender(FACET, lambda: facet(materials, max_batch=asked.batch), targets(materials.tasks))
+    return Contender(
+        FACET, lambda: facet(materials, max_batch=asked.batch), targets(materials.tasks)
+    )
 
 
 def _peer(
-    peer: Peer, materials: Materials, asked: Asked, shape: TaskShape, progress: Callable[[str], None]
+    peer: Peer,
+    materials: Materials,
+    asked: Asked,
+    shape: TaskShape,
+    progress: Callable[[str], None],
 ) -> Contender:
     log = materials.folder / f"{peer.module}.log"
     options = {"labels": shape.labels, "batch": asked.batch}
@@ -121,7 +147,10 @@ def _request(target: Target, materials: Materials) -> Request:
 
 
 def in_rounds(
-    contenders: Sequence[Contender], materials: Materials, asked: Asked, progress: Callable[[str], None]
+    contenders: Sequence[Contender],
+    materials: Materials,
+    asked: Asked,
+    progress: Callable[[str], None],
 ) -> tuple[dict[str, list[Figures]], list[str]]:
     """Figures of each contender over the rounds, and a sentence about each that failed; it is not tried again."""
     named = {contender.title: contender for contender in contenders}
@@ -134,7 +163,9 @@ def in_rounds(
                 rounds[name].append(_measure(named[name], materials, asked))
             except ServerFailed as error:
                 failures[name] = f"{name}: left out, it failed: {error}."
-    return {name: found for name, found in rounds.items() if name not in failures}, list(failures.values())
+    return {name: found for name, found in rounds.items() if name not in failures}, list(
+        failures.values()
+    )
 
 
 def _measure(contender: Contender, materials: Materials, asked: Asked) -> Figures:
@@ -144,10 +175,17 @@ def _measure(contender: Contender, materials: Materials, asked: Asked) -> Figure
             if (status := server.ask(_request(target, materials))) != 200:
                 raise ServerFailed(f"{target.path}: expected status 200, found {status}")
         started = monotonic() - begun
-        loads = {str(clients): _load(server, contender, materials, asked, clients) for clients in asked.clients}
+        loads = {
+            str(clients): _load(server, contender, materials, asked, clients)
+            for clients in asked.clients
+        }
         server.check()
         return loads | {"server": {"start": started, "memory": float(server.memory())}}
 
 
-def _load(server: Server, contender: Contender, materials: Materials, asked: Asked, clients: int) -> dict[str, float]:
-    return summary(generate(plan(server, materials, contender.targets, Closed(clients), asked.seconds)))
+def _load(
+    server: Server, contender: Contender, materials: Materials, asked: Asked, clients: int
+) -> dict[str, float]:
+    return summary(
+        generate(plan(server, materials, contender.targets, Closed(clients), asked.seconds))
+    )

@@ -34,7 +34,9 @@ def create(work: Work) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
 
     @app.post("/{task}")
-    def predict(task: str, image: Annotated[bytes, Body(media_type="image/jpeg")]) -> dict[str, Any]:
+    def predict(
+        task: str, image: Annotated[bytes, Body(media_type="image/jpeg")]
+    ) -> dict[str, Any]:
         [scores] = probabilities(work, models[task], [app.state.decode(image)])
         return answer(task, scores)
 

@@ -23,7 +23,9 @@ class TaskAPI(litserve.LitAPI):
     """One task's endpoint."""
 
     def __init__(self, work: Work, task: str) -> None:
-        super().__init__(max_batch_size=work.batch, batch_timeout=BATCH_TIMEOUT, api_path=f"/{task}")
+        super().__init__(
+            max_batch_size=work.batch, batch_timeout=BATCH_TIMEOUT, api_path=f"/{task}"
+        )
         self._work, self._task = work, task
 
     def setup(self, _: Any) -> None:

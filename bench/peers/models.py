@@ -32,7 +32,9 @@ def build(work: Work, task: str) -> nn.Module:
 
 def decoder(model: nn.Module) -> Callable[[bytes], Tensor]:
     """From a file's bytes to an input, with timm's own evaluation transform."""
-    transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model), is_training=False)
+    transform = timm.data.create_transform(
+        **timm.data.resolve_data_config(model=model), is_training=False
+    )
 
     def decode(data: bytes) -> Tensor:
         tensor: Tensor = transform(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -52,6 +54,5 @@ def probabilities(work: Work, model: nn.Module, images: Sequence[Tensor]) -> lis
 def _registered(name: str) -> str:
     if name != "facet-tiny":
         return name
-    import backbone  # noqa: F401 - registers the embedded architecture with timm
 
     return "facet_tiny"

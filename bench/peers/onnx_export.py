@@ -17,7 +17,14 @@ def export(work: Work) -> None:
     image = torch.zeros(1, *config["input_size"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's remarks about itself
-        torch.onnx.export(model, (image,), work.folder / ONNX_NETWORK, dynamo=True, external_data=False, verbose=False)
+        torch.onnx.export(
+            model,
+            (image,),
+            work.folder / ONNX_NETWORK,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     kept = {name: config[name] for name in ("input_size", "mean", "std", "crop_pct")}
     (work.folder / ONNX_CONFIG).write_text(json.dumps(kept))
 

@@ -34,7 +34,9 @@ def create(work: Work) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
 
     @app.post("/{task}")
-    def predict(task: str, image: Annotated[bytes, Body(media_type="image/jpeg")]) -> dict[str, Any]:
+    def predict(
+        task: str, image: Annotated[bytes, Body(media_type="image/jpeg")]
+    ) -> dict[str, Any]:
         session = sessions[task]
         [[logits]] = session.run(None, {session.get_inputs()[0].name: _decode(image, config)[None]})
         exponents = np.exp(logits - logits.max())
@@ -46,7 +48,9 @@ def create(work: Work) -> FastAPI:
 def _session(work: Work) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(work.folder / ONNX_NETWORK, options, onnxruntime.get_available_providers())
+    return onnxruntime.InferenceSession(
+        work.folder / ONNX_NETWORK, options, onnxruntime.get_available_providers()
+    )
 
 
 def _decode(data: bytes, config: dict[str, Any]) -> np.ndarray:
@@ -54,7 +58,9 @@ def _decode(data: bytes, config: dict[str, Any]) -> np.ndarray:
     _, height, width = config["input_size"]
     image = Image.open(io.BytesIO(data)).convert("RGB")
     scale = height / config["crop_pct"] / min(image.size)
-    image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+    image = image.resize(
+        (round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC
+    )
     left, top = (image.width - width) // 2, (image.height - height) // 2
     pixels = np.asarray(image.crop((left, top, left + width, top + height)), dtype=np.float32) / 255
     mean, std = (np.asarray(config[name], dtype=np.float32) for name in ("mean", "std"))

@@ -28,7 +28,11 @@ async def read(request: Request) -> tuple[str, bytes]:
 def with_adapters(work: Work) -> Any:
     """One network with an adapter for each task; random ones, as trained ones would be (PEFT begins with zeros)."""
     first, *others = work.tasks
-    options: dict[str, Any] = {"target_modules": ["qkv"], "modules_to_save": ["head"], "init_lora_weights": False}
+    options: dict[str, Any] = {
+        "target_modules": ["qkv"],
+        "modules_to_save": ["head"],
+        "init_lora_weights": False,
+    }
     config = LoraConfig(r=RANK, **options)
     model = get_peft_model(build(work, first), config, adapter_name=first)
     for task in others:
@@ -47,7 +51,9 @@ class MixedAPI(litserve.LitAPI):
         self._model = with_adapters(self._work)
         self._decode = decoder(self._model.get_base_model())
 
-    def decode_request(self, request: Annotated[tuple[str, bytes], Depends(read)]) -> tuple[str, Tensor]:
+    def decode_request(
+        self, request: Annotated[tuple[str, bytes], Depends(read)]
+    ) -> tuple[str, Tensor]:
         task, image = request
         return task, self._decode(image)
 

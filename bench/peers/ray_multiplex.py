@@ -16,8 +16,8 @@ from ray import serve
 from starlette.requests import Request
 from torch import Tensor, nn
 
-from bench.peers.models import build, decoder, probabilities
-from bench.peers.work import Work, answer, cores, read_work
+from .models import build, decoder, probabilities
+from .work import Work, answer, cores, read_work
 
 BATCH_TIMEOUT = 0.01
 

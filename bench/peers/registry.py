@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.environment import package
-from bench.load import Target
-from bench.materials import Materials
-from bench.serving import JPEG
+from facet_vision.bench.load import Target
+from facet_vision.bench.measuring.environment import package
+from facet_vision.bench.servers.materials import Materials
+from facet_vision.bench.servers.serving import JPEG
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class Peer:
 
     def targets(self, tasks: Sequence[str]) -> list[Target]:
         """A target for each task, at equal load."""
-        return [Target(self.path.format(task=task), headers=JPEG | self._headers(task)) for task in tasks]
+        return [
+            Target(self.path.format(task=task), headers=JPEG | self._headers(task))
+            for task in tasks
+        ]
 
     def command(self, module: str, materials: Materials, **options: Any) -> list[str]:
         """How one of its modules is run."""
@@ -58,26 +61,34 @@ class Peer:
 
 
 PEERS = {
-    "fastapi": Peer("FastAPI, a timm model per task", "bench.peers.fastapi_timm", ("fastapi", "timm")),
-    "litserve": Peer("LitServe, a timm model per task, batching", "bench.peers.litserve_timm", ("litserve", "timm")),
+    "fastapi": Peer(
+        "FastAPI, a timm model per task",
+        "facet_vision.bench.peers.fastapi_timm",
+        ("fastapi", "timm"),
+    ),
+    "litserve": Peer(
+        "LitServe, a timm model per task, batching",
+        "facet_vision.bench.peers.litserve_timm",
+        ("litserve", "timm"),
+    ),
     "peft": Peer(
         "PEFT LoRA, mixed adapters in a batch, behind LitServe",
-        "bench.peers.peft_lora",
+        "facet_vision.bench.peers.peft_lora",
         ("peft", "litserve", "timm"),
         path="/predict?task={task}",
     ),
     "ray": Peer(
         "Ray Serve, multiplexed timm models, batching",
-        "bench.peers.ray_multiplex",
+        "facet_vision.bench.peers.ray_multiplex",
         ("ray", "timm"),
         path="/",
         headers={"serve_multiplexed_model_id": "{task}"},
     ),
     "onnx": Peer(
         "ONNX Runtime, a session per task, behind FastAPI",
-        "bench.peers.onnx_sessions",
+        "facet_vision.bench.peers.onnx_sessions",
         ("onnxruntime", "onnx", "onnxscript", "fastapi"),
         precisions=("float32",),
-        preparation="bench.peers.onnx_export",
+        preparation="facet_vision.bench.peers.onnx_export",
     ),
 }

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.figures import Draw, curves
-from bench.report import Column, Record, Section
-from bench.serving import COLUMNS, generator_note
-from bench.spread import Spread
+from facet_vision.bench.measuring.spread import Spread
+from facet_vision.bench.reporting.figures import Draw, curves
+from facet_vision.bench.reporting.report import Column, Record, Section
+from facet_vision.bench.servers.serving import COLUMNS, generator_note
 
 FACET = "Facet"
 
 
-def sections_of(values: Mapping[str, Mapping[str, Mapping[str, Spread]]], notes: Sequence[str]) -> list[Section]:
+def sections_of(
+    values: Mapping[str, Mapping[str, Mapping[str, Spread]]], notes: Sequence[str]
+) -> list[Section]:
     """All loads; what each server needs; and the peers at equal p99."""
     loads = [
         {"server": name, "clients": int(key)} | dict(figures)
@@ -25,11 +27,17 @@ def sections_of(values: Mapping[str, Mapping[str, Mapping[str, Spread]]], notes:
         Section("Servers", servers, SERVER_COLUMNS, [SERVER_NOTE]),
     ]
     if FACET in values:
-        sections.append(Section("Facet at equal p99", list(_equal(loads, values)), EQUAL_COLUMNS, [EQUAL_NOTE]))
+        sections.append(
+            Section("Facet at equal p99", list(_equal(loads, values)), EQUAL_COLUMNS, [EQUAL_NOTE])
+        )
     return sections
 
 
-SERVER_COLUMNS = [Column.of("server"), Column.of("start", "start s", 1), Column.of("memory", "memory, MB", 0, 1e-6)]
+SERVER_COLUMNS = [
+    Column.of("server"),
+    Column.of("start", "start s", 1),
+    Column.of("memory", "memory, MB", 0, 1e-6),
+]
 SERVER_NOTE = (
     "Start: from the start of the process until every task has answered once. Memory: of all its processes after the "
     "load, pages that they share counted once (PSS)."
@@ -48,14 +56,20 @@ EQUAL_NOTE = (
 )
 
 
-def _equal(loads: Sequence[Record], values: Mapping[str, Mapping[str, Mapping[str, Spread]]]) -> Iterator[Record]:
+def _equal(
+    loads: Sequence[Record], values: Mapping[str, Mapping[str, Mapping[str, Spread]]]
+) -> Iterator[Record]:
     for name in values:
         if name == FACET:
             continue
         best = max((load for load in loads if load["server"] == name), key=_rate)
         p99 = best["p99"].median
-        ours = [_rate(load) for load in loads if load["server"] == FACET and load["p99"].median <= p99]
-        memory = values[FACET]["server"]["memory"].median / max(1.0, values[name]["server"]["memory"].median)
+        ours = [
+            _rate(load) for load in loads if load["server"] == FACET and load["p99"].median <= p99
+        ]
+        memory = values[FACET]["server"]["memory"].median / max(
+            1.0, values[name]["server"]["memory"].median
+        )
         yield {
             "peer": name,
             "peer_rate": _rate(best),

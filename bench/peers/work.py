@@ -56,4 +56,7 @@ def cores() -> int:
 def answer(task: str, scores: Sequence[float]) -> dict[str, Any]:
     """Ranked labels of one image."""
     ranked = sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)[:TOP]
-    return {"task": task, "predictions": [{"label": f"class {i}", "probability": float(p)} for i, p in ranked]}
+    return {
+        "task": task,
+        "predictions": [{"label": f"class {i}", "probability": float(p)} for i, p in ranked],
+    }

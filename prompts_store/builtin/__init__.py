@@ -7,10 +7,10 @@ import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from prompts_store.errors import TaskNotFound, WrongBackbone
-from prompts_store.fits import BackboneFacts
-from prompts_store.store import Store
-from prompts_store.taskfile import TaskFile
+from facet_vision.prompts_store.errors import TaskNotFound, WrongBackbone
+from facet_vision.prompts_store.fits import BackboneFacts
+from facet_vision.prompts_store.store import Store
+from facet_vision.prompts_store.taskfile import TaskFile
 
 BY = "builtin"
 _SUFFIX = ".safetensors"
@@ -25,7 +25,9 @@ def names(folder: Traversable | None = None) -> list[str]:
 def read(name: str, folder: Traversable | None = None) -> bytes:
     """The task file of a builtin task; raise TaskNotFound."""
     if name not in names(folder):
-        raise TaskNotFound(f"builtin task: expected one of {', '.join(names(folder)) or 'none'}, found '{name}'")
+        raise TaskNotFound(
+            f"builtin task: expected one of {', '.join(names(folder)) or 'none'}, found '{name}'"
+        )
     return _folder(folder).joinpath(name + _SUFFIX).read_bytes()
 
 

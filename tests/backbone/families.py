@@ -9,7 +9,7 @@ from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from backbone import Backbone
+from facet_vision.backbone import Backbone
 
 SMALL_VIT: dict[str, Any] = {
     "img_size": 32,
@@ -48,7 +48,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "swin": SMALL_SWIN,
     "swin-padded-windows": {**SMALL_SWIN, "window_size": 3},
     "swin-any-size": {**SMALL_SWIN, "dynamic_img_size": True},
-    "swin-three-stages": {**SMALL_SWIN, "depths": (1, 2, 1), "num_heads": (2, 2, 4), "qkv_bias": False},
+    "swin-three-stages": {
+        **SMALL_SWIN,
+        "depths": (1, 2, 1),
+        "num_heads": (2, 2, 4),
+        "qkv_bias": False,
+    },
 }
 
 

@@ -2,14 +2,26 @@
 
 from typing import Any
 
-import families
 import pytest
 import torch
 
-import backbone
-from backbone import Backbone, BackboneError, UnsupportedBackbone, class_token_attention
+from facet_vision import backbone
+from facet_vision.backbone import (
+    Backbone,
+    BackboneError,
+    UnsupportedBackbone,
+    class_token_attention,
+)
+from tests.backbone import families
 
-VARIANTS = ["plain", "dinov2-registers", "query-key-norm", "no-bias", "deit-distilled", "map-with-class"]
+VARIANTS = [
+    "plain",
+    "dinov2-registers",
+    "query-key-norm",
+    "no-bias",
+    "deit-distilled",
+    "map-with-class",
+]
 KINDS = ["none", "shallow", "deep"]
 
 
@@ -77,5 +89,8 @@ def test_the_network_is_left_as_it_was() -> None:
 
 @pytest.mark.parametrize("variant", ["swin", "average-no-class"])
 def test_a_class_token_is_needed(variant: str) -> None:
-    with pytest.raises(UnsupportedBackbone, match=rf"^backbone: expected a ViT with a class token, found '{variant}'$"):
+    with pytest.raises(
+        UnsupportedBackbone,
+        match=rf"^backbone: expected a ViT with a class token, found '{variant}'$",
+    ):
         class_token_attention(network(variant), images())

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from families import VARIANTS, build, prompts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from timm.models.vision_transformer import ParallelScalingBlock, ResPostBlock
 
-import backbone
+from facet_vision import backbone
+from tests.backbone.families import VARIANTS, build, prompts
 
 KINDS = ("none", "shallow", "deep")
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
@@ -33,7 +33,9 @@ def test_prefix_form_equals_token_form(variant: str, kind: str) -> None:
     net = backbone.wrap(build(variant), device="cpu")
     learned = prompts(net, kind, 5)
     torch.testing.assert_close(
-        net.features(images(3), learned), net.features(images(3), learned, form="tokens"), **TOLERANCE
+        net.features(images(3), learned),
+        net.features(images(3), learned, form="tokens"),
+        **TOLERANCE,
     )
 
 
@@ -41,7 +43,9 @@ def test_prefix_form_equals_token_form(variant: str, kind: str) -> None:
 def test_prompts_change_the_features(variant: str) -> None:
     net = backbone.wrap(build(variant), device="cpu")
     for kind in ("shallow", "deep"):
-        assert not torch.allclose(net.features(images(2)), net.features(images(2), prompts(net, kind, 5)), atol=1e-2)
+        assert not torch.allclose(
+            net.features(images(2)), net.features(images(2), prompts(net, kind, 5)), atol=1e-2
+        )
 
 
 @pytest.mark.parametrize("kind", ["shallow", "deep"])
@@ -64,15 +68,23 @@ GROUP = st.tuples(st.sampled_from(KINDS), st.integers(1, 6), st.integers(1, 3))
 @pytest.mark.parametrize("variant", VARIANTS)
 @settings(max_examples=12, deadline=None)
 @given(groups=st.lists(GROUP, min_size=1, max_size=5), seed=st.integers(0, 2**31))
-def test_a_mixed_batch_equals_one_by_one(variant: str, groups: list[tuple[str, int, int]], seed: int) -> None:
+def test_a_mixed_batch_equals_one_by_one(
+    variant: str, groups: list[tuple[str, int, int]], seed: int
+) -> None:
     net = backbone.wrap(build(variant), device="cpu")
     batch = images(sum(rows for _, _, rows in groups), seed)
-    tasks = [(prompts(net, kind, tokens, seed + i), rows) for i, (kind, tokens, rows) in enumerate(groups)]
+    tasks = [
+        (prompts(net, kind, tokens, seed + i), rows)
+        for i, (kind, tokens, rows) in enumerate(groups)
+    ]
 
     with torch.inference_mode():
         mixed = net.features_mixed(batch, [(net.encode(learned), rows) for learned, rows in tasks])
         owners = [learned for learned, rows in tasks for _ in range(rows)]
-        alone = [net.features(batch[i : i + 1], learned, form="tokens") for i, learned in enumerate(owners)]
+        alone = [
+            net.features(batch[i : i + 1], learned, form="tokens")
+            for i, learned in enumerate(owners)
+        ]
 
     torch.testing.assert_close(mixed, torch.cat(alone), **TOLERANCE)
 
@@ -82,14 +94,19 @@ def test_layers_may_differ_in_their_number_of_tokens() -> None:
     net = backbone.wrap(model, device="cpu")
     learned = [torch.randn(tokens, 32) for tokens in (0, 3, 7)]
     mixed = net.features_mixed(images(3), [(net.encode(learned), 2), (net.encode([]), 1)])
-    torch.testing.assert_close(mixed[:2], net.features(images(3)[:2], learned, form="tokens"), **TOLERANCE)
+    torch.testing.assert_close(
+        mixed[:2], net.features(images(3)[:2], learned, form="tokens"), **TOLERANCE
+    )
 
 
 @pytest.mark.parametrize(
     ("learned", "words"),
     [
         ([torch.zeros(2, 32)] * 2, "expected 0, 1 or 3 layers, found 2"),
-        ([torch.zeros(2, 31)], r"prompts of layer 0: expected shape \(tokens, 32\), found \(2, 31\)"),
+        (
+            [torch.zeros(2, 31)],
+            r"prompts of layer 0: expected shape \(tokens, 32\), found \(2, 31\)",
+        ),
         ([torch.zeros(32)], r"found \(32,\)"),
     ],
 )

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 
-import backbone
+from facet_vision import backbone
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FORWARDS = {
@@ -22,15 +22,24 @@ FORWARDS = {
 
 
 @pytest.mark.parametrize("forward", FORWARDS)
-@pytest.mark.parametrize("case", ["vit_plain", "vit_shallow", "vit_deep", "swin_plain", "swin_shallow", "swin_deep"])
+@pytest.mark.parametrize(
+    "case", ["vit_plain", "vit_shallow", "vit_deep", "swin_plain", "swin_shallow", "swin_deep"]
+)
 def test_matches_the_official_implementation(case: str, forward: str) -> None:
     with safe_open(GOLDEN / f"{case}.safetensors", "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         options = json.loads(file.metadata()["json"])["timm"]["kwargs"]
     model = {"vit": VisionTransformer, "swin": SwinTransformer}[case.partition("_")[0]](**options)
-    weights = {k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")}
+    weights = {
+        k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")
+    }
     assert not model.load_state_dict(weights, strict=False).unexpected_keys
-    prompts = [prompt for name in sorted(tensors, key=_depth) if name.startswith("method.") for prompt in tensors[name]]
+    prompts = [
+        prompt
+        for name in sorted(tensors, key=_depth)
+        if name.startswith("method.")
+        for prompt in tensors[name]
+    ]
 
     found = FORWARDS[forward](backbone.wrap(model, device="cpu"), tensors["images"], prompts)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from families import build
 from safetensors.torch import save_file
 
-import backbone
-from backbone.fingerprint import fingerprint
+from facet_vision import backbone
+from facet_vision.backbone.fingerprint import fingerprint
+from tests.backbone.families import build
 
 NAME = "vit_tiny_patch16_224"
 
@@ -52,7 +52,9 @@ def test_a_class_without_a_forward_here_is_refused() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_a_local_checkpoint_replaces_the_download(suffix: str, weights: dict, tmp_path: Path) -> None:
+def test_a_local_checkpoint_replaces_the_download(
+    suffix: str, weights: dict, tmp_path: Path
+) -> None:
     path = tmp_path / f"weights{suffix}"
     changed = {**weights, "norm.bias": torch.ones(192), "head.weight": torch.zeros(3, 192)}
     save_file(changed, path) if suffix == ".safetensors" else torch.save(changed, path)
@@ -63,7 +65,9 @@ def test_a_local_checkpoint_replaces_the_download(suffix: str, weights: dict, tm
 def test_a_checkpoint_of_another_architecture_is_refused(weights: dict, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({k: v for k, v in weights.items() if "blocks.3." not in k}, path)
-    with pytest.raises(backbone.BackboneError, match=r"12 tensors missing, 0 unknown .* blocks\.3\."):
+    with pytest.raises(
+        backbone.BackboneError, match=r"12 tensors missing, 0 unknown .* blocks\.3\."
+    ):
         backbone.load(NAME, checkpoint=path)
 
 
@@ -90,13 +94,18 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_device_and_dtype_are_checked() -> None:
-    with pytest.raises(backbone.BackboneError, match="dtype: expected auto, float32, bfloat16, float16, found 'int8'"):
+    with pytest.raises(
+        backbone.BackboneError,
+        match="dtype: expected auto, float32, bfloat16, float16, found 'int8'",
+    ):
         backbone.wrap(build("plain"), dtype="int8")
-    with pytest.raises(backbone.BackboneError, match="device: expected auto, cpu or cuda, found 'abacus'"):
+    with pytest.raises(
+        backbone.BackboneError, match="device: expected auto, cpu or cuda, found 'abacus'"
+    ):
         backbone.wrap(build("plain"), device="abacus")
-    assert backbone.wrap(build("plain"), device="cpu", dtype="bfloat16").features(torch.zeros(1, 3, 32, 32)).dtype == (
-        torch.bfloat16
-    )
+    assert backbone.wrap(build("plain"), device="cpu", dtype="bfloat16").features(
+        torch.zeros(1, 3, 32, 32)
+    ).dtype == (torch.bfloat16)
 
 
 def test_the_fingerprint_is_that_of_the_weights_alone() -> None:

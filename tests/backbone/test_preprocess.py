@@ -7,11 +7,11 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from families import build
 from PIL import Image
 from timm.data import create_transform
 
-import backbone
+from facet_vision import backbone
+from tests.backbone.families import build
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -93,10 +93,17 @@ def bomb(side: int) -> bytes:
     """A PNG of a few bytes that claims side x side pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,12 +155,21 @@ def test_preprocessing_follows_the_models_data_config() -> None:
 def test_pixels_normalised_by_the_batch_are_what_timms_own_pipeline_makes(
     crop_mode: str, size: tuple[int, int]
 ) -> None:
-    values = {"input_size": (3, 24, 16), "mean": (0.48, 0.46, 0.41), "std": (0.23, 0.22, 0.28), "crop_mode": crop_mode}
+    values = {
+        "input_size": (3, 24, 16),
+        "mean": (0.48, 0.46, 0.41),
+        "std": (0.23, 0.22, 0.28),
+        "crop_mode": crop_mode,
+    }
     preprocess = backbone.Preprocess(crop_pct=0.9, **values)
     images = [noise(size=size), noise(size=size).transpose(Image.Transpose.ROTATE_180)]
 
-    batch = preprocess.normalise(torch.from_numpy(np.stack([preprocess.pixels(image) for image in images])))
+    batch = preprocess.normalise(
+        torch.from_numpy(np.stack([preprocess.pixels(image) for image in images]))
+    )
 
     timms = create_transform(interpolation="bicubic", crop_pct=0.9, is_training=False, **values)
-    torch.testing.assert_close(batch, torch.stack([timms(image) for image in images]), rtol=0, atol=0)
+    torch.testing.assert_close(
+        batch, torch.stack([timms(image) for image in images]), rtol=0, atol=0
+    )
     torch.testing.assert_close(preprocess(images[0]), batch[0], rtol=0, atol=0)

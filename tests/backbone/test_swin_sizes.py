@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-import backbone
-from backbone import Backbone
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
 
 
 @pytest.fixture(scope="module", params=["tiny", "small", "base"])

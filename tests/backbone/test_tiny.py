@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 
-from backbone import tiny
+from facet_vision.backbone import tiny
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.command import app
-from bench.http import Asked, Http
-from bench.materials import Materials
+from facet_vision.bench.command import app
+from facet_vision.bench.http import Asked, Http
+from facet_vision.bench.servers.materials import Materials
 
 TINY = ["--backbone", "facet-tiny", "--tokens", "2"]
 
@@ -24,17 +24,38 @@ def run(tmp_path: Path, name: str, *options: str) -> dict[str, Any]:
 
 
 def test_http_against_the_engine(tmp_path: Path) -> None:
-    options = ["--tasks", "3", "--batch", "4", "--clients", "1,4", "--loads", "0.5", "--overload", "2", "--hot", "5"]
+    options = [
+        "--tasks",
+        "3",
+        "--batch",
+        "4",
+        "--clients",
+        "1,4",
+        "--loads",
+        "0.5",
+        "--overload",
+        "2",
+        "--hot",
+        "5",
+    ]
     options += ["--hot-load", "0.2", "--rounds", "1", "--seconds", "0.5", "--image-size", "64x48"]
     found = run(tmp_path, "http", *TINY, *options)
     assert found["parameters"]["clients"] == [1, 4]
     assert found["parameters"]["image_size"] == [64, 48]
     closed = found["sections"]["Over concurrency"]
-    assert [record["what"] for record in closed] == ["engine alone", "HTTP, 1 clients", "HTTP, 4 clients"]
+    assert [record["what"] for record in closed] == [
+        "engine alone",
+        "HTTP, 1 clients",
+        "HTTP, 4 clients",
+    ]
     assert all(record["images_per_second"]["median"] > 0 for record in closed)
     assert closed[0]["of_engine"]["median"] == 1.0
-    assert all(0 < record["lag_p99"]["median"] <= record["lag_most"]["median"] for record in closed[1:])
-    assert [record["what"] for record in found["sections"]["Random arrivals"]] == ["50% of saturation"]
+    assert all(
+        0 < record["lag_p99"]["median"] <= record["lag_most"]["median"] for record in closed[1:]
+    )
+    assert [record["what"] for record in found["sections"]["Random arrivals"]] == [
+        "50% of saturation"
+    ]
     saturation = max(record["images_per_second"]["median"] for record in closed[1:])
     [overload] = found["sections"]["Overload"]
     assert overload["offered"]["median"] == pytest.approx(2 * saturation)
@@ -45,13 +66,37 @@ def test_http_against_the_engine(tmp_path: Path) -> None:
 
 
 def test_http_leaves_out_what_is_not_asked_for(tmp_path: Path) -> None:
-    asked = Asked("facet-tiny", "float32", 2, 2, 4, [1], loads=[], overload=0, hot=0, hot_load=0.1, rounds=1, seconds=1)
+    asked = Asked(
+        "facet-tiny",
+        "float32",
+        2,
+        2,
+        4,
+        [1],
+        loads=[],
+        overload=0,
+        hot=0,
+        hot_load=0.1,
+        rounds=1,
+        seconds=1,
+    )
     materials = Materials(tmp_path, "facet-tiny", None, "float32", ("a", "b"), ())
     assert Http(asked, materials, None, print).opened(10.0) == {}
 
 
 def test_mix_of_tasks(tmp_path: Path) -> None:
-    options = ["--tasks", "1,3", "--clients", "2", "--batch", "4", "--rounds", "1", "--seconds", "0.3"]
+    options = [
+        "--tasks",
+        "1,3",
+        "--clients",
+        "2",
+        "--batch",
+        "4",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.3",
+    ]
     found = run(tmp_path, "mix", *TINY, *options)
     for records in found["sections"].values():
         assert [(record["tasks"], record["traffic"]) for record in records] == [
@@ -64,7 +109,18 @@ def test_mix_of_tasks(tmp_path: Path) -> None:
 
 
 def test_mix_at_one_level_with_one_distribution(tmp_path: Path) -> None:
-    options = ["--tasks", "1,2", "--levels", "engine", "--traffic", "zipf", "--rounds", "1", "--seconds", "0.1"]
+    options = [
+        "--tasks",
+        "1,2",
+        "--levels",
+        "engine",
+        "--traffic",
+        "zipf",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.1",
+    ]
     found = run(tmp_path, "mix", *TINY, *options, "--dtype", "bfloat16")
     [records] = found["sections"].values()
     assert found["parameters"]["dtype"] == "bfloat16"
@@ -72,14 +128,31 @@ def test_mix_at_one_level_with_one_distribution(tmp_path: Path) -> None:
 
 
 def test_swaps(tmp_path: Path) -> None:
-    options = ["--tasks", "2", "--megabytes", "0.2", "--uploads", "2", "--clients", "2", "--load", "0.3"]
-    found = run(tmp_path, "swap", *TINY, *options, "--swaps", "4", "--rounds", "1", "--seconds", "1")
+    options = [
+        "--tasks",
+        "2",
+        "--megabytes",
+        "0.2",
+        "--uploads",
+        "2",
+        "--clients",
+        "2",
+        "--load",
+        "0.3",
+    ]
+    found = run(
+        tmp_path, "swap", *TINY, *options, "--swaps", "4", "--rounds", "1", "--seconds", "1"
+    )
     idle, beside = found["sections"]["Upload to live"]
     assert idle["uploads"] == 2
     assert beside["uploads"] >= 2
     assert 0 < idle["p50"]["median"] <= idle["p99"]["median"]
     alone, swapping = found["sections"]["Traffic of the other tasks"]
-    assert (alone["p99_ratio"]["median"], alone["failed"]["median"], swapping["failed"]["median"]) == (1.0, 0.0, 0.0)
+    assert (
+        alone["p99_ratio"]["median"],
+        alone["failed"]["median"],
+        swapping["failed"]["median"],
+    ) == (1.0, 0.0, 0.0)
     assert "The file has 0.20 MB" in (tmp_path / "swap.md").read_text()
 
 

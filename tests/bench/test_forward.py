@@ -8,10 +8,20 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-import backbone
-from bench.forward import BARE, MIXED, PACKED, PREFIX, TOKENS, Cell, Sweep, contenders, measure_cell
-from bench.roofline import MatrixProduct, flops, products
-from cli import app
+from facet_vision import backbone
+from facet_vision.bench.forward import (
+    BARE,
+    MIXED,
+    PACKED,
+    PREFIX,
+    TOKENS,
+    Cell,
+    Sweep,
+    contenders,
+    measure_cell,
+)
+from facet_vision.bench.measuring.roofline import MatrixProduct, flops, products
+from facet_vision.cli import app
 
 
 def test_every_combination_is_a_cell_once() -> None:
@@ -26,7 +36,10 @@ def test_all_forwards_of_a_cell_are_timed_in_every_round() -> None:
     net = backbone.load("facet-tiny", pretrained=False)
     records = measure_cell(net, None, Cell("facet-tiny", "float32", "deep", 3, 2), rounds=2)
     assert [record["forward"] for record in records] == [BARE, TOKENS, PREFIX, MIXED]
-    assert all(len(record["seconds"].rounds) == 2 and min(record["seconds"].rounds) > 0 for record in records)
+    assert all(
+        len(record["seconds"].rounds) == 2 and min(record["seconds"].rounds) > 0
+        for record in records
+    )
     assert records[0]["ratio"].rounds == (1.0, 1.0)
     assert all(0 < record["share"].median < 2 for record in records)
 
@@ -49,15 +62,33 @@ def test_a_matrix_product_counts_its_operations() -> None:
     call()
     assert call.flops % (2 * 8 * 16 * 32) == 0
     assert flops(lambda: torch.ones(8, 16) @ torch.ones(16, 32)) == 2 * 8 * 16 * 32
-    assert [one.name for one in products(8, 16, torch.device("cpu"), torch.float32)][-1].endswith("8 x 16 x 64")
+    assert [one.name for one in products(8, 16, torch.device("cpu"), torch.float32)][-1].endswith(
+        "8 x 16 x 64"
+    )
 
 
 def test_the_command_prints_a_table_and_writes_the_report(tmp_path: Path) -> None:
-    options = ["--backbone", "facet-tiny", "--prompts", "0,3", "--batch", "2", "--rounds", "1", "--kind", "shallow"]
+    options = [
+        "--backbone",
+        "facet-tiny",
+        "--prompts",
+        "0,3",
+        "--batch",
+        "2",
+        "--rounds",
+        "1",
+        "--kind",
+        "shallow",
+    ]
     out = tmp_path / "report"
-    done = CliRunner().invoke(app, ["bench", "forward", *options, "--dtype", "bfloat16", "--out", str(out)])
+    done = CliRunner().invoke(
+        app, ["bench", "forward", *options, "--dtype", "bfloat16", "--out", str(out)]
+    )
     assert done.exit_code == 0, done.output
-    assert "backbones facet-tiny, dtypes bfloat16, kinds shallow, prompts 0, 3, batches 2, rounds 1." in done.output
+    assert (
+        "backbones facet-tiny, dtypes bfloat16, kinds shallow, prompts 0, 3, batches 2, rounds 1."
+        in done.output
+    )
     document = json.loads((out / "forward.json").read_text())
     found = [(record["prompts"], record["forward"]) for record in document["sections"]["Forward"]]
     bare, prompted = (BARE, PREFIX, PACKED), (BARE, TOKENS, PREFIX, MIXED, PACKED)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bench.load import Closed, Open, Outcome, Plan, Target, generate
-from bench.load.connection import FAILED
-from bench.load.generate import Row
-from bench.load.generator import Generator
+from facet_vision.bench.load import Closed, Open, Outcome, Plan, Target, generate
+from facet_vision.bench.load.connection import FAILED
+from facet_vision.bench.load.generate import Row
+from facet_vision.bench.load.generator import Generator
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
@@ -59,7 +59,9 @@ def body(tmp_path: Path) -> str:
     return str(path)
 
 
-def run(server: Server, targets: list[Target], arrivals: Closed | Open, body: str, **options: Any) -> Outcome:
+def run(
+    server: Server, targets: list[Target], arrivals: Closed | Open, body: str, **options: Any
+) -> Outcome:
     """Run a short plan in this process against the server."""
 
     async def main() -> Outcome:
@@ -70,7 +72,10 @@ def run(server: Server, targets: list[Target], arrivals: Closed | Open, body: st
         found = await Generator(Plan.from_json(plan.to_json())).run()
         listener.close()
         json.dumps(found)
-        rows = [Row(targets[target].group, due, latency, status) for target, due, latency, status in found["rows"]]
+        rows = [
+            Row(targets[target].group, due, latency, status)
+            for target, due, latency, status in found["rows"]
+        ]
         return Outcome(plan, rows, found["cpu_seconds"], found["late"])
 
     return asyncio.run(main())
@@ -98,13 +103,17 @@ def test_an_open_load_does_not_wait_for_answers(body: str) -> None:
 
 def test_latency_counts_from_when_a_request_was_due(body: str) -> None:
     outcome = run(Server(), [Target("/slow")], Open(100.0), body, connections=1, warmup=0.0)
-    assert outcome.latency(0.99) > 0.15  # one connection serves 20 per second: most have to wait for it
+    assert (
+        outcome.latency(0.99) > 0.15
+    )  # one connection serves 20 per second: most have to wait for it
     assert outcome.unanswered > 0  # those that were never sent
 
 
 def test_targets_are_asked_by_their_weights(body: str) -> None:
     server = Server()
-    outcome = run(server, [Target("/often", 9.0, "often"), Target("/rare", 1.0, "rare")], Closed(4), body)
+    outcome = run(
+        server, [Target("/often", 9.0, "often"), Target("/rare", 1.0, "rare")], Closed(4), body
+    )
     often, rare = len(outcome.counted("often")), len(outcome.counted("rare"))
     assert often > 3 * rare > 0
     assert len(outcome.counted()) == often + rare
@@ -144,12 +153,17 @@ def test_the_same_seed_asks_the_same(body: str) -> None:
     assert asked[0] == asked[1] != asked[2]
 
 
-ROWS = [Row("all", due, 0.25, status) for due, status in ((0.5, 200), (0.9, 200), (1.2, 200), (1.3, 429), (1.9, 200))]
+ROWS = [
+    Row("all", due, 0.25, status)
+    for due, status in ((0.5, 200), (0.9, 200), (1.2, 200), (1.3, 429), (1.9, 200))
+]
 
 
 def counted(arrivals: Closed | Open) -> Outcome:
     """Rows of which the second of counted seconds cuts two."""
-    return Outcome(Plan("h", 1, [Target("/")], [], arrivals, seconds=1.0, warmup=1.0), ROWS, 0.0, 0.0)
+    return Outcome(
+        Plan("h", 1, [Target("/")], [], arrivals, seconds=1.0, warmup=1.0), ROWS, 0.0, 0.0
+    )
 
 
 def test_only_the_counted_seconds_count() -> None:
@@ -190,7 +204,9 @@ def background() -> Iterator[tuple[Server, int]]:
     loop.close()
 
 
-def test_the_generator_runs_in_a_process_of_its_own(background: tuple[Server, int], body: str) -> None:
+def test_the_generator_runs_in_a_process_of_its_own(
+    background: tuple[Server, int], body: str
+) -> None:
     server, port = background
     calls: list[int] = []
     plan = Plan("127.0.0.1", port, [Target("/plain", group="a")], [body], Closed(2), 0.3, 0.1)

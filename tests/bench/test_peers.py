@@ -10,23 +10,25 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from bench import serving
-from bench.command import app
-from bench.commands import peers as command
-from bench.materials import Materials, TaskShape, prepare
-from bench.peers import compare
-from bench.peers.compare import Asked, Contender, contenders, in_rounds, installed
-from bench.peers.registry import PEERS, Peer
-from bench.peers.tables import FACET, sections_of
-from bench.peers.work import answer
-from bench.processes import Request, Server, free_port, running
-from bench.spread import Spread
+from facet_vision.bench.command import app
+from facet_vision.bench.commands import peers as command
+from facet_vision.bench.measuring.spread import Spread
+from facet_vision.bench.peers import compare
+from facet_vision.bench.peers.compare import Asked, Contender, contenders, in_rounds, installed
+from facet_vision.bench.peers.registry import PEERS, Peer
+from facet_vision.bench.peers.tables import FACET, sections_of
+from facet_vision.bench.peers.work import answer
+from facet_vision.bench.servers import serving
+from facet_vision.bench.servers.materials import Materials, TaskShape, prepare
+from facet_vision.bench.servers.processes import Request, Server, free_port, running
 
 
 @pytest.fixture(scope="module")
 def materials(tmp_path_factory: pytest.TempPathFactory) -> Materials:
     shape = TaskShape(tokens=2)
-    return prepare(tmp_path_factory.mktemp("peers"), "facet-tiny", dtype="float32", tasks=2, shape=shape)[0]
+    return prepare(
+        tmp_path_factory.mktemp("peers"), "facet-tiny", dtype="float32", tasks=2, shape=shape
+    )[0]
 
 
 def answers(peer: Peer, materials: Materials, log: Path) -> list[dict[str, object]]:
@@ -38,9 +40,13 @@ def answers(peer: Peer, materials: Materials, log: Path) -> list[dict[str, objec
         for target in peer.targets(materials.tasks)
     ]
     port = free_port()
-    with running(peer.command(peer.module, materials, port=port, batch=2), port, requests[0], log) as server:
+    with running(
+        peer.command(peer.module, materials, port=port, batch=2), port, requests[0], log
+    ) as server:
         return [
-            httpx.post(server.url + one.path, content=one.body, headers=dict(one.headers), timeout=60).json()
+            httpx.post(
+                server.url + one.path, content=one.body, headers=dict(one.headers), timeout=60
+            ).json()
             for one in requests
         ]
 
@@ -64,11 +70,25 @@ def test_a_peer_answers_every_task(name: str, materials: Materials, tmp_path: Pa
 
 def test_an_answer_ranks_the_labels() -> None:
     ranked = answer("a", [0.1, 0.6, 0.3])["predictions"]
-    assert ranked[:2] == [{"label": "class 1", "probability": 0.6}, {"label": "class 2", "probability": 0.3}]
+    assert ranked[:2] == [
+        {"label": "class 1", "probability": 0.6},
+        {"label": "class 2", "probability": 0.3},
+    ]
 
 
 def test_the_comparison_of_facet_and_one_peer(tmp_path: Path) -> None:
-    options = ["--peer", "fastapi", "--backbone", "facet-tiny", "--tasks", "2", "--tokens", "2", "--batch", "4"]
+    options = [
+        "--peer",
+        "fastapi",
+        "--backbone",
+        "facet-tiny",
+        "--tasks",
+        "2",
+        "--tokens",
+        "2",
+        "--batch",
+        "4",
+    ]
     loads = ["--clients", "1,2", "--rounds", "1", "--seconds", "0.5"]
     done = CliRunner().invoke(app, ["peers", *options, *loads, "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
@@ -83,12 +103,31 @@ def test_the_comparison_of_facet_and_one_peer(tmp_path: Path) -> None:
 
 
 def asked(*peers: str, dtype: str = "float32", peer_dtype: str = "float32") -> Asked:
-    return Asked(peers, "facet-tiny", dtype, peer_dtype, tasks=2, tokens=2, batch=4, clients=[1], rounds=2, seconds=0.2)
+    return Asked(
+        peers,
+        "facet-tiny",
+        dtype,
+        peer_dtype,
+        tasks=2,
+        tokens=2,
+        batch=4,
+        clients=[1],
+        rounds=2,
+        seconds=0.2,
+    )
 
 
 def test_what_cannot_run_here_is_left_out_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PEERS, "missing", Peer("Nobody's server", "bench.peers.nobody", ("no-such-package",)))
-    monkeypatch.setitem(PEERS, "narrow", Peer("A narrow server", "bench.peers.nobody", (), precisions=("float16",)))
+    monkeypatch.setitem(
+        PEERS,
+        "missing",
+        Peer("Nobody's server", "facet_vision.bench.peers.nobody", ("no-such-package",)),
+    )
+    monkeypatch.setitem(
+        PEERS,
+        "narrow",
+        Peer("A narrow server", "facet_vision.bench.peers.nobody", (), precisions=("float16",)),
+    )
     chosen, notes = installed(asked("missing", "fastapi", "narrow"))
     assert chosen == [PEERS["fastapi"]]
     assert notes == [
@@ -97,7 +136,9 @@ def test_what_cannot_run_here_is_left_out_with_a_sentence(monkeypatch: pytest.Mo
     ]
 
 
-def test_the_peers_may_compute_in_another_precision(monkeypatch: pytest.MonkeyPatch, materials: Materials) -> None:
+def test_the_peers_may_compute_in_another_precision(
+    monkeypatch: pytest.MonkeyPatch, materials: Materials
+) -> None:
     what, peer = asked("fastapi", dtype="bfloat16"), PEERS["fastapi"]
     started: list[list[str]] = []
 
@@ -115,13 +156,23 @@ def test_the_peers_may_compute_in_another_precision(monkeypatch: pytest.MonkeyPa
     assert installed(what) == ([peer], ["Facet computes in bfloat16, its peers in float32."])
 
 
-def test_one_that_fails_is_left_out_and_not_tried_again(materials: Materials, tmp_path: Path) -> None:
+def test_one_that_fails_is_left_out_and_not_tried_again(
+    materials: Materials, tmp_path: Path
+) -> None:
     starts: list[int] = []
 
     def start() -> AbstractContextManager[Server]:
         starts.append(1)
-        peer, port = Peer("A server that fails", "bench.peers.no_such_module", ()), free_port()
-        return running(peer.command(peer.module, materials, port=port), port, Request("/", b"", {}), tmp_path / "log")
+        peer, port = (
+            Peer("A server that fails", "facet_vision.bench.peers.no_such_module", ()),
+            free_port(),
+        )
+        return running(
+            peer.command(peer.module, materials, port=port),
+            port,
+            Request("/", b"", {}),
+            tmp_path / "log",
+        )
 
     found, failures = in_rounds([Contender("fails", start, [])], materials, asked(), lambda _: None)
     assert (found, len(starts)) == ({}, 1)
@@ -130,14 +181,26 @@ def test_one_that_fails_is_left_out_and_not_tried_again(materials: Materials, tm
 
 def test_equal_p99_takes_the_best_load_of_facet_that_is_as_quick() -> None:
     def load(rate: float, p99: float) -> dict[str, Spread]:
-        values = {"images_per_second": rate, "p50": p99, "p95": p99, "p99": p99, "generator": 0.1, "late": 0.0}
+        values = {
+            "images_per_second": rate,
+            "p50": p99,
+            "p95": p99,
+            "p99": p99,
+            "generator": 0.1,
+            "late": 0.0,
+        }
         return {key: Spread((value,)) for key, value in (values | {"failed": 0.0}).items()}
 
     def server(memory: float) -> dict[str, Spread]:
         return {"start": Spread((1.0,)), "memory": Spread((memory,))}
 
     values = {
-        FACET: {"1": load(20.0, 0.05), "4": load(30.0, 0.1), "16": load(60.0, 0.3), "server": server(1e9)},
+        FACET: {
+            "1": load(20.0, 0.05),
+            "4": load(30.0, 0.1),
+            "16": load(60.0, 0.3),
+            "server": server(1e9),
+        },
         "slow": {"1": load(5.0, 0.02), "4": load(10.0, 0.2), "server": server(4e9)},
         "quick": {"1": load(10.0, 0.01), "server": server(1e9)},
     }

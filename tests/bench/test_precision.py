@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import backbone
-from bench.precision import measure_task
-from cli import app
-from prompts_store import builtin
+from facet_vision import backbone
+from facet_vision.bench.precision import measure_task
+from facet_vision.cli import app
+from facet_vision.prompts_store import builtin
 
 
 def test_a_precision_loses_nothing_to_itself() -> None:
@@ -20,12 +20,27 @@ def test_a_precision_loses_nothing_to_itself() -> None:
 
 
 def test_the_command_writes_a_row_for_each_task_and_their_mean(tmp_path: Path) -> None:
-    options = ["--dtype", "bfloat16", "--tasks", "textures,count", "--images", "30", "--out", str(tmp_path)]
+    options = [
+        "--dtype",
+        "bfloat16",
+        "--tasks",
+        "textures,count",
+        "--images",
+        "30",
+        "--out",
+        str(tmp_path),
+    ]
     done = CliRunner().invoke(app, ["bench", "precision", *options])
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / "precision.json").read_text())["sections"]["Accuracy"]
-    assert [(row["task"], row["images"]) for row in rows] == [("textures", 30), ("count", 30), ("mean", 60)]
-    assert 0 < max(row["difference"] for row in rows) < 0.5  # another precision, but the same function
+    assert [(row["task"], row["images"]) for row in rows] == [
+        ("textures", 30),
+        ("count", 30),
+        ("mean", 60),
+    ]
+    assert (
+        0 < max(row["difference"] for row in rows) < 0.5
+    )  # another precision, but the same function
     assert "float32, %" in done.output
 
 
@@ -36,7 +51,9 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.mark.parametrize("task", builtin.names())
 def test_bfloat16_answers_the_builtin_tasks_as_float32_does(task: str) -> None:
-    exact, lower = (backbone.load("facet-tiny", device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16"))
+    exact, lower = (
+        backbone.load("facet-tiny", device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16")
+    )
     found = measure_task(exact, lower, task, 150)
     assert found["same"] >= 0.97
     assert abs(found["loss"]) <= 0.02

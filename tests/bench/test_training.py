@@ -6,18 +6,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from holding import holding
 from typer.testing import CliRunner
 
-from bench.peak import peak
-from bench.training import PREFIX, STEPS, TOKENS, Cell, load, make_method, training_step
-from cli import app
+from facet_vision.bench.measuring.peak import peak
+from facet_vision.bench.training import (
+    PREFIX,
+    STEPS,
+    TOKENS,
+    Cell,
+    load,
+    make_method,
+    training_step,
+)
+from facet_vision.cli import app
+from tests.bench.holding import holding
 
 CELL = Cell("facet-tiny", "float32", prompts=3, batch=2)
 
 
 def _run(*options: str) -> str:
-    done = CliRunner().invoke(app, ["bench", "training", "--backbone", "facet-tiny", "--rounds", "2", *options])
+    done = CliRunner().invoke(
+        app, ["bench", "training", "--backbone", "facet-tiny", "--rounds", "2", *options]
+    )
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -39,7 +49,9 @@ def test_a_step_trains_all_that_its_method_trains(step: str) -> None:
     method.head.register_forward_hook(lambda _, __, logits: batches.append(len(logits)))
     training_step(method, CELL)()
     assert batches == [CELL.batch]
-    assert not any(torch.equal(before[name], parameter) for name, parameter in method.trained().items())
+    assert not any(
+        torch.equal(before[name], parameter) for name, parameter in method.trained().items()
+    )
 
 
 def test_times_of_every_step_and_dtype(tmp_path: Path) -> None:
@@ -52,7 +64,9 @@ def test_times_of_every_step_and_dtype(tmp_path: Path) -> None:
         (dtype, step) for dtype in ("float32", "bfloat16") for step in STEPS
     ]
     assert records[1]["trained"] == 8 * 3 * 160 + 161 * 100
-    assert all(len(record["seconds"]["rounds"]) == 2 and "memory" not in record for record in records)
+    assert all(
+        len(record["seconds"]["rounds"]) == 2 and "memory" not in record for record in records
+    )
     assert records[4]["ratio"]["rounds"] == [1.0, 1.0]
 
 
@@ -66,7 +80,9 @@ def test_memory_of_the_two_forms_alone(tmp_path: Path) -> None:
 
 
 def test_a_bad_dtype_is_told() -> None:
-    done = CliRunner().invoke(app, ["bench", "training", "--dtype", "float16"], env={"COLUMNS": "400"})
+    done = CliRunner().invoke(
+        app, ["bench", "training", "--dtype", "float16"], env={"COLUMNS": "400"}
+    )
     assert done.exit_code
     assert "expected some of float32, bfloat16" in done.output
 

@@ -13,8 +13,8 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from obstore.store import MemoryStore
 from werkzeug.serving import make_server
 
-from prompts_store import Store
-from prompts_store.objects import Objects, open_objects
+from facet_vision.prompts_store import Store
+from facet_vision.prompts_store.objects import Objects, open_objects
 
 Open = Callable[[], Objects]
 
@@ -24,7 +24,9 @@ def s3() -> Iterator[dict[str, Any]]:
     """Options for a bucket named 'bucket' on a server that speaks S3."""
     # One request at a time: moto looks whether an object exists and then writes it, without a lock between, so
     # threaded it would break its own If-None-Match promise, which S3 keeps.
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
+    server = make_server(
+        "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False
+    )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     endpoint = f"http://127.0.0.1:{server.port}"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from task_examples import manifest_fields, task_file
 
-from prompts_store import InvalidManifest, InvalidTensors, NotATaskFile, TaskFileError
+from facet_vision.prompts_store import InvalidManifest, InvalidTensors, NotATaskFile, TaskFileError
+from tests.prompts_store.task_examples import manifest_fields, task_file
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,15 @@ class Hostile:
 
 def cases() -> list[Hostile]:
     """The whole corpus; names are unique."""
-    return [*_foreign(), *_headers(), *_metadata(), *_manifests(), *_offsets(), *_tensors(), *_values()]
+    return [
+        *_foreign(),
+        *_headers(),
+        *_metadata(),
+        *_manifests(),
+        *_offsets(),
+        *_tensors(),
+        *_values(),
+    ]
 
 
 def assemble(header: Any, payload: bytes) -> bytes:
@@ -43,7 +51,9 @@ def take_apart(data: bytes) -> tuple[dict[str, Any], bytes]:
 def with_manifest(**changes: Any) -> bytes:
     """A sound file whose manifest has these fields changed; ... as a value removes the field."""
     fields = json.loads(task_file().manifest.to_json()) | changes
-    return with_manifest_text(json.dumps({key: value for key, value in fields.items() if value is not ...}))
+    return with_manifest_text(
+        json.dumps({key: value for key, value in fields.items() if value is not ...})
+    )
 
 
 def with_manifest_text(text: str) -> bytes:
@@ -54,13 +64,23 @@ def with_manifest_text(text: str) -> bytes:
 
 def with_tensors(replaced: dict[str, torch.Tensor | None], **changes: Any) -> bytes:
     """A file with these tensors put in (or taken out, for None), whatever the manifest says."""
-    tensors = {name: tensor for name, tensor in (task_file().tensors() | replaced).items() if tensor is not None}
-    header: dict[str, Any] = {"__metadata__": {"facet": json.dumps(manifest_fields(**changes), default=str)}}
+    tensors = {
+        name: tensor
+        for name, tensor in (task_file().tensors() | replaced).items()
+        if tensor is not None
+    }
+    header: dict[str, Any] = {
+        "__metadata__": {"facet": json.dumps(manifest_fields(**changes), default=str)}
+    }
     payload = b""
     for name, tensor in tensors.items():
         raw = bytes(tensor.contiguous().flatten().view(torch.uint8).tolist())
         offsets = [len(payload), len(payload) + len(raw)]
-        header[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
+        header[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": offsets,
+        }
         payload += raw
     return assemble(header, payload)
 
@@ -97,7 +117,9 @@ def _foreign() -> Iterator[Hostile]:
     for protocol in (2, 3, 4, 5):
         data = pickle.dumps(_Bomb(), protocol=protocol)
         yield Hostile(f"pickle_{protocol}", data, NotATaskFile, ("pickle", "expected safetensors"))
-    yield Hostile("text_pickle", pickle.dumps(_Bomb(), protocol=0), NotATaskFile, ("header length",))
+    yield Hostile(
+        "text_pickle", pickle.dumps(_Bomb(), protocol=0), NotATaskFile, ("header length",)
+    )
     yield Hostile("png", b"\x89PNG\r\n\x1a\n" + bytes(64), NotATaskFile, ("header length",))
     yield Hostile("zeros", bytes(4096), NotATaskFile, ("header", "valid JSON"))
 
@@ -113,13 +135,26 @@ def _headers() -> Iterator[Hostile]:
     yield Hostile("header_length_huge", huge, NotATaskFile, ("header length", str(2**63)))
     long = assemble(text.encode() + b" " * 2**20, payload)
     yield Hostile("header_too_long", long, NotATaskFile, ("header length", "1048576"))
-    yield Hostile("header_not_json", assemble(b"{not json", payload), NotATaskFile, ("header", "valid JSON"))
-    yield Hostile("header_not_utf8", assemble(b'{"\xff": 1}', payload), NotATaskFile, ("header", "valid JSON"))
-    yield Hostile("header_a_list", assemble([header], payload), NotATaskFile, ("header", "object", "list"))
+    yield Hostile(
+        "header_not_json", assemble(b"{not json", payload), NotATaskFile, ("header", "valid JSON")
+    )
+    yield Hostile(
+        "header_not_utf8", assemble(b'{"\xff": 1}', payload), NotATaskFile, ("header", "valid JSON")
+    )
+    yield Hostile(
+        "header_a_list", assemble([header], payload), NotATaskFile, ("header", "object", "list")
+    )
     deep = b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
-    yield Hostile("header_too_deep", assemble(deep, b""), NotATaskFile, ("header", "nested too deeply"))
+    yield Hostile(
+        "header_too_deep", assemble(deep, b""), NotATaskFile, ("header", "nested too deeply")
+    )
     twice = text[:-1] + f', "head.bias": {json.dumps(header["head.bias"])}}}'
-    yield Hostile("duplicate_tensor", assemble(twice.encode(), payload), NotATaskFile, ("'head.bias'", "twice"))
+    yield Hostile(
+        "duplicate_tensor",
+        assemble(twice.encode(), payload),
+        NotATaskFile,
+        ("'head.bias'", "twice"),
+    )
     digits = b'{"a":' + b"9" * 500_000 + b"}"
     yield Hostile("endless_number", assemble(digits, b""), NotATaskFile, ("header", "valid JSON"))
     many = ("{" + ",".join(f'"{index}":0' for index in range(90_000)) + "}").encode()
@@ -130,16 +165,24 @@ def _metadata() -> Iterator[Hostile]:
     header, payload = take_apart(task_file().to_bytes())
     bare = {name: entry for name, entry in header.items() if name != "__metadata__"}
     facet = header["__metadata__"]["facet"]
-    yield Hostile("no_metadata", assemble(bare, payload), NotATaskFile, ("metadata", "'facet'", "found none"))
+    yield Hostile(
+        "no_metadata", assemble(bare, payload), NotATaskFile, ("metadata", "'facet'", "found none")
+    )
     for name, metadata in {
         "metadata_a_list": [facet],
         "metadata_without_manifest": {"format": "pt"},
         "manifest_not_text": {"facet": {"task": "flowers"}},
     }.items():
-        yield Hostile(name, assemble({"__metadata__": metadata, **bare}, payload), NotATaskFile, ("'facet'",))
+        yield Hostile(
+            name, assemble({"__metadata__": metadata, **bare}, payload), NotATaskFile, ("'facet'",)
+        )
     more = {"__metadata__": {"facet": facet, "more": "x"}, **bare}
     for name, text, words in (
-        ("checkpoint", '{"method": "adapter"}', ("training checkpoint of method 'adapter'", "cannot be served")),
+        (
+            "checkpoint",
+            '{"method": "adapter"}',
+            ("training checkpoint of method 'adapter'", "cannot be served"),
+        ),
         ("checkpoint_of_a_list", "[]", ("training checkpoint of method None",)),
         ("checkpoint_not_json", "adapter", ("checkpoint", "valid JSON")),
     ):
@@ -181,8 +224,15 @@ def _manifests() -> Iterator[Hostile]:
     yield Hostile("manifest_infinite", huge, InvalidManifest, ("'metrics.accuracy'", "finite"))
     twice = with_manifest_text(text[:-1] + ',"task":"roses"}')
     yield Hostile("manifest_duplicate_key", twice, InvalidManifest, ("'task'", "twice"))
-    yield Hostile("manifest_not_json", with_manifest_text("task: flowers"), InvalidManifest, ("manifest", "JSON"))
-    yield Hostile("manifest_a_list", with_manifest_text("[]"), InvalidManifest, ("manifest", "object"))
+    yield Hostile(
+        "manifest_not_json",
+        with_manifest_text("task: flowers"),
+        InvalidManifest,
+        ("manifest", "JSON"),
+    )
+    yield Hostile(
+        "manifest_a_list", with_manifest_text("[]"), InvalidManifest, ("manifest", "object")
+    )
     deep = with_manifest_text("[" * 100_000 + "]" * 100_000)
     yield Hostile("manifest_too_deep", deep, InvalidManifest, ("manifest", "nested too deeply"))
     surrogate = with_manifest_text(text.replace("daisy", "\\ud800"))
@@ -192,55 +242,143 @@ def _manifests() -> Iterator[Hostile]:
 def _offsets() -> Iterator[Hostile]:
     header, payload = take_apart(task_file().to_bytes())
 
-    def case(name: str, tensor: str, entry: Any, error: type[TaskFileError], *words: str) -> Hostile:
+    def case(
+        name: str, tensor: str, entry: Any, error: type[TaskFileError], *words: str
+    ) -> Hostile:
         return Hostile(name, assemble(header | {tensor: entry}, payload), error, words)
 
     weight = header["head.weight"]
     begin, end = weight["data_offsets"]
     bias = header["head.bias"]
-    yield case("overlapping", "head.weight", weight | {"data_offsets": [0, end - begin]}, NotATaskFile, "data_offsets")
-    yield case("backwards", "head.weight", weight | {"data_offsets": [end, begin]}, NotATaskFile, "data_offsets")
-    yield case("negative", "head.weight", weight | {"data_offsets": [-4, end]}, NotATaskFile, "two positions")
-    yield case("three_offsets", "head.weight", weight | {"data_offsets": [0, 1, 2]}, NotATaskFile, "two positions")
-    yield case("text_offsets", "head.weight", weight | {"data_offsets": "0-48"}, NotATaskFile, "two positions")
-    yield case("beyond_the_end", "head.bias", bias | {"data_offsets": [10**6, 10**6 + 12]}, NotATaskFile, "begin at")
-    yield case("huge_shape", "head.weight", weight | {"shape": [10**12, 10**12]}, NotATaskFile, "data_offsets", "bytes")
-    yield case("overflowing_shape", "head.weight", weight | {"shape": [2**62, 4]}, NotATaskFile, "data_offsets")
-    yield case("true_as_size", "head.bias", bias | {"shape": [True]}, InvalidTensors, "shape of 'head.bias'")
-    yield case("negative_size", "head.bias", bias | {"shape": [-3]}, InvalidTensors, "shape of 'head.bias'")
-    yield case("three_sizes", "head.weight", weight | {"shape": [3, 2, 2]}, InvalidTensors, "shape of 'head.weight'")
+    yield case(
+        "overlapping",
+        "head.weight",
+        weight | {"data_offsets": [0, end - begin]},
+        NotATaskFile,
+        "data_offsets",
+    )
+    yield case(
+        "backwards",
+        "head.weight",
+        weight | {"data_offsets": [end, begin]},
+        NotATaskFile,
+        "data_offsets",
+    )
+    yield case(
+        "negative",
+        "head.weight",
+        weight | {"data_offsets": [-4, end]},
+        NotATaskFile,
+        "two positions",
+    )
+    yield case(
+        "three_offsets",
+        "head.weight",
+        weight | {"data_offsets": [0, 1, 2]},
+        NotATaskFile,
+        "two positions",
+    )
+    yield case(
+        "text_offsets",
+        "head.weight",
+        weight | {"data_offsets": "0-48"},
+        NotATaskFile,
+        "two positions",
+    )
+    yield case(
+        "beyond_the_end",
+        "head.bias",
+        bias | {"data_offsets": [10**6, 10**6 + 12]},
+        NotATaskFile,
+        "begin at",
+    )
+    yield case(
+        "huge_shape",
+        "head.weight",
+        weight | {"shape": [10**12, 10**12]},
+        NotATaskFile,
+        "data_offsets",
+        "bytes",
+    )
+    yield case(
+        "overflowing_shape",
+        "head.weight",
+        weight | {"shape": [2**62, 4]},
+        NotATaskFile,
+        "data_offsets",
+    )
+    yield case(
+        "true_as_size",
+        "head.bias",
+        bias | {"shape": [True]},
+        InvalidTensors,
+        "shape of 'head.bias'",
+    )
+    yield case(
+        "negative_size", "head.bias", bias | {"shape": [-3]}, InvalidTensors, "shape of 'head.bias'"
+    )
+    yield case(
+        "three_sizes",
+        "head.weight",
+        weight | {"shape": [3, 2, 2]},
+        InvalidTensors,
+        "shape of 'head.weight'",
+    )
     yield case("entry_a_list", "head.weight", [1, 2], NotATaskFile, "'head.weight'", "data_offsets")
     yield case("entry_with_more", "head.weight", weight | {"x": 1}, NotATaskFile, "'head.weight'")
-    yield case("dtype_a_list", "head.weight", weight | {"dtype": ["F32"]}, InvalidTensors, "dtype of 'head.weight'")
+    yield case(
+        "dtype_a_list",
+        "head.weight",
+        weight | {"dtype": ["F32"]},
+        InvalidTensors,
+        "dtype of 'head.weight'",
+    )
 
 
 def _tensors() -> Iterator[Hostile]:
-    def case(name: str, tensors: dict[str, torch.Tensor | None], *words: str, **changes: Any) -> Hostile:
+    def case(
+        name: str, tensors: dict[str, torch.Tensor | None], *words: str, **changes: Any
+    ) -> Hostile:
         return Hostile(name, with_tensors(tensors, **changes), InvalidTensors, words)
 
     zeros = torch.zeros
     yield case("float64", {"head.weight": zeros(3, 4).double()}, "dtype of 'head.weight'", "F64")
-    yield case("integers", {"prompts.0": zeros(3, 6, dtype=torch.int64)}, "dtype of 'prompts.0'", "I64")
+    yield case(
+        "integers", {"prompts.0": zeros(3, 6, dtype=torch.int64)}, "dtype of 'prompts.0'", "I64"
+    )
     yield case("missing_prompt", {"prompts.1": None}, "'prompts.1'", "found none")
     yield case("missing_bias", {"head.bias": None}, "'head.bias'", "found none")
     yield case("no_head", {"head.weight": None, "head.bias": None}, "'head.weight'")
     yield case("extra_tensor", {"backdoor": zeros(1)}, "'backdoor'", "as well")
     yield case("extra_prompt", {"prompts.2": zeros(3, 6)}, "'prompts.2'", "as well")
     yield case("extra_hidden_bias", {"head.0.bias": zeros(4)}, "'head.0.bias'", "as well")
-    yield case("hidden_in_linear", {"head.0.weight": zeros(4, 4), "head.0.bias": zeros(4)}, "linear", "1 hidden")
+    yield case(
+        "hidden_in_linear",
+        {"head.0.weight": zeros(4, 4), "head.0.bias": zeros(4)},
+        "linear",
+        "1 hidden",
+    )
     yield case("linear_in_mlp", {}, "mlp", "head.0.weight", head="mlp")
-    yield case("wrong_tokens", {"prompts.1": zeros(5, 6)}, "'prompts.1' (tokens)", "expected 3", "found 5")
+    yield case(
+        "wrong_tokens", {"prompts.1": zeros(5, 6)}, "'prompts.1' (tokens)", "expected 3", "found 5"
+    )
     yield case("flat_prompt", {"prompts.0": zeros(18)}, "shape of 'prompts.0'", "[18]")
     yield case("empty_prompt", {"prompts.0": zeros(3, 0)}, "shape of 'prompts.0'", "[3, 0]")
     yield case("scalar_bias", {"head.bias": zeros(())}, "shape of 'head.bias'")
     yield case("wrong_bias", {"head.bias": zeros(4)}, "shape of 'head.bias'", "(3,)", "(4,)")
     yield case("label_mismatch", {}, "labels", "expected 3", "found 2", labels=("daisy", "rose"))
     hidden = {"head.0.weight": zeros(5, 4), "head.0.bias": zeros(5)}
-    yield case("broken_chain", hidden, "columns of 'head.weight'", "expected 5", "found 4", head="mlp")
+    yield case(
+        "broken_chain", hidden, "columns of 'head.weight'", "expected 5", "found 4", head="mlp"
+    )
 
 
 def _values() -> Iterator[Hostile]:
-    for name, value in {"nan": float("nan"), "infinite": float("inf"), "minus_infinite": float("-inf")}.items():
+    for name, value in {
+        "nan": float("nan"),
+        "infinite": float("inf"),
+        "minus_infinite": float("-inf"),
+    }.items():
         for dtype in (torch.float32, torch.float16, torch.bfloat16):
             weight = torch.zeros(3, 4, dtype=dtype)
             weight[1, 2] = value

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-from prompts_store import open_store
+from facet_vision.prompts_store import open_store
 
 
 def publish_forever(folder: str, acknowledged: int) -> None:

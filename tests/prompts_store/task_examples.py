@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from prompts_store import Head, Manifest, TaskFile
+from facet_vision.prompts_store import Head, Manifest, TaskFile
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,13 @@ def manifest_fields(**changes: Any) -> dict[str, Any]:
         "mean": (0.5, 0.4, 0.3),
         "std": (0.2, 0.2, 0.1),
         "data": "a folder of 60 images",
-        "recipe": {"learning_rate": 0.5, "epochs": 3, "augment": True, "optimizer": "sgd", "warm_up": None},
+        "recipe": {
+            "learning_rate": 0.5,
+            "epochs": 3,
+            "augment": True,
+            "optimizer": "sgd",
+            "warm_up": None,
+        },
         "metrics": {"accuracy": 0.75},
         "created": datetime(2025, 5, 4, 3, 2, 1, tzinfo=UTC),
         "description": "",

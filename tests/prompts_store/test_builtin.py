@@ -4,10 +4,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from task_examples import Facts, task_file
 
-from prompts_store import Store, TaskFile, TaskNotFound, open_store
-from prompts_store import builtin as shipped
+from facet_vision.prompts_store import Store, TaskFile, TaskNotFound, open_store
+from facet_vision.prompts_store import builtin as shipped
+from tests.prompts_store.task_examples import Facts, task_file
 
 
 @pytest.fixture

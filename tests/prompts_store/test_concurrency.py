@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
-from prompts_store import Store, StoreError, Version, open_store
-from prompts_store.objects import Objects
+from facet_vision.prompts_store import Store, StoreError, Version, open_store
+from facet_vision.prompts_store.objects import Objects
 
 Open = Callable[[], Objects]
 WRITERS, EACH = 8, 6
@@ -32,7 +32,9 @@ def test_two_stores_with_many_threads_lose_nothing(opened: Open) -> None:
     stores = [Store(opened()), Store(opened())]
     start = threading.Barrier(WRITERS)
     with ThreadPoolExecutor(WRITERS) as pool:
-        lists = pool.map(lambda writer: list(write(stores[writer % 2], writer, start)), range(WRITERS))
+        lists = pool.map(
+            lambda writer: list(write(stores[writer % 2], writer, start)), range(WRITERS)
+        )
         acknowledged = [pair for pairs in lists for pair in pairs]
     assert len({version.number for version, _ in acknowledged}) == WRITERS * EACH
     reader = Store(opened())
@@ -40,7 +42,9 @@ def test_two_stores_with_many_threads_lose_nothing(opened: Open) -> None:
     assert {v.number for v in state.versions} == {version.number for version, _ in acknowledged}
     assert all(reader.read("flowers", version.number) == data for version, data in acknowledged)
     assert len(state.events) == 2 * WRITERS * EACH
-    assert {event.version for event in state.events if event.event == "activate"} == {v.number for v in state.versions}
+    assert {event.version for event in state.events if event.event == "activate"} == {
+        v.number for v in state.versions
+    }
     assert stores[0].state("flowers") == stores[1].state("flowers") == state
 
 
@@ -102,7 +106,9 @@ class TwoStores(RuleBasedStateMachine):
         for store in self.stores if self.versions else ():
             state = store.state("task")
             assert state.live == self.live
-            assert [v.sha256 for v in state.versions] == [hashlib.sha256(data).hexdigest() for data in self.versions]
+            assert [v.sha256 for v in state.versions] == [
+                hashlib.sha256(data).hexdigest() for data in self.versions
+            ]
             assert store.heads() == {"task": state.head}
 
 

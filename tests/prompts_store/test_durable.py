@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prompts_store import StoreUnavailable, open_store
-from prompts_store.durable import STAGING, STALE_SECONDS, Folder, replace
+from facet_vision.prompts_store import StoreUnavailable, open_store
+from facet_vision.prompts_store.durable import STAGING, STALE_SECONDS, Folder, replace
 
 
 class Watch:

@@ -4,12 +4,12 @@ import contextlib
 import time
 
 import pytest
-from hostile import Hostile, cases
 from hypothesis import given
 from hypothesis import strategies as st
-from task_examples import task_file
 
-from prompts_store import TaskFile, TaskFileError
+from facet_vision.prompts_store import TaskFile, TaskFileError
+from tests.prompts_store.hostile import Hostile, cases
+from tests.prompts_store.task_examples import task_file
 
 CASES = cases()
 SOUND = task_file().to_bytes()
@@ -37,7 +37,9 @@ def test_every_truncation_is_refused(length: int) -> None:
         TaskFile.from_bytes(SOUND[:length])
 
 
-@given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+@given(
+    st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=4)
+)
 def test_damage_is_refused_or_sound(changes: list[tuple[int, int]]) -> None:
     data = bytearray(SOUND)
     for position, value in changes:

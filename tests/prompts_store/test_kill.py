@@ -6,17 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prompts_store import Store, open_store
+from facet_vision.prompts_store import Store, open_store
 
 KILLS = 60
-PUBLISHER = Path(__file__).with_name("publisher.py")
+PUBLISHER = "tests.prompts_store.publisher"
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_acknowledged_version_survives_a_kill(tmp_path: Path) -> None:
     chance = random.Random(7)
     acknowledged: list[tuple[str, int, str]] = []
     with subprocess.Popen(
-        [sys.executable, str(PUBLISHER), str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", PUBLISHER, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as publisher:
         assert publisher.stdin
         assert publisher.stdout
@@ -39,4 +44,6 @@ def check(store: Store, acknowledged: list[tuple[str, int, str]]) -> None:
     for task in store.tasks():
         state = store.state(task)
         assert state.live is None or state.version(state.live)
-        store.read(task, state.versions[-1].number)  # read checks the sha256; the last is where the kill struck
+        store.read(
+            task, state.versions[-1].number
+        )  # read checks the sha256; the last is where the kill struck

@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prompts_store import InvalidTaskName, check_task_name
-from prompts_store.names import is_task_name
+from facet_vision.prompts_store import InvalidTaskName, check_task_name
+from facet_vision.prompts_store.names import is_task_name
 
 
-@pytest.mark.parametrize("name", ["a", "9", "Flowers-102", "eu.flowers_v2", "a" * 128, "statistics"])
+@pytest.mark.parametrize(
+    "name", ["a", "9", "Flowers-102", "eu.flowers_v2", "a" * 128, "statistics"]
+)
 def test_accepted(name: str) -> None:
     assert check_task_name(name) == name
 

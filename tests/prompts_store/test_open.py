@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prompts_store import StoreError, StoreUnavailable, open_store
+from facet_vision.prompts_store import StoreError, StoreUnavailable, open_store
 
 
 def test_folder_by_path_text_or_url(tmp_path: Path) -> None:
@@ -58,12 +58,22 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("location", "options", "sentence"),
     [
-        ("ftp://host/x", {}, "store: expected a folder, memory:, s3://, gs:// or az://, found 'ftp://host/x'"),
+        (
+            "ftp://host/x",
+            {},
+            "store: expected a folder, memory:, s3://, gs:// or az://, found 'ftp://host/x'",
+        ),
         ("https://host/x", {}, "store: expected a folder"),
-        ("memory:", {"endpoint": "x"}, "store options: expected none for 'memory:', found endpoint"),
+        (
+            "memory:",
+            {"endpoint": "x"},
+            "store options: expected none for 'memory:', found endpoint",
+        ),
         ("s3://bucket", {"colour": "red"}, "storage of 's3://bucket': .*colour"),
     ],
 )
-def test_unknown_locations_and_options_are_errors(location: str, options: dict[str, str], sentence: str) -> None:
+def test_unknown_locations_and_options_are_errors(
+    location: str, options: dict[str, str], sentence: str
+) -> None:
     with pytest.raises(StoreError, match=sentence):
         open_store(location, **options)

@@ -5,11 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hostile import Hostile, cases
 from obstore.store import MemoryStore
-from task_examples import Facts, task_file
 
-from prompts_store import (
+from facet_vision.prompts_store import (
     DamagedObject,
     NotATaskFile,
     Preview,
@@ -19,7 +17,9 @@ from prompts_store import (
     TaskFileError,
     WrongBackbone,
 )
-from prompts_store.objects import Objects
+from facet_vision.prompts_store.objects import Objects
+from tests.prompts_store.hostile import Hostile, cases
+from tests.prompts_store.task_examples import Facts, task_file
 
 Open = Callable[[], Objects]
 
@@ -52,7 +52,9 @@ def preview(store: Store, data: bytes) -> Preview:
 
 @pytest.mark.parametrize("hidden", [(), (5, 7)])
 @pytest.mark.parametrize("layers", [0, 1, 2])
-def test_it_says_what_the_whole_file_says(store: Store, hidden: tuple[int, ...], layers: int) -> None:
+def test_it_says_what_the_whole_file_says(
+    store: Store, hidden: tuple[int, ...], layers: int
+) -> None:
     file = task_file(hidden=hidden, layers=layers, tokens=3 if layers else 0)
     seen = preview(store, file.to_bytes())
     assert seen.manifest == file.manifest
@@ -85,10 +87,17 @@ def test_it_is_held_against_the_backbone(store: Store) -> None:
         seen.check_fits(Facts(feature_dim=5))
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if case.data], ids=lambda case: case.name)
-def test_it_refuses_in_the_same_words_or_leaves_it_to_the_tensors(store: Store, case: Hostile) -> None:
+@pytest.mark.parametrize(
+    "case", [case for case in cases() if case.data], ids=lambda case: case.name
+)
+def test_it_refuses_in_the_same_words_or_leaves_it_to_the_tensors(
+    store: Store, case: Hostile
+) -> None:
     """What is wrong in the header is told here as for the whole file; the rest shows when the file is loaded."""
-    whole, header = refusal(lambda: TaskFile.from_bytes(case.data)), refusal(lambda: preview(store, case.data))
+    whole, header = (
+        refusal(lambda: TaskFile.from_bytes(case.data)),
+        refusal(lambda: preview(store, case.data)),
+    )
     assert header == whole or (header is None and "values of" in str(whole))
 
 

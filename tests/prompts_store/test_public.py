@@ -5,11 +5,19 @@ import sys
 
 import pytest
 
-import prompts_store
-from prompts_store import errors
+from facet_vision import prompts_store
+from facet_vision.prompts_store import errors
 
 NAMES = {
-    *("BackboneFacts", "Head", "MAX_FILE_BYTES", "Manifest", "Preview", "TaskFile", "check_task_name"),
+    *(
+        "BackboneFacts",
+        "Head",
+        "MAX_FILE_BYTES",
+        "Manifest",
+        "Preview",
+        "TaskFile",
+        "check_task_name",
+    ),
     *("Event", "Store", "TaskState", "Version", "open_store"),
     *("StoreError", "InvalidTaskName", "TaskNotFound", "VersionNotFound", "TaskNotLive"),
     *("StoreConflict", "DamagedObject", "StoreUnavailable"),
@@ -29,11 +37,13 @@ def test_unknown_names_are_errors() -> None:
 
 def test_every_error_is_documented_and_exported() -> None:
     tree = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert all(error.__name__ in NAMES and error.__name__ in (errors.__doc__ or "") for error in tree)
+    assert all(
+        error.__name__ in NAMES and error.__name__ in (errors.__doc__ or "") for error in tree
+    )
     assert all(issubclass(error, errors.StoreError | errors.TaskFileError) for error in tree)
 
 
 def test_the_store_does_not_load_torch() -> None:
-    code = "import sys, prompts_store; prompts_store.open_store('memory:'); print('torch' in sys.modules)"
+    code = "import sys; from facet_vision import prompts_store; prompts_store.open_store('memory:'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

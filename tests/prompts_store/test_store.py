@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from prompts_store import (
+from facet_vision.prompts_store import (
     DamagedObject,
     Event,
     InvalidTaskName,
@@ -17,7 +17,7 @@ from prompts_store import (
     TaskNotLive,
     VersionNotFound,
 )
-from prompts_store.objects import Objects
+from facet_vision.prompts_store.objects import Objects
 
 Open = Callable[[], Objects]
 
@@ -33,7 +33,12 @@ def test_a_new_store_is_empty(store: Store) -> None:
 
 def test_publish_is_not_live_until_activated(store: Store) -> None:
     version = store.publish("flowers", b"one", by="ada")
-    assert (version.number, version.sha256, version.size, version.by) == (1, sha256(b"one"), 3, "ada")
+    assert (version.number, version.sha256, version.size, version.by) == (
+        1,
+        sha256(b"one"),
+        3,
+        "ada",
+    )
     assert version.at == datetime(2025, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert store.state("flowers").live is None
     assert store.activate("flowers", 1, by="bob").live == 1
@@ -101,13 +106,17 @@ def test_unknown_things_have_their_errors(store: Store) -> None:
         lambda: store.activate("flowers", 1, by="ada"),
         lambda: store.retire("flowers", by="ada"),
     ):
-        with pytest.raises(TaskNotFound, match="task 'flowers': expected a published task, found none"):
+        with pytest.raises(
+            TaskNotFound, match="task 'flowers': expected a published task, found none"
+        ):
             call()
     store.publish("flowers", b"one", by="ada")
     for call in (lambda: store.read("flowers", 2), lambda: store.activate("flowers", 2, by="ada")):
         with pytest.raises(VersionNotFound, match=r"expected a published one \(1 to 1\), found 2"):
             call()
-    with pytest.raises(TaskNotLive, match="task 'flowers': expected a live version to retire, found none"):
+    with pytest.raises(
+        TaskNotLive, match="task 'flowers': expected a live version to retire, found none"
+    ):
         store.retire("flowers", by="ada")
     assert len(store.state("flowers").events) == 1
 
@@ -126,7 +135,9 @@ def test_bad_names_reach_no_storage(store: Store) -> None:
 
 
 @pytest.mark.parametrize("by", ["", "x" * 201])
-def test_who_acts_is_checked_before_anything_is_written(store: Store, opened: Open, by: str) -> None:
+def test_who_acts_is_checked_before_anything_is_written(
+    store: Store, opened: Open, by: str
+) -> None:
     with pytest.raises(StoreError, match="by: expected 1 to 200 characters"):
         store.publish("flowers", b"one", by=by)
     assert opened().paths() == []
@@ -147,7 +158,9 @@ def test_the_layout_is_as_documented(store: Store, opened: Open) -> None:
     assert objects.read("flowers/events/000002.json") == text.encode()
 
 
-def test_a_version_without_its_event_is_invisible_and_its_number_stays_taken(store: Store, opened: Open) -> None:
+def test_a_version_without_its_event_is_invisible_and_its_number_stays_taken(
+    store: Store, opened: Open
+) -> None:
     for number in (1, 2, 3):
         opened().create(f"flowers/versions/{number:06}.safetensors", b"from a writer that crashed")
     assert store.tasks() == []
@@ -160,7 +173,14 @@ def test_a_version_without_its_event_is_invisible_and_its_number_stays_taken(sto
 
 
 def test_numbers_grow_beyond_six_digits(store: Store, opened: Open) -> None:
-    last = Event(event="publish", version=999_999, at=datetime.now(UTC), by="ada", sha256=sha256(b"x"), size=1)
+    last = Event(
+        event="publish",
+        version=999_999,
+        at=datetime.now(UTC),
+        by="ada",
+        sha256=sha256(b"x"),
+        size=1,
+    )
     opened().create("flowers/versions/999999.safetensors", b"x")
     opened().create("flowers/events/999999.json", last.to_bytes())
     assert store.publish("flowers", b"y", by="ada").number == 1_000_000
@@ -185,7 +205,11 @@ def test_foreign_objects_are_ignored(store: Store, opened: Open) -> None:
     store.publish("flowers", b"one", by="ada")
     for path in (
         *("README.md", "flowers/README.md", "flowers/events/notes.json", "flowers/events/7.json"),
-        *("flowers/events/000009.json.bak", ".hidden/events/000001.json", "a..b/events/000001.json"),
+        *(
+            "flowers/events/000009.json.bak",
+            ".hidden/events/000001.json",
+            "a..b/events/000001.json",
+        ),
         *("flowers/events/deeper/000008.json", "flowers/versions/deeper/000008.safetensors"),
     ):
         opened().create(path, b"?")
@@ -194,22 +218,31 @@ def test_foreign_objects_are_ignored(store: Store, opened: Open) -> None:
     assert fresh.publish("flowers", b"two", by="ada").number == 2
 
 
-def test_a_file_that_is_not_what_was_published_is_never_returned(store: Store, opened: Open) -> None:
-    event = Event(event="publish", version=1, at=datetime.now(UTC), by="ada", sha256=sha256(b"good"), size=4)
+def test_a_file_that_is_not_what_was_published_is_never_returned(
+    store: Store, opened: Open
+) -> None:
+    event = Event(
+        event="publish", version=1, at=datetime.now(UTC), by="ada", sha256=sha256(b"good"), size=4
+    )
     opened().create("flowers/events/000001.json", event.to_bytes())
     with pytest.raises(
-        DamagedObject, match=r"'flowers/versions/000001.safetensors': expected the published file, found none"
+        DamagedObject,
+        match=r"'flowers/versions/000001.safetensors': expected the published file, found none",
     ):
         store.read("flowers", 1)
     opened().create("flowers/versions/000001.safetensors", b"evil")
-    with pytest.raises(DamagedObject, match=f"expected sha256 {sha256(b'good')}, found {sha256(b'evil')}"):
+    with pytest.raises(
+        DamagedObject, match=f"expected sha256 {sha256(b'good')}, found {sha256(b'evil')}"
+    ):
         store.read("flowers", 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"event": "explode", "version": 1}'])
 def test_a_damaged_event_is_named(store: Store, opened: Open, data: bytes) -> None:
     opened().create("flowers/events/000001.json", data)
-    with pytest.raises(DamagedObject, match=r"object 'flowers/events/000001.json': expected an event"):
+    with pytest.raises(
+        DamagedObject, match=r"object 'flowers/events/000001.json': expected an event"
+    ):
         store.state("flowers")
 
 
@@ -251,7 +284,9 @@ def test_what_was_true_is_checked_again_after_a_lost_race(store: Store, opened: 
 def test_a_writer_that_always_loses_gives_up(store: Store, opened: Open) -> None:
     store.publish("flowers", b"one", by="ada")
     rival = Rival(opened, lambda theirs: theirs.activate("flowers", 1, by="rival"), 1000)
-    with pytest.raises(StoreConflict, match="event of task 'flowers': expected a free number within"):
+    with pytest.raises(
+        StoreConflict, match="event of task 'flowers': expected a free number within"
+    ):
         Store(rival).activate("flowers", 1, by="ada")
 
 
@@ -264,7 +299,11 @@ def test_an_event_that_a_retry_wrote_twice_counts_once(store: Store, opened: Ope
 
 def test_fields_of_a_later_release_are_ignored(store: Store, opened: Open) -> None:
     store.publish("flowers", b"one", by="ada")
-    later = opened().read("flowers/events/000001.json").replace(b'"event":"publish"', b'"why":"x","event":"activate"')
+    later = (
+        opened()
+        .read("flowers/events/000001.json")
+        .replace(b'"event":"publish"', b'"why":"x","event":"activate"')
+    )
     opened().create("flowers/events/000002.json", later)
     assert store.state("flowers").live == 1
 

@@ -12,11 +12,18 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from task_examples import Facts, manifest, manifest_fields, task_file
 
-from prompts_store import Head, InvalidTensors, Manifest, NotATaskFile, TaskFile, WrongBackbone
-from prompts_store.header import CHECKPOINT_KEY, MAX_FILE_BYTES
-from prompts_store.names import is_task_name
+from facet_vision.prompts_store import (
+    Head,
+    InvalidTensors,
+    Manifest,
+    NotATaskFile,
+    TaskFile,
+    WrongBackbone,
+)
+from facet_vision.prompts_store.header import CHECKPOINT_KEY, MAX_FILE_BYTES
+from facet_vision.prompts_store.names import is_task_name
+from tests.prompts_store.task_examples import Facts, manifest, manifest_fields, task_file
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 words = st.text(min_size=1, max_size=20).filter(str.isprintable)
@@ -34,7 +41,9 @@ def manifests(draw: st.DrawFn, hidden: int) -> Manifest:
         tokens=draw(st.integers(1, 5)) if layers else 0,
         head="mlp" if hidden else "linear",
         labels=tuple(draw(st.lists(words, min_size=1, max_size=5, unique=True))),
-        recipe=draw(st.dictionaries(words, st.none() | st.booleans() | st.integers(-9, 9) | numbers | words)),
+        recipe=draw(
+            st.dictionaries(words, st.none() | st.booleans() | st.integers(-9, 9) | numbers | words)
+        ),
         metrics=draw(st.dictionaries(words, numbers)),
         created=draw(moments),
         description=draw(words),
@@ -53,7 +62,9 @@ def task_files(draw: st.DrawFn) -> TaskFile:
     prompts = tuple(tensor(about.tokens, draw(st.integers(1, 6))) for _ in range(about.layers))
     widths = [draw(st.integers(1, 6)), *hidden, len(about.labels)]
     sizes = zip(widths[1:], widths[:-1], strict=True)
-    return TaskFile(about, prompts, Head(tuple((tensor(out, width), tensor(out)) for out, width in sizes)))
+    return TaskFile(
+        about, prompts, Head(tuple((tensor(out, width), tensor(out)) for out, width in sizes))
+    )
 
 
 @given(task_files())
@@ -71,7 +82,10 @@ def test_round_trip(file: TaskFile) -> None:
 @given(task_files())
 def test_bytes_depend_on_content_alone(file: TaskFile) -> None:
     about = file.manifest
-    turned = {"recipe": dict(reversed(about.recipe.items())), "metrics": dict(reversed(about.metrics.items()))}
+    turned = {
+        "recipe": dict(reversed(about.recipe.items())),
+        "metrics": dict(reversed(about.metrics.items())),
+    }
     elsewhere = about.created.astimezone(timezone(timedelta(hours=5)))
     same = Manifest(**{**about.model_dump(), **turned, "created": elsewhere})
     strided = tuple(prompt.t().contiguous().t() for prompt in file.prompts)
@@ -89,7 +103,10 @@ def test_storage_dtype(dtype: torch.dtype) -> None:
 def test_a_value_too_large_for_float16_is_refused() -> None:
     file = task_file()
     file.head.layers[0][0][0, 0] = -70_000.0
-    with pytest.raises(InvalidTensors, match=r"'head.weight': expected at most 65504 for torch.float16, found 70000"):
+    with pytest.raises(
+        InvalidTensors,
+        match=r"'head.weight': expected at most 65504 for torch.float16, found 70000",
+    ):
         file.to_bytes(torch.float16)
     assert TaskFile.from_bytes(file.to_bytes(torch.bfloat16)).head.layers[0][0].min() < -60_000
 
@@ -104,9 +121,18 @@ def test_tensors_that_share_memory_or_need_gradients_are_written() -> None:
     ("changes", "sentence"),
     [
         ({"prompts": (torch.zeros(3, 6),)}, "expected 'prompts.1', found none"),
-        ({"prompts": (torch.zeros(3, 6), torch.zeros(4, 6))}, r"'prompts.1' \(tokens\): expected 3, found 4"),
-        ({"prompts": (torch.zeros(3, 6).double(),) * 2}, "dtype of 'prompts.0': expected one of F16, BF16, F32"),
-        ({"prompts": (torch.full((3, 6), torch.nan),) * 2}, "'prompts.0': expected finite numbers, found nan"),
+        (
+            {"prompts": (torch.zeros(3, 6), torch.zeros(4, 6))},
+            r"'prompts.1' \(tokens\): expected 3, found 4",
+        ),
+        (
+            {"prompts": (torch.zeros(3, 6).double(),) * 2},
+            "dtype of 'prompts.0': expected one of F16, BF16, F32",
+        ),
+        (
+            {"prompts": (torch.full((3, 6), torch.nan),) * 2},
+            "'prompts.0': expected finite numbers, found nan",
+        ),
         ({"manifest": manifest(labels=("a", "b"))}, "labels in the manifest: expected 3, found 2"),
         ({"head": Head(((torch.zeros(3, 4), torch.zeros(3, 1)),))}, "shape of 'head.bias'"),
     ],
@@ -118,7 +144,11 @@ def test_inconsistent_parts_are_refused(changes: dict[str, Any], sentence: str) 
 
 def test_a_header_that_could_not_be_read_again_is_not_written() -> None:
     labels = tuple(f"{index:0200}" for index in range(6000))
-    file = TaskFile(manifest(labels=labels), task_file().prompts, Head(((torch.zeros(6000, 4), torch.zeros(6000)),)))
+    file = TaskFile(
+        manifest(labels=labels),
+        task_file().prompts,
+        Head(((torch.zeros(6000, 4), torch.zeros(6000)),)),
+    )
     with pytest.raises(NotATaskFile, match="header length"):
         file.to_bytes()
 
@@ -126,7 +156,11 @@ def test_a_header_that_could_not_be_read_again_is_not_written() -> None:
 def test_twenty_thousand_labels_fit() -> None:
     labels = tuple(f"a class with a rather long name {index}" for index in range(21_841))
     size = len(labels)
-    file = TaskFile(manifest(labels=labels), task_file().prompts, Head(((torch.zeros(size, 4), torch.zeros(size)),)))
+    file = TaskFile(
+        manifest(labels=labels),
+        task_file().prompts,
+        Head(((torch.zeros(size, 4), torch.zeros(size)),)),
+    )
     assert TaskFile.from_bytes(file.to_bytes()).manifest.labels == labels
 
 
@@ -141,7 +175,9 @@ def test_save_replaces_atomically(tmp_path: Path) -> None:
 def test_load_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "flowers.safetensors"
     path.write_bytes(b"PK\x03\x04" + bytes(20))
-    with pytest.raises(NotATaskFile, match=r"flowers.safetensors: file format: expected safetensors, found a zip"):
+    with pytest.raises(
+        NotATaskFile, match=r"flowers.safetensors: file format: expected safetensors, found a zip"
+    ):
         TaskFile.load(path)
 
 
@@ -155,7 +191,10 @@ def _enlarged(data: bytes, folder: Path) -> Path:
 
 def test_a_large_checkpoint_is_refused_for_what_it_is(tmp_path: Path) -> None:
     data = safetensors.torch.save({"a": torch.zeros(1)}, {CHECKPOINT_KEY: '{"method": "full"}'})
-    with pytest.raises(NotATaskFile, match=r"huge: file: expected a task file, found a training checkpoint of method"):
+    with pytest.raises(
+        NotATaskFile,
+        match=r"huge: file: expected a task file, found a training checkpoint of method",
+    ):
         TaskFile.load(_enlarged(data, tmp_path))
 
 
@@ -166,12 +205,15 @@ def test_a_large_file_of_another_format_is_refused_for_what_it_is(tmp_path: Path
 
 def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
     path = _enlarged(task_file().to_bytes(), tmp_path)
-    with pytest.raises(NotATaskFile, match=f"expected at most {MAX_FILE_BYTES} bytes, found {MAX_FILE_BYTES + 1}"):
+    with pytest.raises(
+        NotATaskFile, match=f"expected at most {MAX_FILE_BYTES} bytes, found {MAX_FILE_BYTES + 1}"
+    ):
         TaskFile.load(path)
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"layers": 1, "method": "vpt-shallow"}, {"layers": 0, "tokens": 0, "method": "linear"}]
+    "changes",
+    [{}, {"layers": 1, "method": "vpt-shallow"}, {"layers": 0, "tokens": 0, "method": "linear"}],
 )
 def test_fits_its_backbone(changes: dict[str, Any]) -> None:
     task_file(**changes).check_fits(Facts())
@@ -181,12 +223,18 @@ def test_fits_its_backbone(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        (Facts(fingerprint="cd" * 32), f"fingerprint .*: expected {'cd' * 32} .*found {'ab' * 32} \\('small'\\)"),
+        (
+            Facts(fingerprint="cd" * 32),
+            f"fingerprint .*: expected {'cd' * 32} .*found {'ab' * 32} \\('small'\\)",
+        ),
         (Facts(pooling="avg"), "pooling .*: expected 'avg' .*found 'token'"),
         (Facts(layer_dims=(6, 6, 6)), "number of prompted layers .*: expected 0, 1 or 3 .*found 2"),
         (Facts(layer_dims=(6, 8)), "prompt width in layer 1 .*: expected 8 .*found 6"),
         (Facts(feature_dim=5), "input width of the head .*: expected 5 .*found 4"),
-        (Facts(input_size=(3, 64, 64)), r"input size .*: expected \[3, 64, 64\] .*found \[3, 48, 48\]"),
+        (
+            Facts(input_size=(3, 64, 64)),
+            r"input size .*: expected \[3, 64, 64\] .*found \[3, 48, 48\]",
+        ),
         (Facts(mean=(0.5, 0.4, 0.2)), "normalisation mean .*: expected .*0.2"),
         (Facts(std=(0.2, 0.2, 0.2)), "normalisation std .*: expected .*0.2"),
     ],
@@ -218,4 +266,7 @@ def test_head_moves_to_another_dtype() -> None:
 
 def test_manifest_times_are_utc() -> None:
     there = datetime(2025, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    assert Manifest(**manifest_fields(created=there)).created.isoformat() == "2025-01-01T10:00:00+00:00"
+    assert (
+        Manifest(**manifest_fields(created=there)).created.isoformat()
+        == "2025-01-01T10:00:00+00:00"
+    )

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from service_parts import small_backbone
 from starlette.testclient import TestClient
-from tier_parts import WatchedObjects
 
-from backbone import Backbone
-from prompts_store import open_store
-from service.app import create_app
-from service.settings import Settings
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import open_store
+from facet_vision.service.http.app import create_app
+from facet_vision.service.settings import Settings
+from tests.service.support.app import small_backbone
+from tests.service.support.residency import WatchedObjects
 
 
 @pytest.fixture
@@ -36,8 +36,12 @@ def serve(small: Backbone) -> Iterator[Callable[..., TestClient]]:
     with ExitStack() as stack:
 
         def start(**given: Any) -> TestClient:
-            parts = {name: given.pop(name) for name in ("store", "clock", "backbone") if name in given}
-            app = create_app(Settings(**given), **({"store": open_store("memory:"), "backbone": small} | parts))
+            parts = {
+                name: given.pop(name) for name in ("store", "clock", "backbone") if name in given
+            }
+            app = create_app(
+                Settings(**given), **({"store": open_store("memory:"), "backbone": small} | parts)
+            )
             return stack.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start

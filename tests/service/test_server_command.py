@@ -7,14 +7,14 @@ from pathlib import Path
 
 import timm
 import typer
-from processes import command
 from safetensors.torch import save_file
-from service_parts import ask, task_file, upload
 from typer.testing import CliRunner
 
-import backbone
-from service.client import Client
-from service.command import serve
+from facet_vision import backbone
+from facet_vision.service.client.client import Client
+from facet_vision.service.command import serve
+from tests.service.support.app import ask, task_file, upload
+from tests.service.support.processes import command
 
 FACET = str(Path(sys.executable).parent / "facet")
 
@@ -57,8 +57,15 @@ def test_the_embedded_backbone_from_first_start_to_ctrl_c(tmp_path: Path) -> Non
     arguments += ["--dtype", "float32", "--execution", "packed"]
     with command(FACET, "serve", *arguments, device="cpu") as server, server.client() as client:
         assert client.get("/readyz").json() == {"status": "ready"}
-        (told,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith("facet_backbone_info")]
-        assert all(f'{key}="{value}"' in told for key, value in {"dtype": "float32", "execution": "packed"}.items())
+        (told,) = [
+            line
+            for line in client.get("/metrics").text.splitlines()
+            if line.startswith("facet_backbone_info")
+        ]
+        assert all(
+            f'{key}="{value}"' in told
+            for key, value in {"dtype": "float32", "execution": "packed"}.items()
+        )
         assert f'fingerprint="{on.fingerprint}"' in told
         file = task_file(on, "pets", layers=8, tokens=4)
         assert upload(client, file).status_code == 201

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes import Nursery
-from service_parts import TASK_FILE, ask, numbered
 
-from backbone import Backbone
+from facet_vision.backbone import Backbone
+from tests.service.support.app import TASK_FILE, ask, numbered
+from tests.service.support.processes import Nursery
 
 KILLS = 50
 
@@ -45,7 +45,9 @@ class Known:
         self.acknowledged[made["version"]] = made["sha256"]
 
 
-def upload_until_killed(url: str, known: Known, small: Backbone, alarm: threading.Event, uploads: int) -> None:
+def upload_until_killed(
+    url: str, known: Known, small: Backbone, alarm: threading.Event, uploads: int
+) -> None:
     """Upload one version after another; raise the alarm after some of them, and go on until the server is gone."""
     with httpx.Client(base_url=url, timeout=20) as client:
         try:
@@ -58,14 +60,19 @@ def upload_until_killed(url: str, known: Known, small: Backbone, alarm: threadin
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # half a minute on a quiet machine; processes that start wait longest on a busy one
+@pytest.mark.timeout(
+    600
+)  # half a minute on a quiet machine; processes that start wait longest on a busy one
 def test_fifty_kills(nursery: Nursery, small: Backbone, tmp_path: Path) -> None:
     tasks, moments = [Known("left"), Known("right")], random.Random(0)
     url = nursery.start(tmp_path)
     for _ in range(KILLS):
         alarm, uploads = threading.Event(), moments.randrange(3)
         with ThreadPoolExecutor() as pool:
-            clients = [pool.submit(upload_until_killed, url, known, small, alarm, uploads) for known in tasks]
+            clients = [
+                pool.submit(upload_until_killed, url, known, small, alarm, uploads)
+                for known in tasks
+            ]
             assert alarm.wait(30)
             time.sleep(moments.uniform(0.0, 0.03))
             nursery.kill()

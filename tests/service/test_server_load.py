@@ -10,8 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes import Server, small_server
-from service_parts import PNG, TASK_FILE, numbered, png, small_backbone
+
+from tests.service.support.app import PNG, TASK_FILE, numbered, png, small_backbone
+from tests.service.support.processes import Server, small_server
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,9 @@ class Answered:
 class Timeline:
     """When each version may have been live: from its request to the answer of the one that replaced it."""
 
-    changes: dict[str, list[tuple[int, float, float]]] = field(default_factory=lambda: {task: [] for task in TASKS})
+    changes: dict[str, list[tuple[int, float, float]]] = field(
+        default_factory=lambda: {task: [] for task in TASKS}
+    )
 
     def was_live(self, answer: Answered) -> bool:
         changes = self.changes[answer.task]
@@ -48,10 +51,12 @@ class Timeline:
 
 @pytest.mark.parametrize(
     "given",
-    [{}, {"device_budget": "15KB", "host_budget": "8KB"}, {"front_ends": 2}],
-    ids=["all", "two of four", "front ends"],
+    [{}, {"device_budget": "15KB", "host_budget": "8KB"}, {"http_workers": 2}],
+    ids=["all", "two of four", "HTTP workers"],
 )
-async def test_fifty_changes_under_load_and_no_wrong_answer(tmp_path: Path, given: dict[str, object]) -> None:
+async def test_fifty_changes_under_load_and_no_wrong_answer(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
     """Where all tasks fit on the device, and where they are evicted and loaded again all the time."""
     with small_server(tmp_path, **given) as server:
         timeline, contents, answers, seconds = await _load(server)
@@ -65,7 +70,9 @@ async def test_fifty_changes_under_load_and_no_wrong_answer(tmp_path: Path, give
     assert statistics.median(seconds) < 1
 
 
-async def _load(server: Server) -> tuple[Timeline, dict[tuple[str, int], int], list[Answered], list[float]]:
+async def _load(
+    server: Server,
+) -> tuple[Timeline, dict[tuple[str, int], int], list[Answered], list[float]]:
     timeline, contents, answers, done = Timeline(), {}, [], asyncio.Event()
     limits = httpx.Limits(max_connections=CLIENTS + 1, max_keepalive_connections=CLIENTS + 1)
     async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as http:
@@ -81,15 +88,21 @@ async def _load(server: Server) -> tuple[Timeline, dict[tuple[str, int], int], l
     return timeline, contents, answers, changer.seconds
 
 
-async def _ask(http: httpx.AsyncClient, answers: list[Answered], done: asyncio.Event, seed: int) -> None:
+async def _ask(
+    http: httpx.AsyncClient, answers: list[Answered], done: asyncio.Event, seed: int
+) -> None:
     pick, image = random.Random(seed), png(seed)
     while not done.is_set():
         asked = time.monotonic()
         if pick.random() < 0.3:  # several tasks in one request, thus in one mixed batch
             wanted = ",".join(pick.sample(sorted(TASKS), 3))
-            response = await http.post("/v1/predict", files=[("file", ("a.png", image))], data={"tasks": wanted})
+            response = await http.post(
+                "/v1/predict", files=[("file", ("a.png", image))], data={"tasks": wanted}
+            )
         else:
-            response = await http.post(f"/v1/tasks/{pick.choice(sorted(TASKS))}/predict", content=image, headers=PNG)
+            response = await http.post(
+                f"/v1/tasks/{pick.choice(sorted(TASKS))}/predict", content=image, headers=PNG
+            )
         answered = time.monotonic()
         assert response.status_code == 200, response.text
         for result in response.json()["results"]:
@@ -100,7 +113,9 @@ async def _ask(http: httpx.AsyncClient, answers: list[Answered], done: asyncio.E
 class _Changer:
     """Uploads and rolls back, and writes down when."""
 
-    def __init__(self, http: httpx.AsyncClient, timeline: Timeline, contents: dict[tuple[str, int], int]) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, timeline: Timeline, contents: dict[tuple[str, int], int]
+    ) -> None:
         self._http, self._timeline, self._contents = http, timeline, contents
         self._small, self._numbers = small_backbone(), itertools.count(1)
         self._names = itertools.cycle(TASKS)
@@ -121,7 +136,9 @@ class _Changer:
         # Written down before the answer comes: a client may be answered by it before we are.
         version = 1 + len({v for (name, v) in self._contents if name == task})
         self._contents[task, version] = number
-        response = await self._http.post(f"/v1/tasks/{task}/versions", content=data, headers=TASK_FILE)
+        response = await self._http.post(
+            f"/v1/tasks/{task}/versions", content=data, headers=TASK_FILE
+        )
         assert response.status_code == 201, response.text
         assert response.json()["version"] == version
         self._record(task, version, begun)

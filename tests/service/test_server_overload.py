@@ -5,22 +5,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Server, small_server
-from service_parts import PNG, metrics, png, small_backbone, task_file, upload
 
-from bench.load.generate import Outcome, generate
-from bench.load.plan import Closed, Open, Plan, Target
+from facet_vision.bench.load.generate import Outcome, generate
+from facet_vision.bench.load.plan import Closed, Open, Plan, Target
+from tests.service.support.app import PNG, metrics, png, small_backbone, task_file, upload
+from tests.service.support.processes import Server, small_server
 
-FORWARD_SECONDS, BATCH, PLACES = 0.1, 4, 15  # 40 images per second at most, and none waits longer than half a second
+FORWARD_SECONDS, BATCH, PLACES = (
+    0.1,
+    4,
+    15,
+)  # 40 images per second at most, and none waits longer than half a second
 CLIENTS = 12
 
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module", params=[0, 2], ids=["one process", "front ends"])
-def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=[0, 2], ids=["one process", "HTTP workers"])
+def server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
-    limits = {"max_batch": BATCH, "queue_limit": PLACES, "decode_threads": 1, "front_ends": request.param}
+    limits = {
+        "max_batch": BATCH,
+        "queue_limit": PLACES,
+        "decode_threads": 1,
+        "http_workers": request.param,
+    }
     with small_server(store, forward_seconds=FORWARD_SECONDS, **limits) as server:
         with server.client() as client:
             for task in ("hot", "quiet"):
@@ -43,7 +54,9 @@ def resident_bytes(server: Server) -> float:
         return metrics(client)["process_resident_memory_bytes"]
 
 
-def test_what_can_be_answered_is_and_the_rest_is_refused_soon(server: Server, tmp_path: Path) -> None:
+def test_what_can_be_answered_is_and_the_rest_is_refused_soon(
+    server: Server, tmp_path: Path
+) -> None:
     peak = load(server, tmp_path / "image", Closed(CLIENTS), target("hot")).rate()
     before = resident_bytes(server)
     outcome = load(server, tmp_path / "image", Open(3 * BATCH / FORWARD_SECONDS), target("hot"))
@@ -59,7 +72,9 @@ def test_what_can_be_answered_is_and_the_rest_is_refused_soon(server: Server, tm
 
 def test_a_quiet_task_is_not_refused_for_a_hot_one(server: Server, tmp_path: Path) -> None:
     hot_rate = 2 * BATCH / FORWARD_SECONDS
-    outcome = load(server, tmp_path / "image", Open(hot_rate + 5), target("hot", hot_rate), target("quiet", 5))
+    outcome = load(
+        server, tmp_path / "image", Open(hot_rate + 5), target("hot", hot_rate), target("quiet", 5)
+    )
     quiet = outcome.counted("quiet")
     assert [row.status for row in quiet] == [200] * len(quiet)
     assert 429 in {row.status for row in outcome.counted("hot")}

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
-from processes import small_server
-from service_parts import metrics, small_backbone, task_file, upload
+
+from tests.service.support.app import metrics, small_backbone, task_file, upload
+from tests.service.support.processes import small_server
 
 
 def slow_image() -> bytes:
@@ -20,16 +21,18 @@ def slow_image() -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("front_ends", [0, 2])
-def test_sigterm_lets_admitted_requests_finish(tmp_path: Path, front_ends: int) -> None:
+@pytest.mark.parametrize("http_workers", [0, 2])
+def test_sigterm_lets_admitted_requests_finish(tmp_path: Path, http_workers: int) -> None:
     parts = [("file", ("slow.png", slow_image()))] * 10
     with (
-        small_server(tmp_path, front_ends=front_ends) as server,
+        small_server(tmp_path, http_workers=http_workers) as server,
         server.client() as client,
         ThreadPoolExecutor() as pool,
     ):
         upload(client, task_file(small_backbone(), "pets"))
-        asking = pool.submit(httpx.post, f"{server.url}/v1/tasks/pets/predict", files=parts, timeout=60)
+        asking = pool.submit(
+            httpx.post, f"{server.url}/v1/tasks/pets/predict", files=parts, timeout=60
+        )
         while metrics(client)["facet_admitted_rows"] == 0:
             assert not asking.done()
             time.sleep(0.01)

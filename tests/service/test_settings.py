@@ -3,12 +3,14 @@
 import pytest
 import torch
 
-from backbone import has_bfloat16
-from service.app import load_backbone
-from service.settings import Settings, SettingsError, check_exposure, read_settings
+from facet_vision.backbone import has_bfloat16
+from facet_vision.service.http.app import load_backbone
+from facet_vision.service.settings import Settings, SettingsError, check_exposure, read_settings
 
 
-def test_flags_win_over_variables_and_variables_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_win_over_variables_and_variables_over_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("FACET_PORT", "9000")
     monkeypatch.setenv("FACET_MAX_BATCH", "8")
     settings = read_settings({"port": 9001, "host": None})
@@ -33,8 +35,19 @@ def test_a_bad_value_is_one_sentence(flags: dict[str, object], words: list[str])
 
 @pytest.mark.parametrize("name", ["device_budget", "host_budget"])
 def test_budgets_are_bytes_in_any_unit_and_by_default_as_the_machine_has(name: str) -> None:
-    for text, expected in (("0", 0), ("1500", 1500), ("2KB", 2000), ("20KiB", 20 * 1024), ("1.5 GiB", 3 * 2**29)):
-        assert getattr(read_settings(environ={f"FACET_{name.upper()}": text}, flags={name: text}), name) == expected
+    for text, expected in (
+        ("0", 0),
+        ("1500", 1500),
+        ("2KB", 2000),
+        ("20KiB", 20 * 1024),
+        ("1.5 GiB", 3 * 2**29),
+    ):
+        assert (
+            getattr(
+                read_settings(environ={f"FACET_{name.upper()}": text}, flags={name: text}), name
+            )
+            == expected
+        )
     assert getattr(Settings(), name) is None
     for bad in ("lots", "-1", "5 bananas"):
         with pytest.raises(SettingsError, match=name):
@@ -47,7 +60,9 @@ def test_an_unknown_variable_is_refused_by_name() -> None:
 
 
 def test_variables_that_kubernetes_adds_for_a_service_are_none_of_ours() -> None:
-    read_settings(environ={"FACET_SERVICE_HOST": "10.0.0.1", "FACET_PORT_8000_TCP": "tcp://10.0.0.1:8000"})
+    read_settings(
+        environ={"FACET_SERVICE_HOST": "10.0.0.1", "FACET_PORT_8000_TCP": "tcp://10.0.0.1:8000"}
+    )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

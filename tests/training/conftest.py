@@ -1,10 +1,10 @@
 """A very small backbone and a problem that it can learn."""
 
 import pytest
-from small import shades_of_grey, small_vit
 
-import backbone
-from training.datasets import TaskData
+from facet_vision import backbone
+from facet_vision.training.data.datasets import TaskData
+from tests.training.support.small import shades_of_grey, small_vit
 
 
 @pytest.fixture(scope="session")

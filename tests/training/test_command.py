@@ -10,20 +10,22 @@ import safetensors.torch
 import timm
 import torch
 import typer
-from killed import facet_train, processes
 from PIL import Image
 from typer.testing import CliRunner
 
-from prompts_store import TaskFile
-from training.checkpoints import Checkpoint
-from training.command import train
+from facet_vision.prompts_store import TaskFile
+from facet_vision.training.command import train
+from facet_vision.training.output.checkpoints import Checkpoint
+from tests.training.support.killed import facet_train, processes
 
 app = typer.Typer()
 app.command()(train)
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env={"COLUMNS": "400"}
+    )
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -49,8 +51,29 @@ def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> 
     (colours / "red" / "torn.png").write_bytes(b"no image")
     out, samples = tmp_path / "colours.safetensors", tmp_path / "samples"
     code, stdout, stderr = _run(
-        *(colours, "--task", "colours", "--out", out, "--checkpoint", checkpoint, "--samples", samples),
-        *("--epochs", 2, "--tokens", 3, "--seed", 7, "--description", "red or blue", "--device", "cpu"),
+        *(
+            colours,
+            "--task",
+            "colours",
+            "--out",
+            out,
+            "--checkpoint",
+            checkpoint,
+            "--samples",
+            samples,
+        ),
+        *(
+            "--epochs",
+            2,
+            "--tokens",
+            3,
+            "--seed",
+            7,
+            "--description",
+            "red or blue",
+            "--device",
+            "cpu",
+        ),
     )
     assert code == 0, stderr
     assert f"wrote {out}" in stdout
@@ -68,7 +91,9 @@ def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_
     recipe = tmp_path / "colours.toml"
     recipe.write_text(f'data = "{colours}"\ntask = "colours"\nmethod = "linear"\nepochs = 2\n')
     out = tmp_path / "colours.safetensors"
-    code, _, stderr = _run("--recipe", recipe, "--out", out, "--checkpoint", checkpoint, "--device", "cpu")
+    code, _, stderr = _run(
+        "--recipe", recipe, "--out", out, "--checkpoint", checkpoint, "--device", "cpu"
+    )
     assert code == 0, stderr
     assert TaskFile.load(out).manifest.method == "linear"
 
@@ -80,15 +105,33 @@ def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_
         ({"method": "full", "dropout": 0.3}, "model.pos_embed"),
         ({"method": "partial-1"}, "model.norm.weight"),
         ({"method": "adapter", "reduction": 32}, "model.blocks.0.mlp.adapter.downsample.weight"),
-        ({"method": "adapter", "adapter_init": "zero"}, "model.blocks.0.mlp.adapter.downsample.weight"),
+        (
+            {"method": "adapter", "adapter_init": "zero"},
+            "model.blocks.0.mlp.adapter.downsample.weight",
+        ),
         ({"method": "lora", "rank": 3, "alpha": 5.0}, "model.blocks.0.attn.qkv.lora_a"),
         ({"method": "lora", "lora_targets": "proj"}, "model.blocks.0.attn.proj.lora_b"),
     ],
 )
-def test_methods_with_their_options(flags: dict, tensor: str, colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_methods_with_their_options(
+    flags: dict, tensor: str, colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "colours.safetensors"
-    options = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)]
-    common = ("--task", "colours", "--out", out, "--checkpoint", checkpoint, "--epochs", 1, "--device", "cpu")
+    options = [
+        part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)
+    ]
+    common = (
+        "--task",
+        "colours",
+        "--out",
+        out,
+        "--checkpoint",
+        checkpoint,
+        "--epochs",
+        1,
+        "--device",
+        "cpu",
+    )
     code, stdout, stderr = _run(colours, *common, *options)
     assert code == 0, stderr
     assert ("a checkpoint that cannot be served" in stdout) == bool(tensor)
@@ -100,7 +143,9 @@ def test_methods_with_their_options(flags: dict, tensor: str, colours: Path, che
 
 def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     arguments = (colours, "--task", "colours", "--out", tmp_path / "t", "--checkpoint", checkpoint)
-    code, _, stderr = _run(*arguments, "--method", "sidetune", "--side-weights", tmp_path / "none.pth")
+    code, _, stderr = _run(
+        *arguments, "--method", "sidetune", "--side-weights", tmp_path / "none.pth"
+    )
     assert code == 1
     assert "side_weights: expected a file, found none at" in stderr
 
@@ -115,13 +160,34 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
         (["digits"], "task: expected a value, found none"),
         (["digits", "--task", "../t"], "task name: expected"),
         (["digits", "--task", "t", "--method", "magic"], "method: expected one of linear"),
-        (["digits", "--task", "t", "--method", "full", "--tokens", "3"], "tokens: expected no value, which full does"),
-        (["digits", "--task", "t", "--method", "partial-99"], "method: expected partial-1 to partial-"),
-        (["digits", "--task", "t", "--tokens", "0"], "tokens: expected at least 1 for vpt-deep, found 0"),
-        (["digits", "--task", "t", "--crop-scale", "0.5"], "crop_scale: expected no value, which augment none does"),
-        (["digits", "--task", "t", "--validation", "9"], "validation: expected no value, which measure_on test does"),
-        (["digits", "--task", "t", "--patience", "0"], "patience: input should be greater than or equal to 1, found 0"),
-        (["digits", "--task", "t", "--precision", "float16"], "precision: input should be 'float32', 'bfloat16' or '"),
+        (
+            ["digits", "--task", "t", "--method", "full", "--tokens", "3"],
+            "tokens: expected no value, which full does",
+        ),
+        (
+            ["digits", "--task", "t", "--method", "partial-99"],
+            "method: expected partial-1 to partial-",
+        ),
+        (
+            ["digits", "--task", "t", "--tokens", "0"],
+            "tokens: expected at least 1 for vpt-deep, found 0",
+        ),
+        (
+            ["digits", "--task", "t", "--crop-scale", "0.5"],
+            "crop_scale: expected no value, which augment none does",
+        ),
+        (
+            ["digits", "--task", "t", "--validation", "9"],
+            "validation: expected no value, which measure_on test does",
+        ),
+        (
+            ["digits", "--task", "t", "--patience", "0"],
+            "patience: input should be greater than or equal to 1, found 0",
+        ),
+        (
+            ["digits", "--task", "t", "--precision", "float16"],
+            "precision: input should be 'float32', 'bfloat16' or '",
+        ),
         (
             ["digits", "--task", "t", "--label-column", "x"],
             "label_column: expected no value, which digits does not use",
@@ -130,7 +196,10 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
             ["digits", "--task", "t", "--shots", "500"],
             "shots: expected at most 100, the training images of class '0', found 500",
         ),
-        (["torchvision:CIFAR10:none", "--task", "t"], "expected the files of torchvision's CIFAR10 in none"),
+        (
+            ["torchvision:CIFAR10:none", "--task", "t"],
+            "expected the files of torchvision's CIFAR10 in none",
+        ),
         (["none.csv", "--task", "t"], "data: expected a table, found no file at none.csv"),
         (["digits", "--task", "t", "--backbone", "resnet18"], "backbone: expected one of"),
         (["digits", "--task", "t", "--device", "abacus"], "device: expected"),
@@ -150,40 +219,103 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
 def test_place_to_write_is_checked_before_the_training(tmp_path: Path) -> None:
     code, _, stderr = _run("digits", "--task", "t", "--out", tmp_path / "none" / "t.safetensors")
     assert code == 1
-    assert stderr.startswith("facet train: out: expected a file name in a folder that exists, found ")
+    assert stderr.startswith(
+        "facet train: out: expected a file name in a folder that exists, found "
+    )
 
 
-def test_table_of_several_labels_with_columns_of_its_own(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_table_of_several_labels_with_columns_of_its_own(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     assert colours.parent == tmp_path
     table = tmp_path / "t.csv"
-    rows = [f"colours/{c}/{n}.png|{c} any|{'train' if n < 4 else 'test'}" for c in ("red", "blue") for n in range(5)]
+    rows = [
+        f"colours/{c}/{n}.png|{c} any|{'train' if n < 4 else 'test'}"
+        for c in ("red", "blue")
+        for n in range(5)
+    ]
     table.write_text("\n".join(["file,kinds,part", *rows]).replace("|", ","))
     out = tmp_path / "t.safetensors"
     code, stdout, stderr = _run(
-        *(table, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--method", "linear", "--epochs", 2),
-        *("--image-column", "file", "--label-column", "kinds", "--split-column", "part", "--label-separator", " "),
+        *(
+            table,
+            "--task",
+            "t",
+            "--out",
+            out,
+            "--checkpoint",
+            checkpoint,
+            "--method",
+            "linear",
+            "--epochs",
+            2,
+        ),
+        *(
+            "--image-column",
+            "file",
+            "--label-column",
+            "kinds",
+            "--split-column",
+            "part",
+            "--label-separator",
+            " ",
+        ),
         *("--device", "cpu"),
     )
     assert code == 0, stderr
     manifest = TaskFile.load(out).manifest
     assert (manifest.labels, manifest.activation) == (("any", "blue", "red"), "sigmoid")
     assert manifest.data == "table t.csv, 8 training and 2 held-out images"
-    assert {"mean_average_precision", "micro_f1", "macro_f1", "held_out_images"} == set(manifest.metrics)
-    assert f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, micro F1 " in stdout
+    assert {"mean_average_precision", "micro_f1", "macro_f1", "held_out_images"} == set(
+        manifest.metrics
+    )
+    assert (
+        f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, micro F1 "
+        in stdout
+    )
     assert "3 labels with 4 to 8 training images each" in stderr
 
 
 def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "t.safetensors"
     code, _, stderr = _run(
-        *(colours, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--epochs", 1, "--device", "cpu"),
-        *("--shots", 3, "--measure-on", "validation", "--validation", 2, "--augment", "timm", "--crop-scale", 0.5),
+        *(
+            colours,
+            "--task",
+            "t",
+            "--out",
+            out,
+            "--checkpoint",
+            checkpoint,
+            "--epochs",
+            1,
+            "--device",
+            "cpu",
+        ),
+        *(
+            "--shots",
+            3,
+            "--measure-on",
+            "validation",
+            "--validation",
+            2,
+            "--augment",
+            "timm",
+            "--crop-scale",
+            0.5,
+        ),
         *("--color-jitter", 0.1, "--auto-augment", "rand-m3", "--random-erase", 0.25),
     )
     assert code == 0, stderr
     manifest = TaskFile.load(out).manifest
     assert manifest.data == "folder colours, 4 training and 2 held-out images"
-    given = {"shots": 3, "measure_on": "validation", "validation": 2, "augment": "timm", "crop_scale": 0.5}
+    given = {
+        "shots": 3,
+        "measure_on": "validation",
+        "validation": 2,
+        "augment": "timm",
+        "crop_scale": 0.5,
+    }
     given |= {"color_jitter": 0.1, "auto_augment": "rand-m3", "random_erase": 0.25}
     assert given.items() <= manifest.recipe.items()
 
@@ -197,9 +329,24 @@ def test_a_run_that_was_killed_is_continued_by_the_same_command(
     colours: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard")
-    command = [str(colours), "--task", "colours", "--checkpoint", str(checkpoint), "--device", "cpu"]
+    command = [
+        str(colours),
+        "--task",
+        "colours",
+        "--checkpoint",
+        str(checkpoint),
+        "--device",
+        "cpu",
+    ]
     command += ["--epochs", "25", "--tokens", "2", "--batch-size", "4"]
-    kept = [*command, "--out", str(tmp_path / "kept"), "--run", str(tmp_path / "run"), "--tensorboard"]
+    kept = [
+        *command,
+        "--out",
+        str(tmp_path / "kept"),
+        "--run",
+        str(tmp_path / "run"),
+        "--tensorboard",
+    ]
     log = tmp_path / "run" / "log.jsonl"
     process = processes.Process(target=facet_train, args=(kept,))
     process.start()
@@ -212,14 +359,19 @@ def test_a_run_that_was_killed_is_continued_by_the_same_command(
     code, _, stderr = _run(*kept)
     assert code == 0, stderr
     assert f"run {tmp_path / 'run'}: continued after epoch " in stderr
-    assert [json.loads(line)["epoch"] for line in log.read_text().splitlines()] == list(range(1, 26))
+    assert [json.loads(line)["epoch"] for line in log.read_text().splitlines()] == list(
+        range(1, 26)
+    )
     assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
     assert _run(*command, "--out", tmp_path / "alone")[0] == 0
     for one, other in zip(_tensors(tmp_path / "kept"), _tensors(tmp_path / "alone"), strict=True):
         assert one.numpy().tobytes() == other.numpy().tobytes()
     code, _, stderr = _run(*kept)
     assert code == 0, stderr
-    assert f"run {tmp_path / 'run'}: finished before, after epoch 25; nothing is trained anew" in stderr
+    assert (
+        f"run {tmp_path / 'run'}: finished before, after epoch 25; nothing is trained anew"
+        in stderr
+    )
     code, _, stderr = _run(*kept, "--seed", 3)
     assert code == 1
     assert "run: expected a training with seed 3 in" in stderr
@@ -231,30 +383,72 @@ def test_events_need_a_folder(tmp_path: Path) -> None:
     assert "tensorboard: expected --run FOLDER to write the events into, found none" in stderr
 
 
-def test_early_stop_on_a_part_that_is_not_learned_from(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_early_stop_on_a_part_that_is_not_learned_from(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     out, run = tmp_path / "t.safetensors", tmp_path / "run"
     code, stdout, stderr = _run(
-        *(colours, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--method", "linear", "--epochs", 80),
-        *("--patience", 3, "--validation", 2, "--precision", "auto", "--device", "cpu", "--run", run),
+        *(
+            colours,
+            "--task",
+            "t",
+            "--out",
+            out,
+            "--checkpoint",
+            checkpoint,
+            "--method",
+            "linear",
+            "--epochs",
+            80,
+        ),
+        *(
+            "--patience",
+            3,
+            "--validation",
+            2,
+            "--precision",
+            "auto",
+            "--device",
+            "cpu",
+            "--run",
+            run,
+        ),
     )
     assert code == 0, stderr
     manifest = TaskFile.load(out).manifest
     assert manifest.data == "folder colours, 6 training, 2 validation and 2 held-out images"
     assert (manifest.recipe["patience"], manifest.recipe["validation"]) == (3, 2)
     assert manifest.recipe["precision"] in ("float32", "bfloat16")
-    assert f", validation accuracy {manifest.metrics['validation_accuracy']:.3f} (linear, " in stdout
+    assert (
+        f", validation accuracy {manifest.metrics['validation_accuracy']:.3f} (linear, " in stdout
+    )
     assert len((run / "log.jsonl").read_text().splitlines()) < 80
 
 
 def test_share_of_the_training_images(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "t.safetensors"
     code, _, stderr = _run(
-        *(colours, "--task", "t", "--out", out, "--checkpoint", checkpoint, "--method", "linear", "--epochs", 1),
+        *(
+            colours,
+            "--task",
+            "t",
+            "--out",
+            out,
+            "--checkpoint",
+            checkpoint,
+            "--method",
+            "linear",
+            "--epochs",
+            1,
+        ),
         *("--fraction", 0.5, "--device", "cpu"),
     )
     assert code == 0, stderr
     assert TaskFile.load(out).manifest.data == "folder colours, 4 training and 2 held-out images"
-    assert "data: folder colours, 4 training and 2 held-out images; 2 classes with 2 training images each" in stderr
+    assert (
+        "data: folder colours, 4 training and 2 held-out images; 2 classes with 2 training images each"
+        in stderr
+    )
 
 
 def test_sentences_are_one_line_however_narrow_the_terminal(tmp_path: Path) -> None:
@@ -264,11 +458,34 @@ def test_sentences_are_one_line_however_narrow_the_terminal(tmp_path: Path) -> N
     assert stderr.count("\n") == 1
 
 
-def test_a_search_comes_before_the_training(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_search_comes_before_the_training(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     out, run = tmp_path / "found.safetensors", tmp_path / "run"
     command = (
-        *(colours, "--task", "colours", "--out", out, "--checkpoint", checkpoint, "--method", "linear"),
-        *("--search", "lr=1e-9,0.5 weight_decay=0", "--epochs", 3, "--validation", 2, "--run", run, "--device", "cpu"),
+        *(
+            colours,
+            "--task",
+            "colours",
+            "--out",
+            out,
+            "--checkpoint",
+            checkpoint,
+            "--method",
+            "linear",
+        ),
+        *(
+            "--search",
+            "lr=1e-9,0.5 weight_decay=0",
+            "--epochs",
+            3,
+            "--validation",
+            2,
+            "--run",
+            run,
+            "--device",
+            "cpu",
+        ),
     )
     code, _, stderr = _run(*command)
     assert code == 0, stderr

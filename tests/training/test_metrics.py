@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from training.metrics import as_good, measure
-from training.objectives import loss_of
+from facet_vision.training.metrics import as_good, measure
+from facet_vision.training.objectives import loss_of
 
 
 def test_one_label() -> None:
@@ -22,7 +22,9 @@ def test_any_number_of_labels() -> None:
     targets = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     found = measure(logits, targets)
     assert list(found) == ["mean_average_precision", "micro_f1", "macro_f1", "held_out_images"]
-    assert found["mean_average_precision"] == pytest.approx(1.0)  # both labels that occur are ranked rightly
+    assert found["mean_average_precision"] == pytest.approx(
+        1.0
+    )  # both labels that occur are ranked rightly
     assert found["micro_f1"] == pytest.approx(4 / 7)  # two right of four given, three wanted
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
     expected = F.binary_cross_entropy_with_logits(logits, targets) * 3
@@ -40,7 +42,11 @@ def test_no_label_at_all() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "good"),
-    [("accuracy", 0.9, True), ("accuracy", 0.8999, False), ("mean_average_precision", 0.8999, True)],
+    [
+        ("accuracy", 0.9, True),
+        ("accuracy", 0.8999, False),
+        ("mean_average_precision", 0.8999, True),
+    ],
 )
 def test_as_good_as_before(name: str, value: float, good: bool) -> None:
     assert as_good({name: value, "macro_f1": 0.0}, {name: 0.9, "macro_f1": 1.0}) is good

@@ -2,12 +2,12 @@
 
 import torch
 
-from backbone import Backbone, has_bfloat16
-from training.datasets import TaskData
-from training.methods import find
-from training.native_precision import settled
-from training.recipe import Recipe, make_recipe
-from training.train import train_task
+from facet_vision.backbone import Backbone, has_bfloat16
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.methods import find
+from facet_vision.training.native_precision import settled
+from facet_vision.training.recipe import Recipe, make_recipe
+from facet_vision.training.train import train_task
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,10 @@ def _recipe(precision: str) -> Recipe:
 
 
 def test_what_is_named_is_taken(tiny: Backbone) -> None:
-    assert [settled(_recipe(name), tiny).precision for name in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+    assert [settled(_recipe(name), tiny).precision for name in ("float32", "bfloat16")] == [
+        "float32",
+        "bfloat16",
+    ]
     assert _recipe("auto").precision == "auto"
     assert make_recipe({"data": "x", "task": "x", "lr": 0.4}, {}).precision == "float32"
 
@@ -32,4 +35,6 @@ def test_auto_is_trained_and_stated_as_what_it_stands_for(tiny: Backbone, shades
     assert auto.manifest.recipe["precision"] == expected
     assert torch.equal(auto.prompts[0], named.prompts[0])
     assert not torch.equal(auto.prompts[0], other.prompts[0])
-    assert find("vpt-deep")(tiny, 3, _recipe("auto"), torch.Generator()).recipe.precision == expected
+    assert (
+        find("vpt-deep")(tiny, 3, _recipe("auto"), torch.Generator()).recipe.precision == expected
+    )

@@ -2,19 +2,26 @@ from pathlib import Path
 
 import pytest
 
-from training.command import resolve
-from training.errors import TrainingError
-from training.methods import METHODS, find
-from training.recipe import METHOD_FIELDS, Recipe, make_recipe, read_recipe
+from facet_vision.training.command import resolve
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.methods import METHODS, find
+from facet_vision.training.recipe import METHOD_FIELDS, Recipe, make_recipe, read_recipe
 
 GIVEN = {"data": "digits", "task": "digits"}
 
 
 def test_flags_win_over_file_over_method_over_defaults(tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
-    file.write_text('data = "digits"\ntask = "mine"\nmethod = "vpt-shallow"\nepochs = 7\nbatch_size = 8\n')
+    file.write_text(
+        'data = "digits"\ntask = "mine"\nmethod = "vpt-shallow"\nepochs = 7\nbatch_size = 8\n'
+    )
     recipe = resolve({"epochs": 3}, file)
-    assert (recipe.epochs, recipe.batch_size, recipe.method, recipe.task) == (3, 8, "vpt-shallow", "mine")
+    assert (recipe.epochs, recipe.batch_size, recipe.method, recipe.task) == (
+        3,
+        8,
+        "vpt-shallow",
+        "mine",
+    )
     assert recipe.lr == METHODS["vpt-shallow"].defaults["lr"]
     assert recipe.warmup == Recipe.model_fields["warmup"].default
 
@@ -22,7 +29,9 @@ def test_flags_win_over_file_over_method_over_defaults(tmp_path: Path) -> None:
 def test_rates_scale_with_the_batch() -> None:
     recipe = make_recipe(GIVEN | {"lr": 0.4, "head_lr": 0.2, "batch_size": 64}, {})
     assert recipe.rates == pytest.approx((0.1, 0.05))
-    assert make_recipe(GIVEN | {"lr": 0.4, "batch_size": 512}, {}).rates == pytest.approx((0.8, 0.8))
+    assert make_recipe(GIVEN | {"lr": 0.4, "batch_size": 512}, {}).rates == pytest.approx(
+        (0.8, 0.8)
+    )
 
 
 def test_manifest_records_what_the_method_used() -> None:
@@ -53,19 +62,27 @@ def test_missing_values_are_named() -> None:
         make_recipe({"data": "digits"}, {"lr": 0.1})
 
 
-@pytest.mark.parametrize("name", ["magic", "mlp-k", "mlp-0", "mlp", "partial-1000", "linear-3", "full-", "mlp-²"])
+@pytest.mark.parametrize(
+    "name", ["magic", "mlp-k", "mlp-0", "mlp", "partial-1000", "linear-3", "full-", "mlp-²"]
+)
 def test_unknown_method(name: str) -> None:
-    with pytest.raises(TrainingError, match=rf"^method: expected one of linear, .*, found '{name}'$"):
+    with pytest.raises(
+        TrainingError, match=rf"^method: expected one of linear, .*, found '{name}'$"
+    ):
         resolve(GIVEN | {"method": name}, None)
 
 
-@pytest.mark.parametrize(("name", "key"), [("partial-2", "partial-k"), ("mlp-12", "mlp-k"), ("vpt-deep", "vpt-deep")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("partial-2", "partial-k"), ("mlp-12", "mlp-k"), ("vpt-deep", "vpt-deep")]
+)
 def test_numbers_stand_for_k(name: str, key: str) -> None:
     assert find(name) is METHODS[key]
 
 
 def test_a_flag_that_the_method_does_not_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"^tokens: expected no value, which linear does not use, found 5$"):
+    with pytest.raises(
+        TrainingError, match=r"^tokens: expected no value, which linear does not use, found 5$"
+    ):
         resolve(GIVEN | {"method": "linear", "tokens": 5}, None)
     (tmp_path / "r.toml").write_text("tokens = 5")
     assert resolve(GIVEN | {"method": "linear"}, tmp_path / "r.toml").tokens == 5

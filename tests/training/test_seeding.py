@@ -2,7 +2,7 @@
 
 import torch
 
-from training.seeding import global_state, seeded, set_global_state
+from facet_vision.training.seeding import global_state, seeded, set_global_state
 
 
 def test_a_block_draws_by_the_generator_and_leaves_no_trace() -> None:
@@ -16,7 +16,10 @@ def test_a_block_draws_by_the_generator_and_leaves_no_trace() -> None:
             drawn.append(torch.rand(3))
     assert torch.equal(*drawn)
     assert torch.equal(torch.rand(3), expected)
-    assert torch.equal(torch.rand(3, generator=generator), torch.rand(3, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(
+        torch.rand(3, generator=generator),
+        torch.rand(3, generator=torch.Generator().manual_seed(0)),
+    )
 
 
 def test_what_comes_next_can_be_kept() -> None:
@@ -27,5 +30,7 @@ def test_what_comes_next_can_be_kept() -> None:
         torch.rand(100)
         set_global_state(state)
         assert torch.equal(torch.rand(3), expected)
-        set_global_state(state | {"cuda": state["cuda"] + [torch.zeros(16, dtype=torch.uint8)] * 9})  # fewer devices
+        set_global_state(
+            state | {"cuda": state["cuda"] + [torch.zeros(16, dtype=torch.uint8)] * 9}
+        )  # fewer devices
         assert torch.equal(torch.rand(3), expected)

@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from backbone import Backbone
-from prompts_store import Head, TaskFile
-from training.command import resolve
-from training.datasets import TaskData
-from training.fit import Step
-from training.images import prepare
-from training.metrics import measure, predict
-from training.train import train_task
-from training.writing import choose_dtype
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Head, TaskFile
+from facet_vision.training.command import resolve
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import prepare
+from facet_vision.training.fitting.loop import Step
+from facet_vision.training.metrics import measure, predict
+from facet_vision.training.output.writing import choose_dtype
+from facet_vision.training.train import train_task
 
 every_method = pytest.mark.parametrize("name", ["linear", "vpt-shallow", "vpt-deep"])
 
@@ -21,7 +21,9 @@ def _train(name: str, tiny: Backbone, data: TaskData, **given: object) -> TaskFi
 
 
 @every_method
-def test_learns_and_states_what_the_stored_tensors_reach(name: str, tiny: Backbone, shades: TaskData) -> None:
+def test_learns_and_states_what_the_stored_tensors_reach(
+    name: str, tiny: Backbone, shades: TaskData
+) -> None:
     stored = TaskFile.from_bytes(_train(name, tiny, shades).to_bytes())
     stored.check_fits(tiny)
     images = prepare(shades.test, tiny.preprocess)
@@ -42,7 +44,12 @@ def test_same_seed_gives_the_same_bytes(name: str, tiny: Backbone, shades: TaskD
 
 def test_manifest_describes_the_task(tiny: Backbone, shades: TaskData) -> None:
     manifest = _train("vpt-deep", tiny, shades, epochs=1, tokens=4, description="greys").manifest
-    assert (manifest.task, manifest.method, manifest.layers, manifest.tokens) == ("shades", "vpt-deep", 2, 4)
+    assert (manifest.task, manifest.method, manifest.layers, manifest.tokens) == (
+        "shades",
+        "vpt-deep",
+        2,
+        4,
+    )
     assert (manifest.labels, manifest.activation) == (("dark", "grey", "bright"), "softmax")
     assert manifest.data == "shades of grey, 30 training and 15 held-out images"
     assert manifest.description == "greys"
@@ -53,10 +60,19 @@ def test_float16_is_kept_only_where_it_does_as_well(tiny: Backbone, shades: Task
     task = _train("linear", tiny, shades, epochs=1)
     images = prepare(shades.test, tiny.preprocess)
     targets = predict(task, tiny, images).argmax(dim=1)
-    assert choose_dtype(_with_head(task, 1.0), tiny, images, targets).head.layers[0][0].dtype == torch.float16
+    assert (
+        choose_dtype(_with_head(task, 1.0), tiny, images, targets).head.layers[0][0].dtype
+        == torch.float16
+    )
     # values beyond float16's range, and values that it rounds to zero
-    assert choose_dtype(_with_head(task, 1e6), tiny, images, targets).head.layers[0][0].dtype == torch.float32
-    assert choose_dtype(_with_head(task, 1e-9), tiny, images, targets).head.layers[0][0].dtype == torch.float32
+    assert (
+        choose_dtype(_with_head(task, 1e6), tiny, images, targets).head.layers[0][0].dtype
+        == torch.float32
+    )
+    assert (
+        choose_dtype(_with_head(task, 1e-9), tiny, images, targets).head.layers[0][0].dtype
+        == torch.float32
+    )
 
 
 def _with_head(task: TaskFile, scale: float) -> TaskFile:
@@ -70,6 +86,8 @@ def _tensors(task: TaskFile) -> list[torch.Tensor]:
 
 def test_progress_is_reported(tiny: Backbone, shades: TaskData) -> None:
     steps: list[Step] = []
-    recipe = resolve({"data": "x", "task": "x", "method": "linear", "epochs": 2, "batch_size": 10}, None)
+    recipe = resolve(
+        {"data": "x", "task": "x", "method": "linear", "epochs": 2, "batch_size": 10}, None
+    )
     train_task(tiny, shades, recipe, steps.append)
     assert [step.number for step in steps] == list(range(6))

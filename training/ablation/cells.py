@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backbone import Backbone
-from prompts_store import TaskFile
-from training.datasets import TaskData
-from training.images import prepare
-from training.methods import find
-from training.metrics import measure, predict_live
-from training.recipe import Recipe
-from training.train import fit_to, train_task
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import TaskFile
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import prepare
+from facet_vision.training.methods import find
+from facet_vision.training.metrics import measure, predict_live
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.train import fit_to, train_task
 
 from .depth import first_layers
 from .initial import prototypes
@@ -49,7 +49,11 @@ def run(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dic
         outcome = _registered(recipe, data, backbone)
     else:
         outcome = _variant(point.variant, recipe, data, backbone)
-    return {**outcome, "training_images": len(data.train), "seconds": round(time.monotonic() - start, 2)}
+    return {
+        **outcome,
+        "training_images": len(data.train),
+        "seconds": round(time.monotonic() - start, 2),
+    }
 
 
 def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
@@ -62,16 +66,25 @@ def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str,
     return {**trained.manifest.metrics, "parameters": _count(tensors)}
 
 
-def _variant(variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
+def _variant(
+    variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone
+) -> dict[str, float]:
     generator = torch.Generator().manual_seed(recipe.seed)
     starts = _prototypes(variant, recipe, data, backbone)
-    method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts).to(backbone.device)
+    method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts).to(
+        backbone.device
+    )
     fit_to(method, data, generator)
     logits = predict_live(method, prepare(data.test, backbone.preprocess))
-    return {**measure(logits, data.targets(data.test)), "parameters": _count(list(method.trained().values()))}
+    return {
+        **measure(logits, data.targets(data.test)),
+        "parameters": _count(list(method.trained().values())),
+    }
 
 
-def _prototypes(variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone) -> list[Tensor]:
+def _prototypes(
+    variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone
+) -> list[Tensor]:
     if not variant.needs_prototypes:
         return []
     layers = first_layers(actions_of(variant, recipe.method, len(backbone.layer_dims)))

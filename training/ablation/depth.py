@@ -8,7 +8,9 @@ Action = int | Literal["keep", "drop"]
 """In front of a layer: write the prompt set of this number, keep what is there, or remove it."""
 
 
-def schedule(layers: int, depth: int, direction: str, beyond: str, *, shared: bool = False) -> tuple[Action, ...]:
+def schedule(
+    layers: int, depth: int, direction: str, beyond: str, *, shared: bool = False
+) -> tuple[Action, ...]:
     """What is done in front of each layer.
 
     bottom-up: the first `depth` layers have sets of their own; behind them the prompts propagate as ordinary tokens or

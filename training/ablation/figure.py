@@ -6,7 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from training.figures import COLOURS, LETTERS_PER_INCH, MARKERS, legend_below, new_figure, short
+from facet_vision.common.figures import (
+    COLOURS,
+    LETTERS_PER_INCH,
+    MARKERS,
+    legend_below,
+    new_figure,
+    short,
+)
 
 from .report import MEAN, Row
 from .studies import Study
@@ -52,7 +59,14 @@ def _panel(axes: Any, study: Study, rows: Sequence[Row], name: str) -> None:
             axes.axhline(100 * found[0].accuracy[name], linestyle="--", **style)
         else:
             places = _places(study.scale, found, names, DODGE * (number - (varied - 1) / 2))
-            _curve(axes, found, places, name, study.scale, {**style, "marker": MARKERS[number % len(MARKERS)]})
+            _curve(
+                axes,
+                found,
+                places,
+                name,
+                study.scale,
+                {**style, "marker": MARKERS[number % len(MARKERS)]},
+            )
     _ticks(axes, study.scale, names)
 
 
@@ -62,9 +76,15 @@ def _places(scale: str, rows: Sequence[Row], names: Sequence[str], shift: float)
     return [float(row.value) for row in rows]
 
 
-def _curve(axes: Any, rows: Sequence[Row], places: Sequence[float], name: str, scale: str, style: dict) -> None:
-    heights, bars = ([100 * getattr(row, part)[name] for row in rows] for part in ("accuracy", "spread"))
-    axes.errorbar(places, heights, bars, linestyle="none" if scale == "names" else "-", capsize=3, **style)
+def _curve(
+    axes: Any, rows: Sequence[Row], places: Sequence[float], name: str, scale: str, style: dict
+) -> None:
+    heights, bars = (
+        [100 * getattr(row, part)[name] for row in rows] for part in ("accuracy", "spread")
+    )
+    axes.errorbar(
+        places, heights, bars, linestyle="none" if scale == "names" else "-", capsize=3, **style
+    )
 
 
 def _ticks(axes: Any, scale: str, names: Sequence[str]) -> None:
@@ -72,7 +92,12 @@ def _ticks(axes: Any, scale: str, names: Sequence[str]) -> None:
     if scale == "names":
         shown = [short(value) for value in names]
         slanted = (max(map(len, shown)) + 2) * len(shown) > LETTERS_PER_INCH * PANEL[0]
-        axes.set_xticks(range(len(names)), shown, rotation=30 if slanted else 0, ha="right" if slanted else "center")
+        axes.set_xticks(
+            range(len(names)),
+            shown,
+            rotation=30 if slanted else 0,
+            ha="right" if slanted else "center",
+        )
         axes.set_xlim(-0.6, len(names) - 0.4)
         return
     if scale == "log" and all(float(value) > 0 for value in names):

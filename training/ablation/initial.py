@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.images import Inputs, in_order
+from facet_vision.backbone import Backbone
+from facet_vision.training.data.images import Inputs, in_order
+from facet_vision.training.errors import TrainingError
 
 from .tokens import embed, vision_transformer
 
@@ -42,7 +42,12 @@ def xavier_bound(patch_embed: Any, width: int) -> float:
 
 
 def prototypes(
-    backbone: Backbone, images: Inputs, targets: Tensor, classes: int, kind: str, layers: Sequence[int]
+    backbone: Backbone,
+    images: Inputs,
+    targets: Tensor,
+    classes: int,
+    kind: str,
+    layers: Sequence[int],
 ) -> list[Tensor]:
     """For each of `layers` the classes' mean class tokens, (classes, dim), as its initial prompts.
 
@@ -54,7 +59,11 @@ def prototypes(
         TrainingError: the backbone has no class token, or a class has no image.
     """
     means = _mean_class_tokens(backbone, images, targets, classes)
-    place = {"final-cls": lambda _: -1, "cls-nolastl": lambda layer: layer, "cls-nofirstl": lambda layer: layer + 1}
+    place = {
+        "final-cls": lambda _: -1,
+        "cls-nolastl": lambda layer: layer,
+        "cls-nofirstl": lambda layer: layer + 1,
+    }
     return [means[:, place[kind](layer)] for layer in layers]
 
 
@@ -62,13 +71,19 @@ def _mean_class_tokens(backbone: Backbone, images: Inputs, targets: Tensor, clas
     """(classes, layers + 2, dim): what enters the first layer, what leaves each, what leaves the final norm."""
     model = vision_transformer(backbone)
     if model.cls_token is None:
-        raise TrainingError(f"init: expected a backbone with a class token for prototypes, found {backbone.name}")
+        raise TrainingError(
+            f"init: expected a backbone with a class token for prototypes, found {backbone.name}"
+        )
     counts = torch.bincount(targets, minlength=classes)
     if not counts.all():
-        raise TrainingError("init: expected an image of every class for prototypes, found a class without")
+        raise TrainingError(
+            "init: expected an image of every class for prototypes, found a class without"
+        )
     rows = in_order(len(images), 64)
     batches = zip(targets.split(64), images.batches(rows), strict=True)
-    total = sum(_summed(_class_tokens(backbone, model, batch), labels, classes) for labels, batch in batches)
+    total = sum(
+        _summed(_class_tokens(backbone, model, batch), labels, classes) for labels, batch in batches
+    )
     return torch.as_tensor(total) / counts[:, None, None]
 
 

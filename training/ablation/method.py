@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.methods import Method
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.methods import Method
+from facet_vision.training.recipe import Recipe
 
 from .depth import Action, schedule
 from .initial import drawn, xavier_bound
@@ -75,8 +75,12 @@ class PromptVariant(Method):
             _check_prototypes(prototypes, sets, shape)
             initial = list(prototypes)
         else:
-            initial = [drawn(shape, variant.init, generator, low=-bound, high=bound) for _ in range(sets)]
-        projection = None if variant.projection is None else make_projection(width, layer_width, generator)
+            initial = [
+                drawn(shape, variant.init, generator, low=-bound, high=bound) for _ in range(sets)
+            ]
+        projection = (
+            None if variant.projection is None else make_projection(width, layer_width, generator)
+        )
         return PromptTokens(initial, actions, projection, variant.dropout)
 
 
@@ -84,18 +88,26 @@ def actions_of(variant: Variant, method: str, layers: int) -> tuple[Action, ...]
     """What a variant that prepends does in front of each layer; vpt-shallow is a depth of one that propagates."""
     if method == "vpt-shallow":
         return schedule(layers, 1, "bottom-up", "propagate")
-    return schedule(layers, variant.depth or layers, variant.direction, variant.beyond, shared=variant.shared)
+    return schedule(
+        layers, variant.depth or layers, variant.direction, variant.beyond, shared=variant.shared
+    )
 
 
 def _check_tokens(recipe: Recipe, variant: Variant) -> None:
     if recipe.tokens < 1 and variant.location not in ("add", "add-1"):
-        raise TrainingError(f"tokens: expected at least 1 for location {variant.location}, found {recipe.tokens}")
+        raise TrainingError(
+            f"tokens: expected at least 1 for location {variant.location}, found {recipe.tokens}"
+        )
 
 
 def _check_prototypes(prototypes: Sequence[Tensor], sets: int, shape: tuple[int, int]) -> None:
     """They are one for each class, so the number of tokens is not free."""
     if len(prototypes) != sets:
-        raise TrainingError(f"init: expected prototypes for {sets} sets of prompts, found {len(prototypes)}")
+        raise TrainingError(
+            f"init: expected prototypes for {sets} sets of prompts, found {len(prototypes)}"
+        )
     if any(tuple(prompt.shape) != shape for prompt in prototypes):
         expected = f"{len(prototypes[0])}, one for each class"
-        raise TrainingError(f"tokens: expected {expected}, for prompts that begin as prototypes, found {shape[0]}")
+        raise TrainingError(
+            f"tokens: expected {expected}, for prompts that begin as prototypes, found {shape[0]}"
+        )

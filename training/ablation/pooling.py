@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.errors import TrainingError
+from facet_vision.training.errors import TrainingError
 
 
 def pool(model: Any, x: Tensor, prompts: int, kind: str) -> Tensor:
@@ -21,7 +21,9 @@ def pool(model: Any, x: Tensor, prompts: int, kind: str) -> Tensor:
     """
     start = model.num_prefix_tokens
     if kind == "backbone":
-        own: Tensor = model.forward_head(torch.cat((x[:, :start], x[:, start + prompts :]), dim=1), pre_logits=True)
+        own: Tensor = model.forward_head(
+            torch.cat((x[:, :start], x[:, start + prompts :]), dim=1), pre_logits=True
+        )
         return own
     pooled: Tensor = model.fc_norm(_chosen(x, start, prompts, kind).mean(dim=1))
     return pooled
@@ -34,9 +36,13 @@ def check_pooling(model: Any, prompts: int, kind: str) -> None:
         prompts: number of prompt tokens that reach the last layer's output.
     """
     if kind == "cls" and model.cls_token is None:
-        raise TrainingError("pooling: expected another than cls for a backbone without class token, found cls")
+        raise TrainingError(
+            "pooling: expected another than cls for a backbone without class token, found cls"
+        )
     if kind == "prompt" and not prompts:
-        raise TrainingError("pooling: expected prompts behind the last layer for prompt, found that they are dropped")
+        raise TrainingError(
+            "pooling: expected prompts behind the last layer for prompt, found that they are dropped"
+        )
 
 
 def _chosen(x: Tensor, start: int, prompts: int, kind: str) -> Tensor:

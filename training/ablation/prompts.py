@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from training.seeding import seeded
+from facet_vision.training.seeding import seeded
 
 from .depth import Action
 
@@ -20,7 +20,11 @@ class PromptTokens(nn.Module):
     """
 
     def __init__(
-        self, initial: Sequence[Tensor], actions: Sequence[Action], projection: nn.Linear | None, dropout: float
+        self,
+        initial: Sequence[Tensor],
+        actions: Sequence[Action],
+        projection: nn.Linear | None,
+        dropout: float,
     ) -> None:
         """Args:
         projection: from the prompts' width to the layers', used by all sets; None where they are the same.

@@ -85,7 +85,10 @@ def markdown(study: Study, found: Sequence[Row], data: Sequence[str], seeds: Seq
     columns = [*data, *([MEAN] if len(data) > 1 else [])]
     head = ["curve", study.axis, *columns, "trained parameters"]
     lines = [head, ["---", "---", *["---:"] * (len(columns) + 1)]]
-    lines += [[row.curve, row.value, *_accuracies(row, columns, len(seeds)), f"{row.parameters:,}"] for row in found]
+    lines += [
+        [row.curve, row.value, *_accuracies(row, columns, len(seeds)), f"{row.parameters:,}"]
+        for row in found
+    ]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     about = f"Accuracy on held-out images in percent, {_over(seeds)}."
     return f"# Ablation: {study.axis}\n\n{about}\n\n{table}\n"

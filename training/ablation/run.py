@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prompts_store import durable
-from training.errors import DataError, TrainingError
-from training.figures import save
-from training.recipe import Recipe
-from training.results import Results
-from training.settings import Settings
-from training.sources import Sources
+from facet_vision.common.figures import save
+from facet_vision.prompts_store import durable
+from facet_vision.training.errors import DataError, TrainingError
+from facet_vision.training.load_cache import Sources
+from facet_vision.training.overrides import RecipeOverrides
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.results import Results
 
 from .cells import run, setting
 from .figure import draw
@@ -36,7 +36,7 @@ class Wanted:
     methods: tuple[str, ...]
     values: tuple[str, ...]
     seeds: tuple[int, ...]
-    settings: Settings
+    settings: RecipeOverrides
     device: str
 
 
@@ -62,7 +62,12 @@ def run_study(wanted: Wanted, out: Path, report: Callable[[str], None]) -> tuple
         TrainingError: something is wrong with what is wanted, or no cell succeeded.
     """
     sources = Sources(wanted.device)
-    cells = [cell for source in wanted.data for seed in wanted.seeds for cell in _cells(wanted, source, seed, sources)]
+    cells = [
+        cell
+        for source in wanted.data
+        for seed in wanted.seeds
+        for cell in _cells(wanted, source, seed, sources)
+    ]
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out / f"{wanted.study.name}.jsonl")
     measured = []
@@ -71,7 +76,9 @@ def run_study(wanted: Wanted, out: Path, report: Callable[[str], None]) -> tuple
         report(f"[{number}/{len(cells)}] {line}")
         measured += [] if outcome is None else [_measured(cell, outcome)]
     if not measured:
-        raise TrainingError(f"study {wanted.study.name}: expected a training that succeeds, found none")
+        raise TrainingError(
+            f"study {wanted.study.name}: expected a training that succeeds, found none"
+        )
     return write(wanted, measured, out), len(cells) - len(measured)
 
 
@@ -80,7 +87,9 @@ def _cells(wanted: Wanted, source: str, seed: int, sources: Sources) -> Iterator
     common = recipe_of(Point("", "", "linear"), wanted.settings, source, seed)
     data = sources.data(common)
     if data.multi_label:
-        raise DataError(f"data: expected one label for each image, found the multi-label set {source}")
+        raise DataError(
+            f"data: expected one label for each image, found the multi-label set {source}"
+        )
     # where backbones are compared there is no common one
     layers = len(sources.backbone(common).layer_dims) if wanted.study.of_prompts else 0
     points = plan(wanted.study, wanted.methods, wanted.values, Facts(layers, len(data.labels)))
@@ -94,7 +103,9 @@ def _cells(wanted: Wanted, source: str, seed: int, sources: Sources) -> Iterator
 def _measure(cell: Cell, results: Results, sources: Sources) -> tuple[dict[str, float] | None, str]:
     """The outcome of a cell, found or trained, and a line about it; None where the training failed."""
     point, recipe = cell.point, cell.recipe
-    name = " ".join(part for part in (recipe.data, point.curve, point.value, f"seed {recipe.seed}") if part)
+    name = " ".join(
+        part for part in (recipe.data, point.curve, point.value, f"seed {recipe.seed}") if part
+    )
     data, backbone = sources.data(recipe), sources.backbone(recipe)
     key = setting(point, recipe, data, backbone)
     outcome = results.find(key)
@@ -119,6 +130,8 @@ def write(wanted: Wanted, measured: Sequence[Measured], out: Path) -> list[Path]
     study, found = wanted.study, rows(measured)
     table, numbers, figure = (out / f"{study.name}.{kind}" for kind in ("md", "json", "png"))
     durable.replace(table, markdown(study, found, wanted.data, wanted.seeds).encode())
-    durable.replace(numbers, (json.dumps(as_json(study, found, measured), indent=2) + "\n").encode())
+    durable.replace(
+        numbers, (json.dumps(as_json(study, found, measured), indent=2) + "\n").encode()
+    )
     save(draw(study, found, wanted.data), figure)
     return [table, numbers, figure]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.errors import TrainingError
-from training.recipe import Recipe
-from training.settings import Settings
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.overrides import RecipeOverrides
+from facet_vision.training.recipe import Recipe
 
 from .variant import INPUT_ONLY, PROMPTED, Variant, make_variant
 
@@ -79,16 +79,18 @@ def plan(study: Study, methods: Sequence[str], values: Sequence[str], facts: Fac
     return found
 
 
-def recipe_of(point: Point, settings: Settings, source: str, seed: int) -> Recipe:
+def recipe_of(point: Point, settings: RecipeOverrides, source: str, seed: int) -> Recipe:
     """The complete recipe of a point's training; raises TrainingError where a value is not allowed."""
     fixed = {**point.changes, "data": source, "task": "ablation", "seed": seed}
     return settings.recipe(point.method, fixed, point.value)
 
 
-def check_settings(settings: Settings, study: str, points: Sequence[Point]) -> None:
+def check_settings(settings: RecipeOverrides, study: str, points: Sequence[Point]) -> None:
     """Raise TrainingError for a table or a flag that no point of the study reads."""
     names = {name for point in points for name in (point.method, point.value)}
-    settings.check(names, {field for point in points for field in point.changes}, f"the study {study}")
+    settings.check(
+        names, {field for point in points for field in point.changes}, f"the study {study}"
+    )
 
 
 def _values(study: Study, method: str, values: Sequence[str], facts: Facts) -> Sequence[str]:
@@ -96,7 +98,9 @@ def _values(study: Study, method: str, values: Sequence[str], facts: Facts) -> S
         return ("",)
     chosen = values or study.values(facts)
     if not chosen:
-        raise TrainingError(f"values: expected those of the study {study.name}, which has none of its own, found none")
+        raise TrainingError(
+            f"values: expected those of the study {study.name}, which has none of its own, found none"
+        )
     return chosen
 
 
@@ -128,12 +132,17 @@ def _depth(method: str, value: str, facts: Facts) -> list[Point]:
             make_variant(depth=depth, direction="top-down"),
         ]
     curves = ("first k layers", "first k layers, then dropped", "last k layers")
-    return [Point(value, curve, method, variant) for curve, variant in zip(curves, variants, strict=True)]
+    return [
+        Point(value, curve, method, variant)
+        for curve, variant in zip(curves, variants, strict=True)
+    ]
 
 
 def _depths(facts: Facts) -> tuple[str, ...]:
     """1 and the quarters, as the paper's 1, 3, 6, 9, 12."""
-    return tuple(str(depth) for depth in sorted({1, *(max(1, facts.layers * n // 4) for n in (1, 2, 3, 4))}))
+    return tuple(
+        str(depth) for depth in sorted({1, *(max(1, facts.layers * n // 4) for n in (1, 2, 3, 4))})
+    )
 
 
 def _init(method: str, value: str, facts: Facts) -> list[Point]:
@@ -162,10 +171,14 @@ def _fraction(method: str, value: str, _: Facts) -> list[Point]:
 def _backbone(method: str, value: str, _facts: Facts) -> list[Point]:
     """NAME, or NAME=FILE for weights of a local file."""
     name, _, checkpoint = value.partition("=")
-    return [Point(value, method, method, changes={"backbone": name, "checkpoint": checkpoint or None})]
+    return [
+        Point(value, method, method, changes={"backbone": name, "checkpoint": checkpoint or None})
+    ]
 
 
-def _switch(name: str, convert: Callable[[str, str], Any] = lambda _, value: value) -> Callable[..., list[Point]]:
+def _switch(
+    name: str, convert: Callable[[str, str], Any] = lambda _, value: value
+) -> Callable[..., list[Point]]:
     """The points of a study that sets one switch of the variant to its value."""
 
     def points(method: str, value: str, _: Facts) -> list[Point]:
@@ -202,14 +215,45 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("location", "prompt location", "names", _BOTH, _always(*_LOCATIONS), _location),
-        Study("length", "prompt length", "log", _DEEP, _always("1", "5", "10", "50", "100"), _length),
+        Study(
+            "length", "prompt length", "log", _DEEP, _always("1", "5", "10", "50", "100"), _length
+        ),
         Study("depth", "prompted layers k", "linear", _DEEP, _depths, _depth),
-        Study("pooling", "output", "names", _DEEP, _always("cls", "image", "prompt", "all"), _switch("pooling")),
+        Study(
+            "pooling",
+            "output",
+            "names",
+            _DEEP,
+            _always("cls", "image", "prompt", "all"),
+            _switch("pooling"),
+        ),
         Study("init", "initial prompts", "names", _DEEP, _always(*_INITS), _init),
         Study("shared", "prompts of the layers", "names", _DEEP, _always("own", "shared"), _shared),
-        Study("projected", "width of the prompts", "names", _DEEP, _always("4", "16", "64", "none"), _projected),
-        Study("dropout", "prompt dropout", "linear", _DEEP, _always("0", "0.1", "0.3"), _switch("dropout", _number)),
-        Study("fraction", "share of the training images", "linear", _ALL, _always(*_FRACTIONS), _fraction, False),
+        Study(
+            "projected",
+            "width of the prompts",
+            "names",
+            _DEEP,
+            _always("4", "16", "64", "none"),
+            _projected,
+        ),
+        Study(
+            "dropout",
+            "prompt dropout",
+            "linear",
+            _DEEP,
+            _always("0", "0.1", "0.3"),
+            _switch("dropout", _number),
+        ),
+        Study(
+            "fraction",
+            "share of the training images",
+            "linear",
+            _ALL,
+            _always(*_FRACTIONS),
+            _fraction,
+            False,
+        ),
         Study("backbone", "backbone", "names", _ALL, _always(), _backbone, False),
     )
 }

@@ -11,15 +11,17 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from backbone import Backbone
-from backbone.tiny import ConvStem
-from training.errors import TrainingError
+from facet_vision.backbone import Backbone
+from facet_vision.backbone.tiny import ConvStem
+from facet_vision.training.errors import TrainingError
 
 
 def vision_transformer(backbone: Backbone) -> VisionTransformer:
     """The backbone's network; raises TrainingError for another family, on which the variants are not defined."""
     model: Any = backbone.model
-    if type(model) is not VisionTransformer or not isinstance(model.patch_embed, PatchEmbed | ConvStem):
+    if type(model) is not VisionTransformer or not isinstance(
+        model.patch_embed, PatchEmbed | ConvStem
+    ):
         raise TrainingError(
             f"backbone: expected a plain ViT for prompt variants, found {backbone.name} ({type(model).__name__})"
         )
@@ -48,7 +50,11 @@ def embed(model: Any, images: Tensor, patch_embed: nn.Module | None = None) -> T
         patch_embed: instead of the model's own.
     """
     patches, grid = patch_tokens(model.patch_embed if patch_embed is None else patch_embed, images)
-    own = [token.expand(len(patches), -1, -1) for token in (model.cls_token, model.reg_token) if token is not None]
+    own = [
+        token.expand(len(patches), -1, -1)
+        for token in (model.cls_token, model.reg_token)
+        if token is not None
+    ]
     position = position_embedding(model, grid)
     if model.no_embed_class:
         x = torch.cat([*own, patches + position], dim=1)
@@ -67,7 +73,9 @@ def position_embedding(model: Any, grid: tuple[int, int]) -> Tensor:
         return position
     kept = 0 if model.no_embed_class else model.num_prefix_tokens
     maps = position[:, kept:].transpose(1, 2).unflatten(2, model.patch_embed.grid_size)
-    resized = F.interpolate(maps.float(), grid, mode="bilinear", align_corners=True).to(position.dtype)
+    resized = F.interpolate(maps.float(), grid, mode="bilinear", align_corners=True).to(
+        position.dtype
+    )
     return torch.cat((position[:, :kept], resized.flatten(2).transpose(1, 2)), dim=1)
 
 
@@ -85,7 +93,9 @@ def run(model: Any, x: Tensor, prompts: Sequence[Tensor | None]) -> tuple[Tensor
     start, present = model.num_prefix_tokens, 0
     for block, prompt in zip(model.blocks, prompts, strict=True):
         if prompt is not None:
-            x = torch.cat((x[:, :start], prompt.expand(len(x), -1, -1), x[:, start + present :]), dim=1)
+            x = torch.cat(
+                (x[:, :start], prompt.expand(len(x), -1, -1), x[:, start + present :]), dim=1
+            )
             present = prompt.shape[-2]
         x = block(x)
     return model.norm(x), present

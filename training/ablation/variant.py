@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.errors import TrainingError
+from facet_vision.training.errors import TrainingError
 
 PROMPTED = ("vpt-shallow", "vpt-deep")
 """The methods that a variant can start from."""
@@ -43,7 +43,9 @@ class Variant(BaseModel):
     direction: Literal["bottom-up", "top-down"] = "bottom-up"
     beyond: Literal["propagate", "drop"] = "propagate"
     pooling: Literal["backbone", "cls", "image", "prompt", "all"] = "backbone"
-    init: Literal["uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-nofirstl"] = "uniform"
+    init: Literal["uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-nofirstl"] = (
+        "uniform"
+    )
     shared: bool = False
     projection: Annotated[int, Field(ge=1)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -60,9 +62,13 @@ class Variant(BaseModel):
     def check(self, method: str, layers: int) -> None:
         """Raise TrainingError where the switches contradict each other, the method, or the number of layers."""
         if method not in PROMPTED:
-            raise TrainingError(f"method: expected one of {', '.join(PROMPTED)} for a prompt variant, found {method!r}")
+            raise TrainingError(
+                f"method: expected one of {', '.join(PROMPTED)} for a prompt variant, found {method!r}"
+            )
         if self.depth is not None and self.depth > layers:
-            raise TrainingError(f"depth: expected at most {layers}, the layers of the backbone, found {self.depth}")
+            raise TrainingError(
+                f"depth: expected at most {layers}, the layers of the backbone, found {self.depth}"
+            )
         self._check_shallow(method)
         self._check_location(method)
         self._check_init()
@@ -71,15 +77,21 @@ class Variant(BaseModel):
         changes = self.changes()
         for name in sorted({"depth", "direction", "beyond", "shared"} & changes.keys()):
             if method == "vpt-shallow":
-                raise TrainingError(f"{name}: expected no value for vpt-shallow, found {changes[name]!r}")
+                raise TrainingError(
+                    f"{name}: expected no value for vpt-shallow, found {changes[name]!r}"
+                )
 
     def _check_location(self, method: str) -> None:
         if self.location in INPUT_ONLY and method != "vpt-shallow":
-            raise TrainingError(f"method: expected vpt-shallow for location {self.location}, found {method!r}")
+            raise TrainingError(
+                f"method: expected vpt-shallow for location {self.location}, found {method!r}"
+            )
         others = self.changes().keys() - {"location", "init"}
         if self.location != "prepend" and others:
             name = min(others)
-            raise TrainingError(f"location: expected prepend where {name} is given, found {self.location}")
+            raise TrainingError(
+                f"location: expected prepend where {name} is given, found {self.location}"
+            )
 
     def _check_init(self) -> None:
         if self.needs_prototypes and (self.location != "prepend" or self.projection):

@@ -7,15 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from training.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence
 
 
 def attention(
     task: Annotated[Path, typer.Argument(help="Task file with prompts, for a ViT.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, a row each.")],
     out: Annotated[Path, typer.Option(help="Figure to write: .png, .pdf or .svg.")],
-    layer: Annotated[int | None, typer.Option(help="Counted from 1; the last one if not given.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Instead of the name in the task file.")] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Counted from 1; the last one if not given.")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Instead of the name in the task file.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -28,10 +32,10 @@ def attention(
 def _run(options: dict[str, Any]) -> None:
     import torch
 
-    from backbone import load as load_backbone
-    from prompts_store import TaskFile
-    from training.errors import TrainingError
-    from training.figures import check_place, save
+    from facet_vision.backbone import load as load_backbone
+    from facet_vision.common.figures import check_place, save
+    from facet_vision.prompts_store import TaskFile
+    from facet_vision.training.errors import TrainingError
 
     from .figure import draw, picture
     from .maps import attention_maps
@@ -39,7 +43,9 @@ def _run(options: dict[str, Any]) -> None:
     check_place(options["out"])
     task = TaskFile.load(options["task"])
     if not task.prompts:
-        raise TrainingError(f"task: expected one with prompts, found {task.manifest.method}, which has none")
+        raise TrainingError(
+            f"task: expected one with prompts, found {task.manifest.method}, which has none"
+        )
     name = options["backbone"] or task.manifest.backbone
     network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
     task.check_fits(network)
@@ -52,12 +58,14 @@ def _run(options: dict[str, Any]) -> None:
     pictures = [picture(image, network.preprocess) for image in batch]
     save(draw(pictures, [path.name for path in options["images"]], columns, layer), options["out"])
     for path, found in zip(options["images"], columns[1][1], strict=True):
-        typer.echo(f"{path.name}: {100 * found.on_prompts:.1f} % of the attention in layer {layer} is on prompts")
+        typer.echo(
+            f"{path.name}: {100 * found.on_prompts:.1f} % of the attention in layer {layer} is on prompts"
+        )
     typer.echo(f"wrote {options['out']}")
 
 
 def _image(path: Path) -> Any:
-    from backbone import ImageError, decode_image
+    from facet_vision.backbone import ImageError, decode_image
 
     try:
         return decode_image(path.read_bytes())

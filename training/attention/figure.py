@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from backbone import Preprocess
-from training.figures import new_figure, short
+from facet_vision.backbone import Preprocess
+from facet_vision.common.figures import new_figure, short
 
 from .maps import AttentionMap
 
@@ -34,7 +34,9 @@ def draw(
         layer: from 1.
     """
     figure = new_figure(SIDE * (1 + len(columns)) + 0.9, (SIDE + 0.25) * len(pictures) + 0.5)
-    figure.suptitle(f"Attention of the class token in layer {layer}, mean over heads", fontsize="medium")
+    figure.suptitle(
+        f"Attention of the class token in layer {layer}, mean over heads", fontsize="medium"
+    )
     grid = figure.subplots(len(pictures), 1 + len(columns), squeeze=False)
     for row, picture in enumerate(pictures):
         grid[row, 0].imshow(picture)
@@ -46,13 +48,21 @@ def draw(
     return figure
 
 
-def _row(figure: Figure, panels: list[Any], picture: np.ndarray, maps: Sequence[tuple[str, AttentionMap]]) -> None:
+def _row(
+    figure: Figure, panels: list[Any], picture: np.ndarray, maps: Sequence[tuple[str, AttentionMap]]
+) -> None:
     height, width = picture.shape[:2]
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     top = max(found.patches.max().item() for _, found in maps)
     for axes, (title, found) in zip(panels, maps, strict=True):
         axes.imshow(picture.mean(axis=2), cmap="gray", vmin=0, vmax=1)
-        style = {"cmap": "inferno", "vmin": 0, "vmax": top, "alpha": 0.6, "interpolation": "bilinear"}
+        style = {
+            "cmap": "inferno",
+            "vmin": 0,
+            "vmax": top,
+            "alpha": 0.6,
+            "interpolation": "bilinear",
+        }
         axes.imshow(found.patches.numpy(), extent=extent, **style)
         share = f"\n{100 * found.on_prompts:.0f} % on prompts" if found.on_prompts else ""
         axes.set_title(f"{title}{share}", fontsize="medium")
@@ -61,6 +71,8 @@ def _row(figure: Figure, panels: list[Any], picture: np.ndarray, maps: Sequence[
 
 def picture(image: Tensor, preprocess: Preprocess) -> np.ndarray:
     """What the network sees, (height, width, 3) from 0 to 1, of a preprocessed image (3, height, width)."""
-    mean, std = (image.new_tensor(value)[:, None, None] for value in (preprocess.mean, preprocess.std))
+    mean, std = (
+        image.new_tensor(value)[:, None, None] for value in (preprocess.mean, preprocess.std)
+    )
     pixels: np.ndarray = (image * std + mean).clamp(0, 1).permute(1, 2, 0).numpy()
     return pixels

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backbone import Backbone, class_token_attention
-from training.errors import TrainingError
+from facet_vision.backbone import Backbone, class_token_attention
+from facet_vision.training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class AttentionMap:
     on_prompts: float
 
 
-def attention_maps(backbone: Backbone, images: Tensor, prompts: Sequence[Tensor], layer: int) -> list[AttentionMap]:
+def attention_maps(
+    backbone: Backbone, images: Tensor, prompts: Sequence[Tensor], layer: int
+) -> list[AttentionMap]:
     """One map for each image.
 
     Args:
@@ -42,10 +44,18 @@ def attention_maps(backbone: Backbone, images: Tensor, prompts: Sequence[Tensor]
     if not 1 <= layer <= layers:
         raise TrainingError(f"layer: expected a number from 1 to {layers}, found {layer}")
     with torch.inference_mode():
-        weights = class_token_attention(backbone, images, prompts, layer=layer - 1).float().mean(dim=1).cpu()
+        weights = (
+            class_token_attention(backbone, images, prompts, layer=layer - 1)
+            .float()
+            .mean(dim=1)
+            .cpu()
+        )
     model: Any = backbone.model
     start, grid = model.num_prefix_tokens, model.patch_embed.grid_size
     patches = weights[:, -grid[0] * grid[1] :]
     even = patches / patches.mean(dim=1, keepdim=True)
     shares = weights[:, start : weights.shape[1] - patches.shape[1]].sum(dim=1)
-    return [AttentionMap(row.unflatten(0, grid), share.item()) for row, share in zip(even, shares, strict=True)]
+    return [
+        AttentionMap(row.unflatten(0, grid), share.item())
+        for row, share in zip(even, shares, strict=True)
+    ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from backbone import Backbone
-from training.memory import peak_memory
-from training.methods import Method, find
-from training.recipe import Recipe
-from training.search import chosen_values
-from training.sources import Sources
-from training.train import fitted
-from training.trials import score_of
+from facet_vision.backbone import Backbone
+from facet_vision.training.load_cache import Sources
+from facet_vision.training.methods import Method, find
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.train import fitted
+from facet_vision.training.tuning.search import chosen_values
+from facet_vision.training.tuning.trials import score_of
 
+from .memory import peak_memory
 from .records import Trained
 
 Outcome = dict[str, Any]

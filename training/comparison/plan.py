@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.errors import TrainingError
-from training.recipe import Recipe
-from training.search import Trial, best, candidates, final
-from training.settings import Settings
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.overrides import RecipeOverrides
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.tuning.search import Trial, best, candidates, final
 
 METHODS = (
     *("full", "linear", "partial-1", "mlp-3", "sidetune", "bias", "adapter"),
@@ -32,7 +32,7 @@ class Plan:
     groups: dict[str, tuple[str, ...]]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
-    settings: Settings
+    settings: RecipeOverrides
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -46,7 +46,9 @@ class Plan:
 
     def recipe(self, method: str, source: str) -> Recipe:
         """Before the search, with the first seed."""
-        return self.settings.recipe(method, {"data": source, "task": "comparison", "seed": self.seeds[0]})
+        return self.settings.recipe(
+            method, {"data": source, "task": "comparison", "seed": self.seeds[0]}
+        )
 
     def check(self) -> None:
         """Raise TrainingError for whatever is wrong with methods, tables or grids, before the first training."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from training.errors import TrainingError
+from facet_vision.training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class Comparison:
 
     def __post_init__(self) -> None:
         _check_single("a task in one group", self.tasks)
-        _check_single("one cell of a method, task and seed", ((c.method, c.task, c.seed) for c in self.cells))
+        _check_single(
+            "one cell of a method, task and seed", ((c.method, c.task, c.seed) for c in self.cells)
+        )
         for cell in self.cells:
             _check_known("method", cell.method, self.methods)
             _check_known("task", cell.task, self.tasks)
@@ -86,4 +88,6 @@ def _check_single(what: str, values: Iterable[object]) -> None:
 
 def _check_known(field: str, value: object, known: Iterable[object]) -> None:
     if value not in known:
-        raise TrainingError(f"comparison: expected a {field} of {', '.join(map(str, known))}, found {value!r}")
+        raise TrainingError(
+            f"comparison: expected a {field} of {', '.join(map(str, known))}, found {value!r}"
+        )

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.results import Results
-from training.sources import Sources
+from facet_vision.backbone import Backbone
+from facet_vision.training.comparison.reporting.report import write
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.load_cache import Sources
+from facet_vision.training.results import Results
 
 from .cells import trained
 from .plan import Entry, Plan
 from .records import Comparison, Trained
-from .report import write
 from .schedule import Finished, Say, Schedule
 from .workers import fitting_jobs, workers
 
@@ -57,7 +57,10 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
     plan.check()
     sources = Sources(options.device)
     backbone = _only_backbone(plan, sources)
-    about = {source: sources.data(plan.recipe(plan.methods[0], source)).summary for source in plan.sources}
+    about = {
+        source: sources.data(plan.recipe(plan.methods[0], source)).summary
+        for source in plan.sources
+    }
     out.mkdir(parents=True, exist_ok=True)
     finished = Finished(Results(out / CELLS), about, backbone)
     entries = list(plan.entries())
@@ -75,7 +78,9 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
 def _only_backbone(plan: Plan, sources: Sources) -> Backbone:
     recipes = [entry.recipe for entry in plan.entries()]
     if len({(recipe.backbone, recipe.checkpoint) for recipe in recipes}) > 1:
-        raise TrainingError("backbone: expected one for all methods, found several in the recipe's tables")
+        raise TrainingError(
+            "backbone: expected one for all methods, found several in the recipe's tables"
+        )
     return sources.backbone(recipes[0])
 
 
@@ -87,7 +92,9 @@ def _trained(entry: Entry, finished: Finished) -> Iterator[Trained]:
             yield trained(recipe, validation, outcome)
 
 
-def _comparison(plan: Plan, finished: Finished, cells: tuple[Trained, ...], command: str) -> Comparison:
+def _comparison(
+    plan: Plan, finished: Finished, cells: tuple[Trained, ...], command: str
+) -> Comparison:
     backbone = finished.backbone
     return Comparison(
         backbone=backbone.name,
@@ -114,6 +121,8 @@ def _machine(backbone: Backbone) -> dict[str, str]:
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.partition(":")[2].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

@@ -8,11 +8,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.recipe import Recipe
-from training.results import Results
-from training.search import Trial, best
+from facet_vision.backbone import Backbone
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.results import Results
+from facet_vision.training.tuning.search import Trial, best
 
 from .cells import Outcome, setting
 from .plan import Entry
@@ -76,7 +76,9 @@ class Schedule:
         for entry in entries:
             trials = entry.trials()
             progress = _Progress(entry, len(trials))
-            self._waiting.extend((progress, recipe) for recipe in trials or finished.finals(entry)[0])
+            self._waiting.extend(
+                (progress, recipe) for recipe in trials or finished.finals(entry)[0]
+            )
 
     def drive(self, run: Run, jobs: int) -> None:
         """Run everything that is not finished, at most `jobs` at a time."""

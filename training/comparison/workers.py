@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import torch
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.recipe import Recipe
-from training.sources import Sources
+from facet_vision.backbone import Backbone
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.load_cache import Sources
+from facet_vision.training.recipe import Recipe
 
 from .cells import Outcome, train
 
@@ -34,7 +34,9 @@ def workers(jobs: int, device: str) -> Iterator[Run]:
     Each has its share of the processors as threads.
     """
     threads = max(1, _processors() // jobs)
-    context = multiprocessing.get_context("spawn")  # a fork of a process that used CUDA or OpenMP is not safe
+    context = multiprocessing.get_context(
+        "spawn"
+    )  # a fork of a process that used CUDA or OpenMP is not safe
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(device, threads))
     try:
         yield lambda recipe: pool.submit(_train, recipe)
@@ -51,7 +53,9 @@ def first_finished(running: set[Future[Outcome]]) -> set[Future[Outcome]]:
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         if isinstance(future.exception(), BrokenProcessPool):
-            raise TrainingError("training process: expected it to finish, found it killed; try fewer --jobs")
+            raise TrainingError(
+                "training process: expected it to finish, found it killed; try fewer --jobs"
+            )
     return done
 
 

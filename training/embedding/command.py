@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence
 
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbone import Backbone
-    from training.datasets import TaskData
-    from training.images import Inputs
+    from facet_vision.backbone import Backbone
+    from facet_vision.training.data.datasets import TaskData
+    from facet_vision.training.data.images import Inputs
 
     from .features import Trained
     from .figure import Panel
@@ -28,13 +28,23 @@ held out when the first file was trained."""
 
 def tsne(
     data: Annotated[str, typer.Argument(help=DATA_HELP)],
-    files: Annotated[list[Path], typer.Argument(help="Task files and checkpoints of one backbone, a panel each.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Task files and checkpoints of one backbone, a panel each.")
+    ],
     out: Annotated[Path, typer.Option(help="Figure to write: .png, .pdf or .svg.")],
-    projection: Annotated[str, typer.Option(help="tsne, pca or umap (which needs umap-learn).")] = "tsne",
-    images: Annotated[int, typer.Option(min=3, help="At most so many of the held-out images.")] = 1000,
+    projection: Annotated[
+        str, typer.Option(help="tsne, pca or umap (which needs umap-learn).")
+    ] = "tsne",
+    images: Annotated[
+        int, typer.Option(min=3, help="At most so many of the held-out images.")
+    ] = 1000,
     neighbours: Annotated[int, typer.Option(help="k of the k-nearest-neighbour accuracy.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the images, and begins t-SNE and UMAP.")] = 0,
-    backbone: Annotated[str | None, typer.Option(help="Instead of the name in the first file.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Draws the images, and begins t-SNE and UMAP.")
+    ] = 0,
+    backbone: Annotated[
+        str | None, typer.Option(help="Instead of the name in the first file.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -47,9 +57,9 @@ def tsne(
 def _run(options: dict[str, Any]) -> None:
     import numpy as np
 
-    from backbone import load as load_backbone
-    from training.figures import check_place, save
-    from training.images import prepare
+    from facet_vision.backbone import load as load_backbone
+    from facet_vision.common.figures import check_place, save
+    from facet_vision.training.data.images import prepare
 
     from .features import check_labels, read
     from .figure import draw
@@ -74,7 +84,7 @@ def _run(options: dict[str, Any]) -> None:
 
 def _data(source: str, file: Trained) -> TaskData:
     """The source as it was read when this file was trained: columns of a table, and how the held-out part was drawn."""
-    from training.datasets import Columns, load
+    from facet_vision.training.data.datasets import Columns, load
 
     recipe: dict[str, Any] = dict(file.manifest.recipe)
     columns = Columns(**{field.name: recipe.get(field.name) for field in fields(Columns)})
@@ -89,14 +99,21 @@ def _chosen(data: TaskData, most: int, seed: int) -> Any:
 
 
 def _panels(
-    files: list[Trained], network: Backbone, images: Inputs, targets: np.ndarray, options: dict[str, Any]
+    files: list[Trained],
+    network: Backbone,
+    images: Inputs,
+    targets: np.ndarray,
+    options: dict[str, Any],
 ) -> list[Panel]:
     from .features import extract
     from .figure import Panel
     from .projection import project
     from .separation import separation
 
-    views = [("no prompts", network.features), *((_title(file), file.features(network)) for file in files)]
+    views = [
+        ("no prompts", network.features),
+        *((_title(file), file.features(network)) for file in files),
+    ]
     panels = []
     for title, features in views:
         found = extract(features, images)
@@ -106,7 +123,7 @@ def _panels(
 
 
 def _title(file: Trained) -> str:
-    from training.figures import short
+    from facet_vision.common.figures import short
 
     method, name = file.manifest.method, file.path.stem
     return method if name == method else f"{method} ({short(name, 20)})"

@@ -11,13 +11,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from backbone import Backbone
-from prompts_store import Manifest, TaskFile
-from prompts_store.header import CHECKPOINT_KEY
-from training.checkpoints import Checkpoint
-from training.datasets import TaskData
-from training.errors import DataError, TrainingError
-from training.images import Inputs, in_order
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Manifest, TaskFile
+from facet_vision.prompts_store.header import CHECKPOINT_KEY
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import Inputs, in_order
+from facet_vision.training.errors import DataError, TrainingError
+from facet_vision.training.output.checkpoints import Checkpoint
 
 BATCH = 64
 
@@ -66,11 +66,15 @@ def check_labels(trained: Trained, data: TaskData) -> None:
         raise DataError("data: expected one label for each image, found a multi-label set")
     if trained.manifest.labels != data.labels:
         expected, found = (", ".join(names[:4]) for names in (data.labels, trained.manifest.labels))
-        raise TrainingError(f"{trained.path.name}: expected a task of the classes {expected}, found one of {found}")
+        raise TrainingError(
+            f"{trained.path.name}: expected a task of the classes {expected}, found one of {found}"
+        )
 
 
 def extract(features: Callable[[Tensor], Tensor], images: Inputs) -> np.ndarray:
     """The features of all images, (images, feature_dim) float32."""
     with torch.inference_mode():
-        found = [features(batch).float().cpu() for batch in images.batches(in_order(len(images), BATCH))]
+        found = [
+            features(batch).float().cpu() for batch in images.batches(in_order(len(images), BATCH))
+        ]
     return torch.cat(found).numpy()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.figures import MARKERS, legend_below, new_figure, short
+from facet_vision.common.figures import MARKERS, legend_below, new_figure, short
 
 from .separation import Separation
 
@@ -36,7 +36,9 @@ class Panel:
     separation: Separation
 
 
-def draw(panels: Sequence[Panel], targets: np.ndarray, labels: Sequence[str], projection: str) -> Figure:
+def draw(
+    panels: Sequence[Panel], targets: np.ndarray, labels: Sequence[str], projection: str
+) -> Figure:
     """A dot for each image, coloured by its class; the separation stands in the titles.
 
     Args:
@@ -58,7 +60,9 @@ def draw(panels: Sequence[Panel], targets: np.ndarray, labels: Sequence[str], pr
     return figure
 
 
-def _panel(axes: Any, panel: Panel, targets: np.ndarray, classes: Sequence[tuple[int, str]]) -> None:
+def _panel(
+    axes: Any, panel: Panel, targets: np.ndarray, classes: Sequence[tuple[int, str]]
+) -> None:
     from matplotlib import colormaps
 
     separation = panel.separation
@@ -70,4 +74,6 @@ def _panel(axes: Any, panel: Panel, targets: np.ndarray, classes: Sequence[tuple
         colour = colours(number) if len(classes) <= 10 else colours(number / (len(classes) - 1))
         x, y = panel.places[targets == index].T
         marker = MARKERS[number % len(MARKERS)]
-        axes.scatter(x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=short(label))
+        axes.scatter(
+            x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=short(label)
+        )

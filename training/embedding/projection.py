@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.errors import TrainingError
+from facet_vision.training.errors import TrainingError
 
 PROJECTIONS = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 """Names of the option, and for people."""
@@ -55,6 +55,8 @@ def _umap(features: np.ndarray, seed: int) -> np.ndarray:
     try:
         from umap import UMAP
     except ImportError as error:
-        raise TrainingError("projection: expected tsne or pca, or umap-learn installed, found umap without") from error
+        raise TrainingError(
+            "projection: expected tsne or pca, or umap-learn installed, found umap without"
+        ) from error
     neighbours = min(NEIGHBOURS, len(features) - 1)
     return UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from training.errors import TrainingError
+from facet_vision.training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Separation:
     k: int
 
     def __str__(self) -> str:
-        return f"silhouette {self.silhouette:.2f}, {self.k}-NN accuracy {100 * self.neighbours:.1f} %"
+        return (
+            f"silhouette {self.silhouette:.2f}, {self.k}-NN accuracy {100 * self.neighbours:.1f} %"
+        )
 
 
 def separation(features: np.ndarray, targets: np.ndarray, k: int) -> Separation:
@@ -38,9 +40,13 @@ def separation(features: np.ndarray, targets: np.ndarray, k: int) -> Separation:
     """
     classes = len(np.unique(targets))
     if not 1 < classes < len(targets):
-        raise TrainingError(f"images: expected more than one class and several images of one, found {classes} classes")
+        raise TrainingError(
+            f"images: expected more than one class and several images of one, found {classes} classes"
+        )
     if not 0 < k < len(targets):
-        raise TrainingError(f"neighbours: expected a number from 1 to {len(targets) - 1}, found {k}")
+        raise TrainingError(
+            f"neighbours: expected a number from 1 to {len(targets) - 1}, found {k}"
+        )
     # without images of its own to predict, scikit-learn leaves each of the known ones out in turn
     votes = KNeighborsClassifier(k).fit(features, targets).score(None, targets)
     return Separation(float(silhouette_score(features, targets)), float(votes), k)

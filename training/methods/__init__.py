@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from training.errors import TrainingError
+from facet_vision.training.errors import TrainingError
 
 from .adapter import Adapter
 from .bias import Bias
@@ -18,7 +18,8 @@ from .sidetune import Sidetune
 from .vpt import VPTDeep, VPTShallow
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Linear, MLP, VPTShallow, VPTDeep, Bias, Adapter, LoRA, Sidetune, Partial, Full)
+    method.name: method
+    for method in (Linear, MLP, VPTShallow, VPTDeep, Bias, Adapter, LoRA, Sidetune, Partial, Full)
 }
 
 
@@ -26,7 +27,9 @@ def find(name: str) -> type[Method]:
     """The method called `name`, with a number for the k of "partial-k" and "mlp-k"; raises TrainingError."""
     key = re.sub(r"-[1-9][0-9]{0,2}$", "-k", name)
     if key not in METHODS or name.endswith("-k"):
-        raise TrainingError(f"method: expected one of {', '.join(METHODS)} (k a number from 1), found {name!r}")
+        raise TrainingError(
+            f"method: expected one of {', '.join(METHODS)} (k a number from 1), found {name!r}"
+        )
     return METHODS[key]
 
 

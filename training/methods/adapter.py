@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.recipe import Recipe
 
 from .own_backbone import OwnBackbone, blocks
 
@@ -20,7 +20,9 @@ class Adapter(OwnBackbone):
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"reduction", "adapter_init"})
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         if recipe.reduction > min(backbone.layer_dims):
             expected = f"at most {min(backbone.layer_dims)}, the width of a layer"

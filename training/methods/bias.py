@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import torch
 
-from backbone import Backbone
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.recipe import Recipe
 
 from .own_backbone import OwnBackbone
 
@@ -18,6 +18,8 @@ class Bias(OwnBackbone):
     name = "bias"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.02, "weight_decay": 0.01}
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         self.release(name for name, _ in self.model.named_parameters() if "bias" in name)

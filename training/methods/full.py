@@ -8,8 +8,8 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from backbone import Backbone
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.recipe import Recipe
 
 from .dropout import Dropout
 from .own_backbone import OwnBackbone
@@ -27,7 +27,9 @@ class Full(OwnBackbone):
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.004, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"dropout"})
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         self.release(name for name, _ in self.model.named_parameters())
         set_dropout(self.model, recipe.dropout)

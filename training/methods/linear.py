@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from backbone import Backbone
-from prompts_store import Head
-from training.images import InMemory, Inputs, computed
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Head
+from facet_vision.training.data.images import InMemory, Inputs, computed
+from facet_vision.training.recipe import Recipe
 
 from .method import Method
 
@@ -25,7 +25,9 @@ class Linear(Method):
     extracts = True
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.1, "weight_decay": 0.01}
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         self.mean, self.scale = torch.zeros(backbone.feature_dim), torch.ones(backbone.feature_dim)
 

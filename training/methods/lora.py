@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.recipe import Recipe
 
 from .own_backbone import OwnBackbone, blocks
 
@@ -21,12 +21,16 @@ class LoRA(OwnBackbone):
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"rank", "alpha", "lora_targets"})
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         for block in blocks(self.model).values():
             for target in recipe.lora_targets.split("+"):
                 linear = getattr(block.attn, target)
-                setattr(block.attn, target, LowRankLinear(linear, recipe.rank, recipe.alpha, generator))
+                setattr(
+                    block.attn, target, LowRankLinear(linear, recipe.rank, recipe.alpha, generator)
+                )
 
     def merged(self) -> Any:
         """A timm model that computes the same features by plain linear layers, W + (alpha / rank) B A."""
@@ -40,7 +44,9 @@ class LoRA(OwnBackbone):
 class LowRankLinear(nn.Module):
     """W x + b + (alpha / rank) B A x with W and b frozen; A is (rank, in), B is (out, rank)."""
 
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, linear: nn.Linear, rank: int, alpha: float, generator: torch.Generator
+    ) -> None:
         """A begins as Kaiming-uniform and B at zero, so that the network begins as it was."""
         super().__init__()
         self.linear, self.scale = linear, alpha / rank

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from prompts_store import Head
-from training.images import Inputs
-from training.native_precision import settled
-from training.precision import computing_in
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Head
+from facet_vision.training.data.images import Inputs
+from facet_vision.training.native_precision import settled
+from facet_vision.training.precision import computing_in
+from facet_vision.training.recipe import Recipe
 
 
 class Method(nn.Module, ABC):
@@ -36,7 +36,9 @@ class Method(nn.Module, ABC):
     defaults: ClassVar[dict[str, Any]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         """Create the parameters.
 
         Args:
@@ -67,7 +69,11 @@ class Method(nn.Module, ABC):
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What is trained, by name; the head's names begin with "head."."""
-        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if parameter.requires_grad
+        }
 
     def undecayed(self) -> set[str]:
         """Names of what is trained without weight decay: biases, gains of norms, single numbers."""
@@ -83,7 +89,9 @@ class Method(nn.Module, ABC):
 
     def learned(self) -> dict[str, Tensor]:
         """All that training changes, by name, as it is: the whole state but the frozen weights."""
-        frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+        frozen = {
+            name for name, parameter in self.named_parameters() if not parameter.requires_grad
+        }
         return {name: value for name, value in self.state_dict().items() if name not in frozen}
 
     def written_tensors(self) -> dict[str, Tensor]:

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backbone import Backbone
-from prompts_store import Head
-from training.recipe import Recipe
-from training.seeding import seeded
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Head
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.seeding import seeded
 
 from .linear import Linear
 from .method import copied, layer, linear_head
@@ -25,10 +25,15 @@ class MLP(Linear):
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.01, "dropout": 0.1}
     uses = frozenset({"dropout"})
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         width = backbone.feature_dim
-        hidden = [_hidden(width, recipe.dropout or 0.0, generator) for _ in range(recipe.method_number - 1)]
+        hidden = [
+            _hidden(width, recipe.dropout or 0.0, generator)
+            for _ in range(recipe.method_number - 1)
+        ]
         self.head = nn.Sequential(*hidden, linear_head(width, classes, generator))
 
     def written_head(self) -> Head:
@@ -41,7 +46,9 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training and len(x) == 1:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(x)
 
 

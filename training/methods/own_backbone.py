@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.recipe import Recipe
 
 from .method import Method
 
@@ -26,13 +26,17 @@ class OwnBackbone(Method):
     served = False
     stochastic: ClassVar[bool] = False
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         self.model = own_copy(backbone)
 
     def features(self, inputs: Tensor) -> Tensor:
         images = inputs.to(self.backbone.device, torch.float32)
-        features: Tensor = self.model.forward_head(self.model.forward_features(images), pre_logits=True)
+        features: Tensor = self.model.forward_head(
+            self.model.forward_features(images), pre_logits=True
+        )
         return features
 
     def train(self, mode: bool = True) -> Self:
@@ -60,7 +64,11 @@ def own_copy(backbone: Backbone) -> Any:
 def embedded(model: Any, images: Tensor) -> Tensor:
     """The tokens of images in front of `steps`."""
     tokens: Tensor = model.patch_embed(images)
-    return model.norm_pre(model.patch_drop(model._pos_embed(tokens))) if hasattr(model, "blocks") else tokens
+    return (
+        model.norm_pre(model.patch_drop(model._pos_embed(tokens)))
+        if hasattr(model, "blocks")
+        else tokens
+    )
 
 
 def steps(model: Any) -> list[nn.Module]:

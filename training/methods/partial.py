@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.images import Inputs, through
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.data.images import Inputs, through
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.recipe import Recipe
 
 from .own_backbone import OwnBackbone, blocks, embedded, steps
 
@@ -22,11 +22,15 @@ class Partial(OwnBackbone):
     name = "partial-k"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "head_lr": 0.02, "weight_decay": 0.01}
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         layers = len(backbone.layer_dims)
         if recipe.method_number > layers:
-            raise TrainingError(f"method: expected partial-1 to partial-{layers}, found {recipe.method!r}")
+            raise TrainingError(
+                f"method: expected partial-1 to partial-{layers}, found {recipe.method!r}"
+            )
         self.first = list(blocks(self.model))[-recipe.method_number]
         self.release(_from(self.first, self.model))
 
@@ -36,7 +40,9 @@ class Partial(OwnBackbone):
     def frozen_part(self, images: Tensor) -> Tensor:
         """The tokens that enter the first trained layer."""
         with torch.no_grad():
-            below: Tensor = self._parts()[0](embedded(self.model, images.to(self.backbone.device, torch.float32)))
+            below: Tensor = self._parts()[0](
+                embedded(self.model, images.to(self.backbone.device, torch.float32))
+            )
         return below
 
     def features(self, inputs: Tensor) -> Tensor:

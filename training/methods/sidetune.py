@@ -11,10 +11,10 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 from torchvision.models import AlexNet
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.recipe import Recipe
-from training.seeding import seeded
+from facet_vision.backbone import Backbone
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.seeding import seeded
 
 from .method import Method
 
@@ -34,7 +34,9 @@ class Sidetune(Method):
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.004, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"side_weights"})
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         with seeded(generator):
             self.side = side_network(recipe.side_weights)
@@ -79,7 +81,11 @@ def _load(side: nn.Sequential, path: Path) -> None:
         raise TrainingError(f"side_weights: expected a file, found none at {path}")
     try:
         state = load_state_dict(str(path), device="cpu", weights_only=True)
-        side.load_state_dict({k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")})
+        side.load_state_dict(
+            {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+        )
     except Exception as error:  # damaged files raise whatever their format's reader raises
         reason = str(error).strip().partition("\n")[0]
-        raise TrainingError(f"side_weights: expected AlexNet's weights, found {path} ({reason})") from error
+        raise TrainingError(
+            f"side_weights: expected AlexNet's weights, found {path} ({reason})"
+        ) from error

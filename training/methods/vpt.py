@@ -8,9 +8,9 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.errors import TrainingError
-from training.recipe import Recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.recipe import Recipe
 
 from .method import Method, copied
 
@@ -18,13 +18,23 @@ from .method import Method, copied
 class VisualPrompts(Method):
     """What both depths share; a subclass says which layers have prompts."""
 
-    defaults: ClassVar = {"optimizer": "adamw", "tokens": 10, "lr": 0.2, "head_lr": 0.08, "weight_decay": 0.01}
+    defaults: ClassVar = {
+        "optimizer": "adamw",
+        "tokens": 10,
+        "lr": 0.2,
+        "head_lr": 0.08,
+        "weight_decay": 0.01,
+    }
     uses = frozenset({"tokens"})
 
-    def __init__(self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         if recipe.tokens < 1:
-            raise TrainingError(f"tokens: expected at least 1 for {self.name}, found {recipe.tokens}")
+            raise TrainingError(
+                f"tokens: expected at least 1 for {self.name}, found {recipe.tokens}"
+            )
         bound = prompt_bound(backbone)
         self.prompts = nn.ParameterList(
             torch.empty(recipe.tokens, width).uniform_(-bound, bound, generator=generator)

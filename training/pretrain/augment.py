@@ -23,7 +23,9 @@ def _shift(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     count, _, height, width = images.shape
     rows = (torch.arange(height) + shift[0]).clamp(0, height - 1)
     columns = (torch.arange(width) + shift[1]).clamp(0, width - 1)
-    moved = images.permute(0, 2, 3, 1)[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    moved = images.permute(0, 2, 3, 1)[
+        torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
     return moved.permute(0, 3, 1, 2)
 
 

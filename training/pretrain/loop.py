@@ -13,7 +13,7 @@ import torch
 from torch import distributed, multiprocessing
 from torch.optim.swa_utils import AveragedModel
 
-from training.state import load_state, save_state
+from facet_vision.training.fitting.state_file import load_state, save_state
 
 from .augment import augment
 from .checkpoint import export
@@ -25,7 +25,9 @@ from .pool import Pool, ensure_pool
 from .probe import probes
 from .progress import NoProgress, Progress, progress_bar
 
-_PATIENCE = timedelta(minutes=30)  # how long a worker waits for its peers, also while images are made
+_PATIENCE = timedelta(
+    minutes=30
+)  # how long a worker waits for its peers, also while images are made
 
 
 def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
@@ -43,14 +45,20 @@ def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
     else:
         with tempfile.TemporaryDirectory() as folder:
             meeting = str(Path(folder) / "workers")
-            multiprocessing.spawn(_work_together, (config, show_progress, meeting), nprocs=config.workers)
+            multiprocessing.spawn(
+                _work_together, (config, show_progress, meeting), nprocs=config.workers
+            )
     return config.folder / "facet_tiny.safetensors"
 
 
 def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeting: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group(
-        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=config.workers, timeout=_PATIENCE
+        "gloo",
+        init_method=f"file://{meeting}",
+        rank=rank,
+        world_size=config.workers,
+        timeout=_PATIENCE,
     )
     try:
         _work(rank, config, show_progress)
@@ -61,7 +69,9 @@ def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeti
 def _work(rank: int, config: PretrainConfig, show_progress: bool) -> None:
     with progress_bar() if show_progress and rank == 0 else NoProgress() as progress:
         progress.begin("images", config.pool)
-        pool = ensure_pool(config, rank, _barrier, lambda rows: progress.advance(rows * config.workers))
+        pool = ensure_pool(
+            config, rank, _barrier, lambda rows: progress.advance(rows * config.workers)
+        )
         Worker(rank, config, pool).train(progress)
 
 
@@ -77,7 +87,9 @@ class Worker:
         torch.manual_seed(config.seed)
         self.rank, self.config, self.pool = rank, config, pool
         self.model = Pretraining(config)
-        self.average = AveragedModel(self.model.vit, multi_avg_fn=averaging(config), use_buffers=True)
+        self.average = AveragedModel(
+            self.model.vit, multi_avg_fn=averaging(config), use_buffers=True
+        )
         self.optimizers = optimizers(self.model, config)
         self.step = 0
         self._resume()
@@ -129,13 +141,22 @@ class Worker:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
         flat /= self.config.workers
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(
+            gradients, flat.split([g.numel() for g in gradients]), strict=True
+        ):
             gradient.copy_(part.view_as(gradient))
 
     def _bookkeeping(self, meter: Meter) -> None:
         config, last = self.config, self.step == self.config.steps
         if last or self.step % config.log_every == 0:
-            _log(config.folder, {"step": self.step, **meter.read(), "schedule": round(schedule(self.step, config), 4)})
+            _log(
+                config.folder,
+                {
+                    "step": self.step,
+                    **meter.read(),
+                    "schedule": round(schedule(self.step, config), 4),
+                },
+            )
         if last or self.step % config.save_every == 0:
             self._save()
         if config.probe_every and (last or self.step % config.probe_every == 0):
@@ -160,7 +181,9 @@ class Worker:
             return
         state = load_state(path)
         if state["settings"] != self.config.identity():
-            raise ValueError(f"Folder {self.config.folder} expects the settings {state['settings']} of its run.")
+            raise ValueError(
+                f"Folder {self.config.folder} expects the settings {state['settings']} of its run."
+            )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -186,7 +209,9 @@ class Meter:
 
     def read(self) -> dict[str, float]:
         means = {name: round(total / self._steps, 4) for name, total in self._sums.items()}
-        means["images_per_second"] = round(self._steps * self._images / (time.monotonic() - self._since), 1)
+        means["images_per_second"] = round(
+            self._steps * self._images / (time.monotonic() - self._since), 1
+        )
         self._reset()
         return means
 

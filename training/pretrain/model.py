@@ -9,8 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import backbone.tiny  # noqa: F401  (registers facet_tiny with timm)
-
 from .config import PretrainConfig
 from .images import BACKGROUNDS, MASK_SIZE, SURFACES
 
@@ -74,21 +72,35 @@ class Pretraining(nn.Module):
         tokens = self.tokens((images - 0.5) / 0.25, kept)
         summary, patches = tokens[:, 0], tokens[:, 1:]
         drawn = self.foreground(patches).float()
-        losses = {"dense": functional.binary_cross_entropy_with_logits(drawn, self._cells(foreground, kept))}
+        losses = {
+            "dense": functional.binary_cross_entropy_with_logits(
+                drawn, self._cells(foreground, kept)
+            )
+        }
         logits = {name: getattr(self, name)(summary).float() for name in _CLASSES}
         for column, name in enumerate(_CLASSES):
             losses[name] = functional.cross_entropy(logits[name], labels[:, column])
-        losses["total"] = sum((self.weights[name] * loss for name, loss in losses.items()), torch.zeros(()))
+        losses["total"] = sum(
+            (self.weights[name] * loss for name, loss in losses.items()), torch.zeros(())
+        )
         losses["accuracy"] = (logits["shape"].argmax(1) == labels[:, 0]).float().mean()
         return losses
 
     def _cells(self, foreground: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
         """The foreground under each patch, (n, patches, cells)."""
-        under = functional.unfold(foreground[:, None], self.cells, stride=self.cells).transpose(1, 2)
-        return under if kept is None else under.gather(1, kept[:, :, None].expand(-1, -1, under.shape[2]))
+        under = functional.unfold(foreground[:, None], self.cells, stride=self.cells).transpose(
+            1, 2
+        )
+        return (
+            under
+            if kept is None
+            else under.gather(1, kept[:, :, None].expand(-1, -1, under.shape[2]))
+        )
 
 
-def draw_kept(count: int, patches: int, share: float, generator: torch.Generator) -> torch.Tensor | None:
+def draw_kept(
+    count: int, patches: int, share: float, generator: torch.Generator
+) -> torch.Tensor | None:
     """Indices (count, round(share * patches)) of patches that stay, drawn per image; None for all."""
     if share >= 1.0:
         return None

@@ -22,7 +22,10 @@ def optimizers(model: Pretraining, config: PretrainConfig) -> list[torch.optim.O
             decayed.append(parameter)
         else:
             others.append(parameter)  # biases, norms, the class token and the positions
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     muon = torch.optim.Muon(
         matrices, config.muon_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
@@ -49,11 +52,15 @@ def schedule(step: int, config: PretrainConfig) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def averaging(config: PretrainConfig) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], Any], None]:
+def averaging(
+    config: PretrainConfig,
+) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], Any], None]:
     """The in-place update of an exponential average whose memory is short at first."""
 
     @torch.no_grad()
-    def update(averages: Sequence[torch.Tensor], current: Sequence[torch.Tensor], updates: Any) -> None:
+    def update(
+        averages: Sequence[torch.Tensor], current: Sequence[torch.Tensor], updates: Any
+    ) -> None:
         decay = min(config.average_decay, (1 + int(updates)) / (10 + int(updates)))
         for average, value in zip(averages, current, strict=True):
             if average.is_floating_point():

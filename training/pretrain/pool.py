@@ -38,7 +38,9 @@ class Pool:
             array("labels.bin", (_LABELS,), "int16"),
         )
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def draw(
+        self, count: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """A random batch with replacement: images uint8, foreground uint8, labels int64."""
         rows = torch.randint(len(self.labels), (count,), generator=generator).numpy()
         return (
@@ -48,7 +50,9 @@ class Pool:
         )
 
 
-def ensure_pool(config: PretrainConfig, rank: int, barrier: Callable[[], None], report: Callable[[int], None]) -> Pool:
+def ensure_pool(
+    config: PretrainConfig, rank: int, barrier: Callable[[], None], report: Callable[[int], None]
+) -> Pool:
     """Open the pool in `config.folder`, after making it if it is missing or of other settings.
 
     All ranks call this together; each makes its share of the chunks. `report` gets the rows just made.
@@ -72,12 +76,20 @@ def ensure_pool(config: PretrainConfig, rank: int, barrier: Callable[[], None], 
 
 
 def _make(
-    config: PretrainConfig, folder: Path, rank: int, barrier: Callable[[], None], report: Callable[[int], None]
+    config: PretrainConfig,
+    folder: Path,
+    rank: int,
+    barrier: Callable[[], None],
+    report: Callable[[int], None],
 ) -> None:
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pool.json").unlink(missing_ok=True)
-        for name, row in (("images", 3 * IMAGE_SIZE**2), ("foreground", MASK_SIZE**2), ("labels", 2 * _LABELS)):
+        for name, row in (
+            ("images", 3 * IMAGE_SIZE**2),
+            ("foreground", MASK_SIZE**2),
+            ("labels", 2 * _LABELS),
+        ):
             path = folder / f"{name}.bin"
             path.touch()
             os.truncate(path, row * config.pool)

@@ -20,13 +20,18 @@ _UNSEEN_PER_KIND = 16
 
 def probes(vit: nn.Module) -> dict[str, float]:
     """Held-out accuracy of a logistic regression on handwritten digits, and on shape classes never trained on."""
-    return {"digits": _accuracy(vit, *_digits()), "unseen_shapes": _accuracy(vit, *_unseen_shapes())}
+    return {
+        "digits": _accuracy(vit, *_digits()),
+        "unseen_shapes": _accuracy(vit, *_unseen_shapes()),
+    }
 
 
 def _digits() -> tuple[torch.Tensor, np.ndarray]:
     digits = load_digits()
     small = torch.from_numpy(digits.images).float()[:, None] / 16
-    large = functional.interpolate(small, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", align_corners=False)
+    large = functional.interpolate(
+        small, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", align_corners=False
+    )
     return large.clamp(0, 1).expand(-1, 3, -1, -1), digits.target
 
 
@@ -47,5 +52,7 @@ def _accuracy(vit: nn.Module, images: torch.Tensor, labels: np.ndarray) -> float
 def _features(vit: nn.Module, images: torch.Tensor) -> np.ndarray:
     """Class tokens (n, dim), float32."""
     vit.eval()
-    features: np.ndarray = torch.cat([vit((part - 0.5) / 0.25) for part in images.split(100)]).numpy()
+    features: np.ndarray = torch.cat(
+        [vit((part - 0.5) / 0.25) for part in images.split(100)]
+    ).numpy()
     return features

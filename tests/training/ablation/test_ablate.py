@@ -12,7 +12,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from training.ablation.command import ablate
+from facet_vision.training.ablation.command import ablate
 
 app = typer.Typer()
 app.command()(ablate)
@@ -21,7 +21,9 @@ FAST = ("--device", "cpu", "--seeds", "0", "--epochs", 1)
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env={"COLUMNS": "400"}
+    )
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr
@@ -45,7 +47,9 @@ def colours(tmp_path: Path) -> Path:
         folder = tmp_path / "colours" / colour
         folder.mkdir(parents=True)
         for number in range(10):
-            noise = rng.integers(0, 60, (20, 20, 3)) + 120 * np.array([colour == "red", 0, colour == "blue"])
+            noise = rng.integers(0, 60, (20, 20, 3)) + 120 * np.array(
+                [colour == "red", 0, colour == "blue"]
+            )
             Image.fromarray(noise.astype(np.uint8)).save(folder / f"{number}.png")
     return tmp_path / "colours"
 
@@ -56,7 +60,19 @@ def _cells(path: Path) -> list[dict]:
 
 def test_a_study_is_trained_and_reported(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
-    given = ("depth", colours, "--out", out, "--checkpoint", checkpoint, *FAST, "--tokens", 2, "--values", "1, 8")
+    given = (
+        "depth",
+        colours,
+        "--out",
+        out,
+        "--checkpoint",
+        checkpoint,
+        *FAST,
+        "--tokens",
+        2,
+        "--values",
+        "1, 8",
+    )
     code, stdout, stderr = _run(*given)
     assert code == 0, stderr
     assert stdout == f"wrote {out / 'depth.md'}, {out / 'depth.json'}, {out / 'depth.png'}\n"
@@ -64,8 +80,14 @@ def test_a_study_is_trained_and_reported(colours: Path, checkpoint: Path, tmp_pa
     assert "last k layers 8 seed 0: accuracy " in stderr
     table = (out / "depth.md").read_text()
     assert f"| curve | prompted layers k | {colours} | trained parameters |" in table
-    assert f"| last k layers | 8 | {_percent(out, 'last k layers', '8')} | {8 * 2 * 160 + 322:,} |" in table
-    assert f"| first k layers | 1 | {_percent(out, 'first k layers', '1')} | {2 * 160 + 322:,} |" in table
+    assert (
+        f"| last k layers | 8 | {_percent(out, 'last k layers', '8')} | {8 * 2 * 160 + 322:,} |"
+        in table
+    )
+    assert (
+        f"| first k layers | 1 | {_percent(out, 'first k layers', '1')} | {2 * 160 + 322:,} |"
+        in table
+    )
     assert "| linear |  |" in table
     assert (out / "depth.png").stat().st_size > 5000
     # the three curves meet at 8 layers, where one training serves them all
@@ -78,9 +100,21 @@ def _percent(out: Path, curve: str, value: str) -> str:
     return f"{100 * row['accuracy']['mean']:.1f}"
 
 
-def test_the_same_command_trains_only_what_is_missing(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_the_same_command_trains_only_what_is_missing(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "results"
-    given = ("length", colours, "--out", out, "--checkpoint", checkpoint, *FAST, "--methods", "vpt-deep")
+    given = (
+        "length",
+        colours,
+        "--out",
+        out,
+        "--checkpoint",
+        checkpoint,
+        *FAST,
+        "--methods",
+        "vpt-deep",
+    )
     assert _run(*given, "--values", "1")[0] == 0
     first = (out / "length.jsonl").read_bytes()
     code, _, stderr = _run(*given, "--values", "1,2")
@@ -99,8 +133,30 @@ def test_options_reach_the_trainings(colours: Path, checkpoint: Path, tmp_path: 
     recipe.write_text("warmup = 0.25\nepochs = 9\n[vpt-shallow]\noptimizer = 'sgd'\n")
     code, _, stderr = _run(
         *("pooling", colours, "--out", out, "--values", "image", "--methods", "vpt-shallow"),
-        *("--recipe", recipe, "--checkpoint", checkpoint, "--device", "cpu", "--seeds", "3,4", "--tokens", 2),
-        *("--epochs", 2, "--batch-size", 5, "--lr", 0.01, "--head-lr", 0.02, "--weight-decay", 0.03),
+        *(
+            "--recipe",
+            recipe,
+            "--checkpoint",
+            checkpoint,
+            "--device",
+            "cpu",
+            "--seeds",
+            "3,4",
+            "--tokens",
+            2,
+        ),
+        *(
+            "--epochs",
+            2,
+            "--batch-size",
+            5,
+            "--lr",
+            0.01,
+            "--head-lr",
+            0.02,
+            "--weight-decay",
+            0.03,
+        ),
         *("--precision", "bfloat16"),
     )
     assert code == 0, stderr
@@ -123,10 +179,21 @@ def test_options_reach_the_trainings(colours: Path, checkpoint: Path, tmp_path: 
         assert cell["setting"]["method"] == "vpt-shallow"
 
 
-def test_a_fraction_of_the_images_is_trained_on(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_fraction_of_the_images_is_trained_on(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     out, recipe = tmp_path / "results", tmp_path / "study.toml"
     recipe.write_text("holdout = 0.4\n")
-    given = ("--values", "0.5,1", "--methods", "linear", "--recipe", recipe, "--checkpoint", checkpoint)
+    given = (
+        "--values",
+        "0.5,1",
+        "--methods",
+        "linear",
+        "--recipe",
+        recipe,
+        "--checkpoint",
+        checkpoint,
+    )
     code, _, stderr = _run("fraction", colours, "--out", out, *given, *FAST)
     assert code == 0, stderr
     outcomes = [cell["outcome"] for cell in _cells(out / "fraction.jsonl")]
@@ -137,35 +204,57 @@ def test_a_fraction_of_the_images_is_trained_on(colours: Path, checkpoint: Path,
 def test_backbones_are_compared(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     other, out = _weights(tmp_path / "other.safetensors", 1), tmp_path / "results"
     values = f"facet-tiny={checkpoint},facet-tiny={other}"
-    code, _, stderr = _run("backbone", colours, "--out", out, "--values", values, "--methods", "linear", *FAST)
+    code, _, stderr = _run(
+        "backbone", colours, "--out", out, "--values", values, "--methods", "linear", *FAST
+    )
     assert code == 0, stderr
     assert len({cell["setting"]["fingerprint"] for cell in _cells(out / "backbone.jsonl")}) == 2
 
 
-def test_images_with_several_labels_are_refused(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_images_with_several_labels_are_refused(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     files = sorted(colours.rglob("*.png"))
     lists = [[path.parent.name] if number else ["red", "blue"] for number, path in enumerate(files)]
     pq = pytest.importorskip("pyarrow.parquet")
     arrow = pytest.importorskip("pyarrow")
     table = tmp_path / "table.parquet"
     pq.write_table(arrow.table({"image": [str(path) for path in files], "label": lists}), table)
-    code, _, stderr = _run("length", table, "--out", tmp_path / "r", "--checkpoint", checkpoint, *FAST)
+    code, _, stderr = _run(
+        "length", table, "--out", tmp_path / "r", "--checkpoint", checkpoint, *FAST
+    )
     assert code == 1
     assert f"data: expected one label for each image, found the multi-label set {table}" in stderr
 
 
 def test_backbone_option(colours: Path, tmp_path: Path) -> None:
-    code, _, stderr = _run("length", colours, "--out", tmp_path / "r", "--backbone", "resnet18", *FAST)
+    code, _, stderr = _run(
+        "length", colours, "--out", tmp_path / "r", "--backbone", "resnet18", *FAST
+    )
     assert code == 1
     assert "backbone: expected one of facet-tiny" in stderr
     assert not (tmp_path / "r").exists()
 
 
-def test_a_training_that_fails_does_not_end_the_study(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_training_that_fails_does_not_end_the_study(
+    colours: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     recipe, out = tmp_path / "study.toml", tmp_path / "results"
     recipe.write_text("[below]\nlr = 1e30\n")
-    given = ("location", colours, "--out", out, "--methods", "vpt-shallow", "--checkpoint", checkpoint, *FAST)
-    code, stdout, stderr = _run(*given, "--values", "below,prepend", "--recipe", recipe, "--batch-size", 4)
+    given = (
+        "location",
+        colours,
+        "--out",
+        out,
+        "--methods",
+        "vpt-shallow",
+        "--checkpoint",
+        checkpoint,
+        *FAST,
+    )
+    code, stdout, stderr = _run(
+        *given, "--values", "below,prepend", "--recipe", recipe, "--batch-size", 4
+    )
     assert code == 1
     assert "below seed 0: failed: loss: expected a finite number" in stderr
     assert "1 trainings failed" in stderr
@@ -179,8 +268,14 @@ def test_a_training_that_fails_does_not_end_the_study(colours: Path, checkpoint:
         (["colour", "DATA"], "study: expected one of location"),
         (["length", "nowhere"], "data: expected"),
         (["length", "DATA", "--methods", "magic"], "method: expected one of"),
-        (["length", "DATA", "--seeds", "one"], "seeds: expected whole numbers with commas between, found 'one'"),
-        (["length", "DATA", "--tokens", "3"], "tokens: expected no value, which the study length varies, found 3"),
+        (
+            ["length", "DATA", "--seeds", "one"],
+            "seeds: expected whole numbers with commas between, found 'one'",
+        ),
+        (
+            ["length", "DATA", "--tokens", "3"],
+            "tokens: expected no value, which the study length varies, found 3",
+        ),
         (["length", "DATA", "--values", "0"], "length: expected a whole number from 1, found '0'"),
         (["depth", "DATA", "--values", "99"], "depth: expected at most 8"),
         (["length", "DATA", "--device", "abacus"], "device: expected"),

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from method_examples import images, network
 
-from backbone import Backbone
-from training.ablation.initial import drawn, prototypes
-from training.ablation.method import PromptVariant
-from training.ablation.variant import make_variant
-from training.errors import TrainingError
-from training.images import InMemory
-from training.recipe import make_recipe
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.initial import drawn, prototypes
+from facet_vision.training.ablation.method import PromptVariant
+from facet_vision.training.ablation.variant import make_variant
+from facet_vision.training.data.images import InMemory
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.recipe import make_recipe
+from tests.training.support.methods import images, network
 
 TARGETS = torch.tensor([0, 1, 1, 2, 0])
 
@@ -32,7 +32,9 @@ def test_random_values() -> None:
 
 @pytest.mark.parametrize("init", ["uniform", "normal", "zero"])
 def test_every_set_of_prompts_begins_so(init: str, net: Backbone) -> None:
-    recipe = make_recipe({"data": "x", "task": "x", "method": "vpt-deep", "tokens": 50, "lr": 1}, {})
+    recipe = make_recipe(
+        {"data": "x", "task": "x", "method": "vpt-deep", "tokens": 50, "lr": 1}, {}
+    )
     made = PromptVariant(net, 3, recipe, torch.Generator().manual_seed(0), make_variant(init=init))
     expected = {"uniform": (6 / (3 * 8 * 8 + 32)) ** 0.5 / 3**0.5, "normal": 0.02, "zero": 0.0}
     for prompt in made.location.prompts.prompts:
@@ -56,7 +58,9 @@ def test_prototypes_of_what_enters_and_leaves_a_layer(net: Backbone) -> None:
         entering.append(x[:, 0])
         x = block(x)
     places = [*entering, x[:, 0]]
-    means = [torch.stack([place[label == TARGETS].mean(dim=0) for label in range(3)]) for place in places]
+    means = [
+        torch.stack([place[label == TARGETS].mean(dim=0) for label in range(3)]) for place in places
+    ]
     nolastl = prototypes(net, InMemory(batch), TARGETS, 3, "cls-nolastl", [0, 1, 2])
     nofirstl = prototypes(net, InMemory(batch), TARGETS, 3, "cls-nofirstl", [0, 1, 2])
     torch.testing.assert_close(nolastl, means[:3], atol=1e-5, rtol=1e-5)
@@ -68,9 +72,14 @@ def test_prototypes_are_where_the_prompts_begin(net: Backbone) -> None:
     recipe = make_recipe({"data": "x", "task": "x", "method": "vpt-deep", "tokens": 3, "lr": 1}, {})
     variant = make_variant(init="cls-nolastl")
     made = PromptVariant(net, 3, recipe, torch.Generator().manual_seed(0), variant, starts)
-    assert all(torch.equal(prompt, start) for prompt, start in zip(made.location.prompts.prompts, starts, strict=True))
+    assert all(
+        torch.equal(prompt, start)
+        for prompt, start in zip(made.location.prompts.prompts, starts, strict=True)
+    )
     recipe = recipe.model_copy(update={"tokens": 7})
-    with pytest.raises(TrainingError, match=r"^tokens: expected 3, one for each class, .* found 7$"):
+    with pytest.raises(
+        TrainingError, match=r"^tokens: expected 3, one for each class, .* found 7$"
+    ):
         PromptVariant(net, 3, recipe, torch.Generator(), variant, starts)
 
 

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from method_examples import images, network
 from scipy import ndimage
 from torch import Tensor
-from variant_examples import TOKENS, at, by_hand, close, made
 
-import backbone
-from backbone import Backbone
-from training.ablation.locations import Add, Below, Pad, PrependPixel
-from training.ablation.tokens import position_embedding
-from training.optimizer import make_optimizer
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.locations import Add, Below, Pad, PrependPixel
+from facet_vision.training.ablation.tokens import position_embedding
+from facet_vision.training.fitting.optimizer import make_optimizer
+from tests.training.support.methods import images, network
+from tests.training.support.variants import TOKENS, at, by_hand, close, made
 
 LOCATIONS = ["prepend", "add", "add-1", "prepend-pixel", "pad", "below"]
 
@@ -27,7 +27,9 @@ def net() -> Backbone:
 @pytest.mark.parametrize("method", ["vpt-shallow", "vpt-deep"])
 @pytest.mark.parametrize("location", ["add", "add-1"])
 def test_adding_nothing_is_the_plain_network(location: str, method: str, net: Backbone) -> None:
-    close(made(net, method, location=location, init="zero").features(images()), net.features(images()))
+    close(
+        made(net, method, location=location, init="zero").features(images()), net.features(images())
+    )
 
 
 def test_add_puts_a_vector_on_every_token_in_front_of_every_layer(net: Backbone) -> None:
@@ -37,9 +39,13 @@ def test_add_puts_a_vector_on_every_token_in_front_of_every_layer(net: Backbone)
     assert [tuple(vectors.shape) for vectors in added] == [(17, 32)] * 3
 
     def adding(vectors: Tensor) -> Any:
-        return lambda tokens: [token + vector for token, vector in zip(tokens, vectors, strict=True)]
+        return lambda tokens: [
+            token + vector for token, vector in zip(tokens, vectors, strict=True)
+        ]
 
-    close(variant.features(batch), by_hand(net, batch, [adding(vectors) for vectors in added])[:, 0])
+    close(
+        variant.features(batch), by_hand(net, batch, [adding(vectors) for vectors in added])[:, 0]
+    )
 
 
 def test_add_1_is_add_with_equal_vectors(net: Backbone) -> None:
@@ -125,7 +131,9 @@ def test_channels_without_weight_change_nothing(name: str) -> None:
     tiny = name == "facet-tiny"
     net = backbone.load("facet-tiny", pretrained=False, device="cpu") if tiny else network(name)
     variant, batch = at("below", net), torch.randn(2, *net.input_size)
-    convolution = variant.location.patch_embed.layers[0] if tiny else variant.location.patch_embed.proj
+    convolution = (
+        variant.location.patch_embed.layers[0] if tiny else variant.location.patch_embed.proj
+    )
     assert convolution.weight.shape[1] == 3 + TOKENS
     variant.train()
     assert (variant.features(batch) - net.features(batch)).abs().max() > 1e-4
@@ -155,7 +163,10 @@ def test_gradients_reach_what_is_trained_and_nothing_else(location: str, net: Ba
     before = {key: value.clone() for key, value in net.model.state_dict().items()}
     variant = at(location, net).train()
     F.cross_entropy(variant(images()), torch.tensor([0, 1, 2, 0])).backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in variant.trained().values())
+    assert all(
+        parameter.grad is not None and parameter.grad.any()
+        for parameter in variant.trained().values()
+    )
     make_optimizer(variant, variant.recipe).step()
     assert all(torch.equal(value, before[key]) for key, value in net.model.state_dict().items())
     assert not any(parameter.requires_grad for parameter in net.model.parameters())

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from backbone import Backbone
-from training.ablation.cells import run, setting
-from training.ablation.figure import draw
-from training.ablation.report import MEAN, Measured, as_json, markdown, rows
-from training.ablation.studies import Point, find_study, recipe_of
-from training.ablation.variant import Variant, make_variant
-from training.datasets import TaskData
-from training.errors import TrainingError
-from training.figures import save
-from training.results import Results
-from training.settings import Settings
+from facet_vision.backbone import Backbone
+from facet_vision.common.errors import UsageError
+from facet_vision.common.figures import save
+from facet_vision.training.ablation.cells import run, setting
+from facet_vision.training.ablation.figure import draw
+from facet_vision.training.ablation.report import MEAN, Measured, as_json, markdown, rows
+from facet_vision.training.ablation.studies import Point, find_study, recipe_of
+from facet_vision.training.ablation.variant import Variant, make_variant
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.overrides import RecipeOverrides
+from facet_vision.training.results import Results
 
 FIRST, SECOND = {"value": "1", "seed": 0}, {"value": "2", "seed": 0}
 
@@ -47,7 +48,9 @@ def test_a_line_that_a_kill_cut_short_is_taken_away(cut: int, tmp_path: Path) ->
 def test_other_files_are_refused(line: str, tmp_path: Path) -> None:
     path = tmp_path / "cells.jsonl"
     path.write_text(f"{line}\n")
-    with pytest.raises(TrainingError, match=r"expected finished cells as JSON lines, found .* in line 1"):
+    with pytest.raises(
+        TrainingError, match=r"expected finished cells as JSON lines, found .* in line 1"
+    ):
         Results(path)
 
 
@@ -66,7 +69,9 @@ def test_other_files_are_refused(line: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_cell_is_trained_and_measured(point: Point, tiny: Backbone, shades: TaskData) -> None:
-    recipe = recipe_of(point, Settings(None, {"epochs": 4, "batch_size": 10, "head_lr": 1.0}), "shades", 0)
+    recipe = recipe_of(
+        point, RecipeOverrides(None, {"epochs": 4, "batch_size": 10, "head_lr": 1.0}), "shades", 0
+    )
     first, second = (run(point, recipe, shades, tiny) for _ in range(2))
     assert first["held_out_images"] == 15
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
@@ -84,28 +89,28 @@ def _prompt_numbers(point: Point) -> int:
 
 def test_the_variant_without_switches_is_the_method(tiny: Backbone, shades: TaskData) -> None:
     points = [Point("x", "v", "vpt-deep", Variant()), Point("x", "v", "vpt-deep")]
-    recipe = recipe_of(points[0], Settings(None, {"epochs": 6, "head_lr": 1.0}), "shades", 0)
+    recipe = recipe_of(points[0], RecipeOverrides(None, {"epochs": 6, "head_lr": 1.0}), "shades", 0)
     own, registered = (run(point, recipe, shades, tiny) for point in points)
     assert {**own, "seconds": 0} == {**registered, "seconds": 0}
 
 
 def test_variants_are_trained_on_augmented_images(tiny: Backbone, shades: TaskData) -> None:
     point = Point("x", "v", "vpt-deep", Variant())
-    settings = Settings(None, {"epochs": 1, "augment": "timm", "auto_augment": "no policy"})
+    settings = RecipeOverrides(None, {"epochs": 1, "augment": "timm", "auto_augment": "no policy"})
     recipe = recipe_of(point, settings, "shades", 0)
     with pytest.raises(TrainingError, match=r"^auto_augment: expected a policy of timm"):
         run(point, recipe, shades, tiny)
 
 
 def test_a_setting_is_all_that_decides(tiny: Backbone, shades: TaskData) -> None:
-    settings, point = Settings(None, {}), Point("1", "curve", "vpt-deep", Variant())
+    settings, point = RecipeOverrides(None, {}), Point("1", "curve", "vpt-deep", Variant())
 
-    def key(point: Point, settings: Settings = settings, seed: int = 0) -> str:
+    def key(point: Point, settings: RecipeOverrides = settings, seed: int = 0) -> str:
         return json.dumps(setting(point, recipe_of(point, settings, "shades", seed), shades, tiny))
 
     others = [
         key(point, seed=1),
-        key(point, Settings(None, {"lr": 0.5})),
+        key(point, RecipeOverrides(None, {"lr": 0.5})),
         key(Point("1", "curve", "vpt-deep")),
         key(Point("1", "curve", "vpt-deep", make_variant(depth=1))),
         key(Point("1", "curve", "vpt-deep", Variant(), {"fraction": 0.5})),
@@ -168,11 +173,17 @@ def test_figure_has_a_panel_for_each_data_set_and_their_mean() -> None:
 
 
 def test_figure_of_names(tmp_path: Path) -> None:
-    cells = [Measured(c, v, "a", 0, 0.5, 1, 1.0) for c in ("vpt-shallow", "vpt-deep") for v in ("prepend", "add")]
+    cells = [
+        Measured(c, v, "a", 0, 0.5, 1, 1.0)
+        for c in ("vpt-shallow", "vpt-deep")
+        for v in ("prepend", "add")
+    ]
     figure = draw(find_study("location"), rows(cells), ["a"])
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["prepend", "add"]
     save(figure, tmp_path / "location.png")
     assert (tmp_path / "location.png").read_bytes().startswith(b"\x89PNG")
     save(figure, tmp_path / "location.svg")
-    with pytest.raises(TrainingError, match=r"^out: expected a name that ends in one of .*png.*, found 'x.txt'$"):
+    with pytest.raises(
+        UsageError, match=r"^out: expected a name that ends in one of .*png.*, found 'x.txt'$"
+    ):
         save(figure, tmp_path / "x.txt")

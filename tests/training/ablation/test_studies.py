@@ -6,15 +6,25 @@ from typing import Any
 
 import pytest
 
-from training.ablation.studies import STUDIES, Facts, Point, check_settings, find_study, plan, recipe_of
-from training.ablation.variant import Variant
-from training.errors import TrainingError
-from training.settings import Settings
+from facet_vision.training.ablation.studies import (
+    STUDIES,
+    Facts,
+    Point,
+    check_settings,
+    find_study,
+    plan,
+    recipe_of,
+)
+from facet_vision.training.ablation.variant import Variant
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.overrides import RecipeOverrides
 
 FACTS = Facts(layers=12, classes=7)
 
 
-def points(study: str, methods: Sequence[str] = ("vpt-deep",), values: Sequence[str] = ()) -> list[Point]:
+def points(
+    study: str, methods: Sequence[str] = ("vpt-deep",), values: Sequence[str] = ()
+) -> list[Point]:
     return plan(find_study(study), methods, values, FACTS)
 
 
@@ -39,14 +49,21 @@ def test_locations() -> None:
 
 
 def test_length_changes_the_tokens() -> None:
-    assert [point.changes for point in points("length", values=["2", "7"])] == [{"tokens": 2}, {"tokens": 7}]
+    assert [point.changes for point in points("length", values=["2", "7"])] == [
+        {"tokens": 2},
+        {"tokens": 7},
+    ]
 
 
 def test_depth_has_three_curves_that_meet_at_all_layers() -> None:
     found = points("depth")
     assert list(dict.fromkeys(point.value for point in found)) == ["1", "3", "6", "9", "12"]
     at_three = [point.variant for point in found if point.value == "3"]
-    assert at_three == [Variant(depth=3), Variant(depth=3, beyond="drop"), Variant(depth=3, direction="top-down")]
+    assert at_three == [
+        Variant(depth=3),
+        Variant(depth=3, beyond="drop"),
+        Variant(depth=3, direction="top-down"),
+    ]
     assert [point.variant for point in found if point.value == "12"] == [Variant()] * 3
 
 
@@ -72,7 +89,10 @@ def test_values_of_a_switch(study: str, value: str, variant: Variant) -> None:
 
 
 def test_fractions_and_backbones() -> None:
-    assert [point.changes["fraction"] for point in points("fraction", values=["0.25", "1"])] == [0.25, 1.0]
+    assert [point.changes["fraction"] for point in points("fraction", values=["0.25", "1"])] == [
+        0.25,
+        1.0,
+    ]
     found = points("backbone", values=["facet-tiny", "vit_small_patch16_224=small.safetensors"])
     assert [point.changes for point in found] == [
         {"backbone": "facet-tiny", "checkpoint": None},
@@ -84,7 +104,12 @@ def test_fractions_and_backbones() -> None:
     ("study", "methods", "values", "sentence"),
     [
         ("length", ["vpt-deep"], ["many"], "length: expected a whole number from 1, found 'many'"),
-        ("depth", ["vpt-deep"], ["13"], "depth: expected at most 12, the layers of the backbone, found 13"),
+        (
+            "depth",
+            ["vpt-deep"],
+            ["13"],
+            "depth: expected at most 12, the layers of the backbone, found 13",
+        ),
         ("depth", ["vpt-shallow"], ["2"], "depth: expected no value for vpt-shallow, found 2"),
         ("shared", ["vpt-deep"], ["some"], "shared: expected own or shared, found 'some'"),
         ("dropout", ["vpt-deep"], ["x"], "dropout: expected a number, found 'x'"),
@@ -104,14 +129,18 @@ def test_fractions_and_backbones() -> None:
         ),
     ],
 )
-def test_values_are_checked(study: str, methods: list[str], values: list[str], sentence: str) -> None:
+def test_values_are_checked(
+    study: str, methods: list[str], values: list[str], sentence: str
+) -> None:
     with pytest.raises(TrainingError) as raised:
         points(study, methods, values)
     assert str(raised.value) == sentence
 
 
 def test_unknown_study() -> None:
-    with pytest.raises(TrainingError, match=r"^study: expected one of location, length, .*, found 'colour'$"):
+    with pytest.raises(
+        TrainingError, match=r"^study: expected one of location, length, .*, found 'colour'$"
+    ):
         find_study("colour")
 
 
@@ -140,12 +169,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def values(settings: Settings, point: Point) -> dict[str, Any]:
+def values(settings: RecipeOverrides, point: Point) -> dict[str, Any]:
     return recipe_of(point, settings, "digits", 5).model_dump()
 
 
 def test_recipe_of_a_training(file: Path) -> None:
-    found = values(Settings(file, {}), Point("1", "vpt-shallow", "vpt-shallow", changes={"tokens": 4}))
+    found = values(
+        RecipeOverrides(file, {}), Point("1", "vpt-shallow", "vpt-shallow", changes={"tokens": 4})
+    )
     assert found["data"] == "digits"
     assert found["method"] == "vpt-shallow"
     assert (found["seed"], found["epochs"], found["lr"], found["tokens"]) == (5, 3, 0.5, 4)
@@ -153,21 +184,38 @@ def test_recipe_of_a_training(file: Path) -> None:
 
 
 def test_tables_hold_for_a_method_or_a_value(file: Path) -> None:
-    settings = Settings(file, {})
+    settings = RecipeOverrides(file, {})
     deep, pad = Point("10", "vpt-deep", "vpt-deep"), Point("pad", "vpt-shallow", "vpt-shallow")
-    assert [values(settings, deep)[name] for name in ("lr", "weight_decay", "tokens")] == [0.25, 0.125, 8]
-    assert [values(settings, pad)[name] for name in ("lr", "weight_decay", "tokens")] == [0.5, 0.01, 2]
+    assert [values(settings, deep)[name] for name in ("lr", "weight_decay", "tokens")] == [
+        0.25,
+        0.125,
+        8,
+    ]
+    assert [values(settings, pad)[name] for name in ("lr", "weight_decay", "tokens")] == [
+        0.5,
+        0.01,
+        2,
+    ]
     check_settings(settings, "location", [deep, pad])
 
 
 def test_flags_win_over_the_file(file: Path) -> None:
-    assert values(Settings(file, {"lr": 2.0}), Point("1", "vpt-deep", "vpt-deep"))["lr"] == 2.0
+    assert (
+        values(RecipeOverrides(file, {"lr": 2.0}), Point("1", "vpt-deep", "vpt-deep"))["lr"] == 2.0
+    )
 
 
 def test_tables_and_flags_that_nothing_reads_are_refused(file: Path) -> None:
     with pytest.raises(
-        TrainingError, match=r"^recipe table: expected a method or a value of the study length, found 'pad'"
+        TrainingError,
+        match=r"^recipe table: expected a method or a value of the study length, found 'pad'",
     ):
-        check_settings(Settings(file, {}), "length", [Point("1", "vpt-deep", "vpt-deep")])
-    with pytest.raises(TrainingError, match=r"^tokens: expected no value, which the study length varies, found 3$"):
-        check_settings(Settings(None, {"tokens": 3}), "length", [Point("1", "v", "vpt-deep", changes={"tokens": 1})])
+        check_settings(RecipeOverrides(file, {}), "length", [Point("1", "vpt-deep", "vpt-deep")])
+    with pytest.raises(
+        TrainingError, match=r"^tokens: expected no value, which the study length varies, found 3$"
+    ):
+        check_settings(
+            RecipeOverrides(None, {"tokens": 3}),
+            "length",
+            [Point("1", "v", "vpt-deep", changes={"tokens": 1})],
+        )

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from method_examples import images, network
-from variant_examples import TOKENS, at, by_hand, close, keep, made, prompts, rows
 
-from backbone import Backbone
-from training.ablation.depth import schedule
-from training.ablation.locations import Prepend
-from training.ablation.variant import make_variant
-from training.errors import TrainingError
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.depth import schedule
+from facet_vision.training.ablation.locations import Prepend
+from facet_vision.training.ablation.variant import make_variant
+from facet_vision.training.errors import TrainingError
+from tests.training.support.methods import images, network
+from tests.training.support.variants import TOKENS, at, by_hand, close, keep, made, prompts, rows
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,9 @@ def net() -> Backbone:
 # depth
 
 
-@pytest.mark.parametrize("switches", [{}, {"depth": 3}, {"depth": 3, "beyond": "drop"}, {"direction": "top-down"}])
+@pytest.mark.parametrize(
+    "switches", [{}, {"depth": 3}, {"depth": 3, "beyond": "drop"}, {"direction": "top-down"}]
+)
 def test_prompts_in_all_layers_are_vpt_deep(switches: dict, net: Backbone) -> None:
     variant = made(net, **switches)
     assert len(prompts(variant)) == 3
@@ -89,7 +91,9 @@ def test_prefix_form_is_used_where_it_is_exact(switches: dict, net: Backbone) ->
 
 
 @pytest.mark.parametrize("switches", [{"depth": 2}, {"pooling": "image"}, {"pooling": "all"}])
-def test_prefix_form_is_not_used_where_outputs_of_prompts_are_read(switches: dict, net: Backbone) -> None:
+def test_prefix_form_is_not_used_where_outputs_of_prompts_are_read(
+    switches: dict, net: Backbone
+) -> None:
     location = made(net, **switches).location
     assert isinstance(location, Prepend)
     assert not location.is_prefix
@@ -150,7 +154,9 @@ def test_projection_begins_as_in_the_paper(net: Backbone) -> None:
     variant = made(net, projection=1000, tokens=50)
     bound = (6 / (3 * 8 * 8 + 1000)) ** 0.5
     assert all(prompt.shape == (50, 1000) for prompt in prompts(variant))
-    assert max(prompt.abs().max().item() for prompt in prompts(variant)) == pytest.approx(bound, rel=0.01)
+    assert max(prompt.abs().max().item() for prompt in prompts(variant)) == pytest.approx(
+        bound, rel=0.01
+    )
     weight = variant.location.prompts.projection.weight
     assert weight.std().item() == pytest.approx((2 / 32) ** 0.5, rel=0.03)
     assert "location.prompts.projection.bias" in variant.trained()
@@ -176,46 +182,77 @@ def test_dropout_is_drawn_for_each_image_and_only_in_training(net: Backbone) -> 
 @pytest.mark.parametrize(
     ("method", "switches", "sentence"),
     [
-        ("linear", {}, "method: expected one of vpt-shallow, vpt-deep for a prompt variant, found 'linear'"),
-        ("vpt-deep", {"depth": 4}, "depth: expected at most 3, the layers of the backbone, found 4"),
+        (
+            "linear",
+            {},
+            "method: expected one of vpt-shallow, vpt-deep for a prompt variant, found 'linear'",
+        ),
+        (
+            "vpt-deep",
+            {"depth": 4},
+            "depth: expected at most 3, the layers of the backbone, found 4",
+        ),
         ("vpt-shallow", {"depth": 2}, "depth: expected no value for vpt-shallow, found 2"),
         ("vpt-shallow", {"shared": True}, "shared: expected no value for vpt-shallow, found True"),
-        ("vpt-deep", {"location": "pad"}, "method: expected vpt-shallow for location pad, found 'vpt-deep'"),
-        ("vpt-deep", {"location": "add", "depth": 2}, "location: expected prepend where depth is given, found add"),
+        (
+            "vpt-deep",
+            {"location": "pad"},
+            "method: expected vpt-shallow for location pad, found 'vpt-deep'",
+        ),
+        (
+            "vpt-deep",
+            {"location": "add", "depth": 2},
+            "location: expected prepend where depth is given, found add",
+        ),
         (
             *("vpt-deep", {"init": "final-cls", "projection": 4}),
             "init: expected final-cls with prepended prompts of the layers' width, found location prepend, width 4",
         ),
-        ("vpt-deep", {"init": "final-cls"}, "init: expected prototypes for 3 sets of prompts, found 0"),
+        (
+            "vpt-deep",
+            {"init": "final-cls"},
+            "init: expected prototypes for 3 sets of prompts, found 0",
+        ),
         (
             *("vpt-deep", {"depth": 1, "beyond": "drop", "pooling": "prompt"}),
             "pooling: expected prompts behind the last layer for prompt, found that they are dropped",
         ),
     ],
 )
-def test_contradictions_are_refused(method: str, switches: dict, sentence: str, net: Backbone) -> None:
+def test_contradictions_are_refused(
+    method: str, switches: dict, sentence: str, net: Backbone
+) -> None:
     with pytest.raises(TrainingError) as raised:
         made(net, method, **switches)
     assert str(raised.value) == sentence
 
 
 def test_tokens_are_needed_but_where_their_number_is_fixed(net: Backbone) -> None:
-    with pytest.raises(TrainingError, match=r"^tokens: expected at least 1 for location pad, found 0$"):
+    with pytest.raises(
+        TrainingError, match=r"^tokens: expected at least 1 for location pad, found 0$"
+    ):
         made(net, "vpt-shallow", tokens=0, location="pad")
     made(net, tokens=0, location="add")
 
 
 def test_values_of_switches_are_checked() -> None:
-    with pytest.raises(TrainingError, match=r"^location: expected 'prepend', .* or 'below', found 'nowhere'$"):
+    with pytest.raises(
+        TrainingError, match=r"^location: expected 'prepend', .* or 'below', found 'nowhere'$"
+    ):
         make_variant(location="nowhere")
 
 
 def test_no_class_token_to_pool() -> None:
-    with pytest.raises(TrainingError, match="pooling: expected another than cls for a backbone without class token"):
+    with pytest.raises(
+        TrainingError, match="pooling: expected another than cls for a backbone without class token"
+    ):
         made(network("average-no-class"), pooling="cls")
 
 
 @pytest.mark.parametrize("name", ["swin", "deit-distilled"])
 def test_other_families_are_refused(name: str) -> None:
-    with pytest.raises(TrainingError, match=rf"^backbone: expected a plain ViT for prompt variants, found {name} \("):
+    with pytest.raises(
+        TrainingError,
+        match=rf"^backbone: expected a plain ViT for prompt variants, found {name} \(",
+    ):
         made(network(name))

@@ -11,14 +11,16 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from training.comparison.command import compare
+from facet_vision.training.comparison.command import compare
 
 app = typer.Typer()
 app.command()(compare)
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env={"COLUMNS": "400"}
+    )
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr
@@ -28,21 +30,40 @@ def _run(*arguments: object) -> tuple[int, str, str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
     torch.manual_seed(0)
-    safetensors.torch.save_file(timm.create_model("facet_tiny").state_dict(), folder / "random.safetensors")
+    safetensors.torch.save_file(
+        timm.create_model("facet_tiny").state_dict(), folder / "random.safetensors"
+    )
     for colour in ("red", "blue"):
         for number in range(10):
             path = folder / "colours" / colour / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (20 + number, 20), colour).save(path)
-    (folder / "recipe.toml").write_text('[vpt-deep]\nsearch = "lr=0.1,0.2"\n[linear]\nweight_decay = 0.5\n')
+    (folder / "recipe.toml").write_text(
+        '[vpt-deep]\nsearch = "lr=0.1,0.2"\n[linear]\nweight_decay = 0.5\n'
+    )
     return folder
 
 
 def test_a_comparison_from_images_to_report(place: Path) -> None:
     out = place / "out"
     command = (
-        *(f"plain={place / 'colours'}", "--methods", "vpt-deep,linear", "--seeds", "1,2", "--out", out),
-        *("--recipe", place / "recipe.toml", "--checkpoint", place / "random.safetensors", "--shots", 5),
+        *(
+            f"plain={place / 'colours'}",
+            "--methods",
+            "vpt-deep,linear",
+            "--seeds",
+            "1,2",
+            "--out",
+            out,
+        ),
+        *(
+            "--recipe",
+            place / "recipe.toml",
+            "--checkpoint",
+            place / "random.safetensors",
+            "--shots",
+            5,
+        ),
         *("--epochs", 1, "--tokens", 2, "--batch-size", 4, "--validation", 2, "--device", "cpu"),
     )
     code, stdout, stderr = _run(*command, "--jobs", 2)
@@ -61,15 +82,21 @@ def test_a_comparison_from_images_to_report(place: Path) -> None:
     assert [cell["parameters"] for cell in cells[::2]] == [8 * 2 * 160 + 2 * 161, 2 * 161]
     assert {cell["training_images"] for cell in cells} == {10}
     assert cells[0]["chosen"]["lr"] in (0.1, 0.2)
-    settings = [json.loads(line)["setting"] for line in (out / "cells.jsonl").read_text().splitlines()]
-    assert {each["recipe"]["weight_decay"] for each in settings if each["method"] == "linear"} == {0.5}
+    settings = [
+        json.loads(line)["setting"] for line in (out / "cells.jsonl").read_text().splitlines()
+    ]
+    assert {each["recipe"]["weight_decay"] for each in settings if each["method"] == "linear"} == {
+        0.5
+    }
     assert {each["recipe"]["measure_on"] for each in settings} == {"test", "validation"}
     code, _, stderr = _run(*command)
     assert code == 0, stderr
     assert stderr.count("(finished before)") == 6
     code, _, stderr = _run(*command, "--no-train", "--seeds", "1,2,3")
     assert code == 1
-    assert stderr.endswith("facet compare: 2 trainings are missing; the same command tries them again\n")
+    assert stderr.endswith(
+        "facet compare: 2 trainings are missing; the same command tries them again\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,9 +111,13 @@ def test_a_comparison_from_images_to_report(place: Path) -> None:
         (("--precision", "int3"), "precision: "),
     ],
 )
-def test_what_cannot_be_compared_ends_in_a_sentence(place: Path, given: tuple[str, ...], message: str) -> None:
+def test_what_cannot_be_compared_ends_in_a_sentence(
+    place: Path, given: tuple[str, ...], message: str
+) -> None:
     weights = () if "--backbone" in given else ("--checkpoint", place / "random.safetensors")
-    code, stdout, stderr = _run(place / "colours", "--out", place / "other", "--device", "cpu", *weights, *given)
+    code, stdout, stderr = _run(
+        place / "colours", "--out", place / "other", "--device", "cpu", *weights, *given
+    )
     assert code == 1
     assert stdout == ""
     assert stderr.startswith("facet compare: ")

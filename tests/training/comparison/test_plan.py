@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from backbone import Backbone
-from training.comparison.plan import METHODS, UNGROUPED, Plan, grouped
-from training.comparison.schedule import Finished, Schedule
-from training.errors import TrainingError
-from training.methods import find
-from training.recipe import Recipe
-from training.results import Results
-from training.settings import Settings
+from facet_vision.backbone import Backbone
+from facet_vision.training.comparison.plan import METHODS, UNGROUPED, Plan, grouped
+from facet_vision.training.comparison.schedule import Finished, Schedule
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.methods import find
+from facet_vision.training.overrides import RecipeOverrides
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.results import Results
 
 
 def _plan(tmp_path: Path, text: str = "", **flags: object) -> Plan:
     file = tmp_path / "recipe.toml"
     file.write_text(text)
-    return Plan({"one": ("a",), "two": ("b",)}, ("linear", "vpt-deep"), (3, 4), Settings(file, flags))
+    return Plan(
+        {"one": ("a",), "two": ("b",)}, ("linear", "vpt-deep"), (3, 4), RecipeOverrides(file, flags)
+    )
 
 
 def test_all_methods_of_the_paper_and_lora_are_compared() -> None:
@@ -56,7 +58,11 @@ def test_an_entry_for_every_method_on_every_task(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "flags", "message"),
     [
-        ("[full]\nlr = 1", {}, r"^recipe table: expected a method or a value of the comparison, found 'full'"),
+        (
+            "[full]\nlr = 1",
+            {},
+            r"^recipe table: expected a method or a value of the comparison, found 'full'",
+        ),
         ("", {"search": "lr=x"}, r"^search: expected "),
         ("[linear]\nsearch = 'tokens=-1'", {}, r"^tokens: "),
         ("[linear]\nnothing = 1", {}, r"^recipe: expected fields of a recipe"),
@@ -92,10 +98,14 @@ def _drive(plan: Plan, tmp_path: Path, tiny: Backbone) -> tuple[Trainer, Finishe
     return trainer, finished, lines
 
 
-def test_trials_then_the_final_trainings_with_what_they_chose(tmp_path: Path, tiny: Backbone) -> None:
+def test_trials_then_the_final_trainings_with_what_they_chose(
+    tmp_path: Path, tiny: Backbone
+) -> None:
     plan = _plan(tmp_path, search="lr=0.1 weight_decay=0.25,0.5,0.125")
     trainer, finished, lines = _drive(plan, tmp_path, tiny)
-    first = [(each.method, each.measure_on, each.weight_decay, each.seed) for each in trainer.ran[:5]]
+    first = [
+        (each.method, each.measure_on, each.weight_decay, each.seed) for each in trainer.ran[:5]
+    ]
     assert first == [
         ("linear", "validation", 0.25, 3),
         ("linear", "validation", 0.5, 3),

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from backbone import Backbone
-from prompts_store import TaskFileError
-from training.checkpoints import Checkpoint
-from training.command import resolve
-from training.datasets import TaskData
-from training.embedding.features import check_labels, extract, read
-from training.embedding.figure import Panel, draw
-from training.embedding.projection import check_projection, project
-from training.embedding.separation import Separation, separation
-from training.errors import TrainingError
-from training.images import prepare
-from training.train import train_task
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import TaskFileError
+from facet_vision.training.command import resolve
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import prepare
+from facet_vision.training.embedding.features import check_labels, extract, read
+from facet_vision.training.embedding.figure import Panel, draw
+from facet_vision.training.embedding.projection import check_projection, project
+from facet_vision.training.embedding.separation import Separation, separation
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.output.checkpoints import Checkpoint
+from facet_vision.training.train import train_task
 
 
 def _trained(method: str, tiny: Backbone, data: TaskData, path: Path) -> Path:
@@ -27,7 +27,9 @@ def _trained(method: str, tiny: Backbone, data: TaskData, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["vpt-deep", "vpt-shallow", "linear", "bias", "partial-1"])
-def test_features_are_what_the_head_reads(name: str, tiny: Backbone, shades: TaskData, tmp_path: Path) -> None:
+def test_features_are_what_the_head_reads(
+    name: str, tiny: Backbone, shades: TaskData, tmp_path: Path
+) -> None:
     trained = read(_trained(name, tiny, shades, tmp_path / "file"))
     assert trained.manifest.method == name
     images = prepare(shades.test, tiny.preprocess)
@@ -48,10 +50,16 @@ def test_files_are_checked(tiny: Backbone, shades: TaskData, tmp_path: Path) -> 
     trained = read(_trained("linear", tiny, shades, tmp_path / "file"))
     check_labels(trained, shades)
     other = TaskData(shades.train, shades.test, ("a", "b", "c"), "")
-    with pytest.raises(TrainingError, match=r"^file: expected a task of the classes a, b, c, found one of dark, "):
+    with pytest.raises(
+        TrainingError, match=r"^file: expected a task of the classes a, b, c, found one of dark, "
+    ):
         check_labels(trained, other)
-    with pytest.raises(TrainingError, match=r"^data: expected one label for each image, found a multi-label set$"):
-        check_labels(trained, TaskData(shades.train, shades.test, shades.labels, "", multi_label=True))
+    with pytest.raises(
+        TrainingError, match=r"^data: expected one label for each image, found a multi-label set$"
+    ):
+        check_labels(
+            trained, TaskData(shades.train, shades.test, shades.labels, "", multi_label=True)
+        )
     (tmp_path / "text").write_text("nothing")
     with pytest.raises(TaskFileError):
         read(tmp_path / "text")
@@ -68,12 +76,20 @@ def clusters() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_silhouette_and_neighbours_by_hand(clusters: tuple[np.ndarray, np.ndarray]) -> None:
-    features, targets = clusters[0] + 4 * np.random.default_rng(1).normal(size=(60, 10)), clusters[1]
+    features, targets = (
+        clusters[0] + 4 * np.random.default_rng(1).normal(size=(60, 10)),
+        clusters[1],
+    )
     distances = np.linalg.norm(features[:, None] - features[None], axis=2)
     values, right = [], []
     for row in range(60):
-        means = [distances[row, (targets == label) & (np.arange(60) != row)].mean() for label in range(3)]
-        a, b = means[targets[row]], min(mean for label, mean in enumerate(means) if label != targets[row])
+        means = [
+            distances[row, (targets == label) & (np.arange(60) != row)].mean() for label in range(3)
+        ]
+        a, b = (
+            means[targets[row]],
+            min(mean for label, mean in enumerate(means) if label != targets[row]),
+        )
         values.append((b - a) / max(a, b))
         near = [other for other in np.argsort(distances[row]) if other != row][:3]
         right.append(np.bincount(targets[near], minlength=3).argmax() == targets[row])
@@ -85,7 +101,9 @@ def test_silhouette_and_neighbours_by_hand(clusters: tuple[np.ndarray, np.ndarra
 
 
 @pytest.mark.parametrize("kind", ["tsne", "pca"])
-def test_clusters_stay_apart_in_the_plane(kind: str, clusters: tuple[np.ndarray, np.ndarray]) -> None:
+def test_clusters_stay_apart_in_the_plane(
+    kind: str, clusters: tuple[np.ndarray, np.ndarray]
+) -> None:
     features, targets = clusters
     places = project(features, kind, seed=0)
     assert places.shape == (60, 2)
@@ -94,7 +112,9 @@ def test_clusters_stay_apart_in_the_plane(kind: str, clusters: tuple[np.ndarray,
     assert len(project(features[:4], kind, seed=0)) == 4
 
 
-def test_principal_components_are_those_of_largest_variance(clusters: tuple[np.ndarray, np.ndarray]) -> None:
+def test_principal_components_are_those_of_largest_variance(
+    clusters: tuple[np.ndarray, np.ndarray],
+) -> None:
     features = clusters[0]
     places = project(features, "pca", seed=0)
     largest = np.linalg.eigvalsh(np.cov(features.T))[::-1][:2]
@@ -109,7 +129,9 @@ def test_umap_where_it_is_installed(clusters: tuple[np.ndarray, np.ndarray]) -> 
 def test_projections_are_checked_first() -> None:
     check_projection("tsne")
     check_projection("pca")
-    with pytest.raises(TrainingError, match=r"^projection: expected one of tsne, pca, umap, found 'map'$"):
+    with pytest.raises(
+        TrainingError, match=r"^projection: expected one of tsne, pca, umap, found 'map'$"
+    ):
         check_projection("map")
 
 
@@ -117,15 +139,25 @@ def test_umap_that_is_not_installed() -> None:
     try:
         import umap  # noqa: F401
     except ImportError:
-        with pytest.raises(TrainingError, match=r"^projection: expected tsne or pca, or umap-learn installed, "):
+        with pytest.raises(
+            TrainingError, match=r"^projection: expected tsne or pca, or umap-learn installed, "
+        ):
             check_projection("umap")
 
 
 @pytest.mark.parametrize(
     ("targets", "k", "sentence"),
     [
-        ([0, 0, 0, 0], 1, "images: expected more than one class and several images of one, found 1 classes"),
-        ([0, 1, 2, 3], 1, "images: expected more than one class and several images of one, found 4 classes"),
+        (
+            [0, 0, 0, 0],
+            1,
+            "images: expected more than one class and several images of one, found 1 classes",
+        ),
+        (
+            [0, 1, 2, 3],
+            1,
+            "images: expected more than one class and several images of one, found 4 classes",
+        ),
         ([0, 0, 1, 1], 4, "neighbours: expected a number from 1 to 3, found 4"),
         ([0, 0, 1, 1], 0, "neighbours: expected a number from 1 to 3, found 0"),
     ],
@@ -138,7 +170,10 @@ def test_too_little_to_separate(targets: list[int], k: int, sentence: str) -> No
 
 def test_figure_has_a_titled_panel_for_each_method(clusters: tuple[np.ndarray, np.ndarray]) -> None:
     features, targets = clusters
-    panels = [Panel(title, features[:, :2], Separation(0.25, 0.5, 5)) for title in ("no prompts", "vpt-deep (a)")]
+    panels = [
+        Panel(title, features[:, :2], Separation(0.25, 0.5, 5))
+        for title in ("no prompts", "vpt-deep (a)")
+    ]
     figure = draw(panels, targets, ["x", "y", "z", "absent"], "PCA")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[1] == "vpt-deep (a)\nsilhouette 0.25\n5-NN 50.0 %"

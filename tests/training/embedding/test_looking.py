@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import families
 import numpy as np
 import pytest
 import safetensors.torch
@@ -12,16 +11,17 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-import backbone
-from backbone import class_token_attention
-from training.attention.command import attention
-from training.attention.figure import draw, picture
-from training.attention.maps import AttentionMap, attention_maps
-from training.command import resolve
-from training.datasets import load
-from training.embedding.command import tsne
-from training.errors import TrainingError
-from training.train import train_task
+from facet_vision import backbone
+from facet_vision.backbone import class_token_attention
+from facet_vision.training.attention.command import attention
+from facet_vision.training.attention.figure import draw, picture
+from facet_vision.training.attention.maps import AttentionMap, attention_maps
+from facet_vision.training.command import resolve
+from facet_vision.training.data.datasets import load
+from facet_vision.training.embedding.command import tsne
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.train import train_task
+from tests.backbone import families
 
 app = typer.Typer()
 app.command()(tsne)
@@ -29,7 +29,9 @@ app.command()(attention)
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env={"COLUMNS": "400"}
+    )
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr
@@ -40,23 +42,37 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with weights, a data set and task files."""
     folder = tmp_path_factory.mktemp("place")
     torch.manual_seed(0)
-    safetensors.torch.save_file(timm.create_model("facet_tiny").state_dict(), folder / "weights.safetensors")
+    safetensors.torch.save_file(
+        timm.create_model("facet_tiny").state_dict(), folder / "weights.safetensors"
+    )
     rng = np.random.default_rng(0)
     for colour in ("red", "blue"):
         (folder / "colours" / colour).mkdir(parents=True)
         for number in range(10):
-            noise = rng.integers(0, 60, (20, 20, 3)) + 120 * np.array([colour == "red", 0, colour == "blue"])
-            Image.fromarray(noise.astype(np.uint8)).save(folder / "colours" / colour / f"{number}.png")
+            noise = rng.integers(0, 60, (20, 20, 3)) + 120 * np.array(
+                [colour == "red", 0, colour == "blue"]
+            )
+            Image.fromarray(noise.astype(np.uint8)).save(
+                folder / "colours" / colour / f"{number}.png"
+            )
     net = backbone.load("facet-tiny", checkpoint=folder / "weights.safetensors", device="cpu")
     for method in ("vpt-deep", "vpt-shallow", "linear", "partial-1"):
-        given = {"data": str(folder / "colours"), "task": "colours", "method": method, "epochs": 1, "holdout": 0.5}
+        given = {
+            "data": str(folder / "colours"),
+            "task": "colours",
+            "method": method,
+            "epochs": 1,
+            "holdout": 0.5,
+        }
         recipe = resolve({**given, "seed": 3}, None)
         data = load(recipe.data, seed=3, holdout=0.5)
         train_task(net, data, recipe).save(folder / f"{method}.safetensors")
     return folder
 
 
-def _tsne(place: Path, *arguments: object, files: tuple[str, ...] = ("vpt-deep",)) -> tuple[int, str, str]:
+def _tsne(
+    place: Path, *arguments: object, files: tuple[str, ...] = ("vpt-deep",)
+) -> tuple[int, str, str]:
     paths = [place / f"{name}.safetensors" for name in files]
     weights = ("--checkpoint", place / "weights.safetensors", "--device", "cpu")
     return _run("tsne", place / "colours", *paths, *weights, *arguments)
@@ -84,7 +100,9 @@ def test_images_that_were_held_out_in_training_are_shown(place: Path, tmp_path: 
     out = tmp_path / "figure.svg"
     assert _tsne(place, "--out", out, "--projection", "pca")[0] == 0
     assert "PCA of 10 held-out images" in _text(out)
-    assert _tsne(place, "--out", out, "--projection", "pca", "--images", 6, "--neighbours", 2)[0] == 0
+    assert (
+        _tsne(place, "--out", out, "--projection", "pca", "--images", 6, "--neighbours", 2)[0] == 0
+    )
     assert "PCA of 6 held-out images" in _text(out)
 
 
@@ -96,13 +114,26 @@ def _text(svg: Path) -> str:
 def test_seed_draws_the_images(place: Path, tmp_path: Path) -> None:
     first, same, other = (tmp_path / f"{name}.png" for name in ("first", "same", "other"))
     for out, seed in ((first, 0), (same, 0), (other, 1)):
-        given = ("--out", out, "--images", 6, "--neighbours", 2, "--seed", seed, "--projection", "pca")
+        given = (
+            "--out",
+            out,
+            "--images",
+            6,
+            "--neighbours",
+            2,
+            "--seed",
+            seed,
+            "--projection",
+            "pca",
+        )
         assert _tsne(place, *given)[0] == 0
     assert first.read_bytes() == same.read_bytes() != other.read_bytes()
 
 
 def test_backbone_of_the_file_or_another(place: Path, tmp_path: Path) -> None:
-    code, _, stderr = _tsne(place, "--out", tmp_path / "x.png", "--backbone", "vit_tiny_patch16_224")
+    code, _, stderr = _tsne(
+        place, "--out", tmp_path / "x.png", "--backbone", "vit_tiny_patch16_224"
+    )
     assert code == 1
     assert "checkpoint weights.safetensors: expected the weights of this architecture" in stderr
 
@@ -110,10 +141,16 @@ def test_backbone_of_the_file_or_another(place: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--out", "x.png", "--projection", "map"), "projection: expected one of tsne, pca, umap, found 'map'"),
+        (
+            ("--out", "x.png", "--projection", "map"),
+            "projection: expected one of tsne, pca, umap, found 'map'",
+        ),
         (("--out", "none/x.png"), "out: expected a file name in a folder that exists, found"),
         (("--out", "x.txt"), "out: expected a name that ends in one of"),
-        (("--out", "x.png", "--neighbours", 0), "neighbours: expected a number from 1 to 9, found 0"),
+        (
+            ("--out", "x.png", "--neighbours", 0),
+            "neighbours: expected a number from 1 to 9, found 0",
+        ),
         (("--out", "x.png", "--device", "abacus"), "device: expected"),
     ],
 )
@@ -168,7 +205,9 @@ def test_last_layer_unless_another_is_named(place: Path, tmp_path: Path) -> None
         ("vpt-deep", ("--device", "abacus"), "device: expected"),
     ],
 )
-def test_mistakes_in_attention(task: str, arguments: tuple, sentence: str, place: Path, tmp_path: Path) -> None:
+def test_mistakes_in_attention(
+    task: str, arguments: tuple, sentence: str, place: Path, tmp_path: Path
+) -> None:
     code, _, stderr = _attention(place, task, "--out", tmp_path / "x.png", *arguments)
     assert code == 1
     assert sentence in stderr
@@ -177,7 +216,13 @@ def test_mistakes_in_attention(task: str, arguments: tuple, sentence: str, place
 
 def test_a_file_that_is_no_image(place: Path, tmp_path: Path) -> None:
     code, _, stderr = _run(
-        *("attention", place / "vpt-deep.safetensors", place / "weights.safetensors", "--out", tmp_path / "x.png"),
+        *(
+            "attention",
+            place / "vpt-deep.safetensors",
+            place / "weights.safetensors",
+            "--out",
+            tmp_path / "x.png",
+        ),
         *("--checkpoint", place / "weights.safetensors", "--device", "cpu"),
     )
     assert code == 1
@@ -199,14 +244,18 @@ def test_maps_are_relative_to_even_attention() -> None:
 
 def test_picture_is_what_the_network_sees() -> None:
     net = backbone.wrap(families.build("plain"), name="x", device="cpu")
-    original = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8))
+    original = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    )
     exact = picture(net.preprocess(original.resize((36, 36))), net.preprocess)
     assert exact.shape == (32, 32, 3)
     assert 0 <= exact.min() < exact.max() <= 1
 
 
 def test_figure_of_maps_shares_a_scale_in_each_row() -> None:
-    maps = [AttentionMap(torch.full((4, 4), value), share) for value, share in ((1.0, 0.0), (3.0, 0.25))]
+    maps = [
+        AttentionMap(torch.full((4, 4), value), share) for value, share in ((1.0, 0.0), (3.0, 0.25))
+    ]
     pictures = [np.zeros((32, 32, 3))]
     figure = draw(pictures, ["a.png"], [("no prompts", maps[:1]), ("vpt-deep", maps[1:])], 3)
     image, bare, prompted, *_ = figure.axes

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from training.pretrain.augment import augment
-from training.pretrain.images import BACKGROUNDS, SURFACES, Shapes, compose, seeded
-from training.pretrain.images.contours import contour_masks
-from training.pretrain.images.fractals import fractal_masks
-from training.pretrain.images.strokes import stroke_masks
+from facet_vision.training.pretrain.augment import augment
+from facet_vision.training.pretrain.images import BACKGROUNDS, SURFACES, Shapes, compose, seeded
+from facet_vision.training.pretrain.images.contours import contour_masks
+from facet_vision.training.pretrain.images.fractals import fractal_masks
+from facet_vision.training.pretrain.images.strokes import stroke_masks
 
 
 @pytest.fixture(scope="module")

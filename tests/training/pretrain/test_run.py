@@ -8,14 +8,14 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from training.pretrain.config import PretrainConfig
-from training.pretrain.images import seeded
-from training.pretrain.loop import Worker, run
-from training.pretrain.model import Pretraining, draw_kept
-from training.pretrain.optimizers import schedule
-from training.pretrain.pool import ensure_pool
-from training.pretrain.progress import NoProgress
-from training.state import load_state
+from facet_vision.training.fitting.state_file import load_state
+from facet_vision.training.pretrain.config import PretrainConfig
+from facet_vision.training.pretrain.images import seeded
+from facet_vision.training.pretrain.loop import Worker, run
+from facet_vision.training.pretrain.model import Pretraining, draw_kept
+from facet_vision.training.pretrain.optimizers import schedule
+from facet_vision.training.pretrain.pool import ensure_pool
+from facet_vision.training.pretrain.progress import NoProgress
 
 
 @pytest.fixture
@@ -81,7 +81,15 @@ def test_log_tells_losses_speed_and_probes(config):
     run(replace(config, steps=2, probe_every=2), show_progress=False)
     step, probe = _entries(config)
     assert step["step"] == 2
-    assert {"shape", "surface", "background", "dense", "total", "accuracy", "images_per_second"} <= step.keys()
+    assert {
+        "shape",
+        "surface",
+        "background",
+        "dense",
+        "total",
+        "accuracy",
+        "images_per_second",
+    } <= step.keys()
     assert probe["probes"].keys() == {"digits", "unseen_shapes"}
 
 
@@ -99,7 +107,9 @@ def test_two_workers_finish_together(config):
 def test_tokens_equal_those_of_timm(config):
     model = Pretraining(config).eval()
     images = torch.randn(2, 3, 48, 48, generator=seeded(7))
-    torch.testing.assert_close(model.tokens(images), model.vit.forward_features(images), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        model.tokens(images), model.vit.forward_features(images), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_dense_targets_lie_under_their_patches(config):

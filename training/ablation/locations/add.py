@@ -5,17 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.ablation.initial import drawn, xavier_bound
-from training.ablation.pooling import pool
-from training.ablation.tokens import embed, vision_transformer
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.initial import drawn, xavier_bound
+from facet_vision.training.ablation.pooling import pool
+from facet_vision.training.ablation.tokens import embed, vision_transformer
 
 
 class Add(nn.Module):
     """Added behind the position embedding, and (deep) to what enters each later layer."""
 
     def __init__(
-        self, backbone: Backbone, layers: int, init: str, generator: torch.Generator, *, one_for_all: bool
+        self,
+        backbone: Backbone,
+        layers: int,
+        init: str,
+        generator: torch.Generator,
+        *,
+        one_for_all: bool,
     ) -> None:
         """Args:
         layers: how many layers, from the first, have something added: 1 for the shallow form.

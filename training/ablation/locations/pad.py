@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.ablation.initial import drawn
-from training.ablation.pooling import pool
-from training.ablation.tokens import embed, run, vision_transformer
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.initial import drawn
+from facet_vision.training.ablation.pooling import pool
+from facet_vision.training.ablation.tokens import embed, run, vision_transformer
 
 
 class Pad(nn.Module):
@@ -18,12 +18,16 @@ class Pad(nn.Module):
     patch embedding cuts off what does not fill a patch; position embeddings are resized to the new grid.
     """
 
-    def __init__(self, backbone: Backbone, pixels: int, init: str, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, pixels: int, init: str, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         _, height, width = backbone.input_size
         shapes = {"rows": (3, 2 * pixels, width + 2 * pixels), "columns": (3, height, 2 * pixels)}
-        values = {name: drawn(shape, init, generator, low=0, high=1) for name, shape in shapes.items()}
+        values = {
+            name: drawn(shape, init, generator, low=0, high=1) for name, shape in shapes.items()
+        }
         self.rows, self.columns = nn.Parameter(values["rows"]), nn.Parameter(values["columns"])
 
     def forward(self, images: Tensor) -> Tensor:
@@ -39,6 +43,9 @@ class Pad(nn.Module):
         return torch.cat((top, torch.cat((left, images, right), dim=3), bottom), dim=2)
 
     def _halves(self, pixels: Tensor, dim: int, images: Tensor) -> list[Tensor]:
-        mean, std = (pixels.new_tensor(value)[:, None, None] for value in (self.backbone.mean, self.backbone.std))
+        mean, std = (
+            pixels.new_tensor(value)[:, None, None]
+            for value in (self.backbone.mean, self.backbone.std)
+        )
         halves = ((pixels - mean) / std).to(images.dtype).chunk(2, dim=dim)
         return [half.expand(len(images), -1, -1, -1) for half in halves]

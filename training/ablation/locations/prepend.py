@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.ablation.depth import propagates, reach_the_end
-from training.ablation.pooling import check_pooling, pool
-from training.ablation.prompts import PromptTokens
-from training.ablation.tokens import embed, run, vision_transformer
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.depth import propagates, reach_the_end
+from facet_vision.training.ablation.pooling import check_pooling, pool
+from facet_vision.training.ablation.prompts import PromptTokens
+from facet_vision.training.ablation.tokens import embed, run, vision_transformer
 
 
 class Prepend(nn.Module):
@@ -27,7 +27,9 @@ class Prepend(nn.Module):
     @property
     def is_prefix(self) -> bool:
         """Whether keys and values of the prompts are all that is read of them: then the prefix form is exact."""
-        same = self.pooling == "backbone" or (self.pooling == "cls" and self.backbone.pooling == "token")
+        same = self.pooling == "backbone" or (
+            self.pooling == "cls" and self.backbone.pooling == "token"
+        )
         return same and not propagates(self.prompts.actions)
 
     def in_prefix_form(self, images: Tensor) -> Tensor:
@@ -39,5 +41,7 @@ class Prepend(nn.Module):
     def in_tokens(self, images: Tensor) -> Tensor:
         model = vision_transformer(self.backbone)
         x = embed(model, images.to(self.backbone.device, self.backbone.dtype))
-        prompts = [None if prompt is None else prompt.to(x.dtype) for prompt in self.prompts(len(images))]
+        prompts = [
+            None if prompt is None else prompt.to(x.dtype) for prompt in self.prompts(len(images))
+        ]
         return pool(model, *run(model, x, prompts), self.pooling)

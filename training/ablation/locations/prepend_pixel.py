@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backbone import Backbone
-from training.ablation.initial import drawn, xavier_bound
-from training.ablation.pooling import pool
-from training.ablation.tokens import embed, patch_tokens, run, vision_transformer
+from facet_vision.backbone import Backbone
+from facet_vision.training.ablation.initial import drawn, xavier_bound
+from facet_vision.training.ablation.pooling import pool
+from facet_vision.training.ablation.tokens import embed, patch_tokens, run, vision_transformer
 
 
 class PrependPixel(nn.Module):
@@ -17,11 +17,16 @@ class PrependPixel(nn.Module):
     Where the patch embedding is a convolutional stem, a token sees a little of its neighbours in the strip too.
     """
 
-    def __init__(self, backbone: Backbone, tokens: int, init: str, generator: torch.Generator) -> None:
+    def __init__(
+        self, backbone: Backbone, tokens: int, init: str, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         patch_embed = vision_transformer(backbone).patch_embed
-        (height, width), bound = patch_embed.patch_size, xavier_bound(patch_embed, backbone.layer_dims[0])
+        (height, width), bound = (
+            patch_embed.patch_size,
+            xavier_bound(patch_embed, backbone.layer_dims[0]),
+        )
         shape = (3, height, tokens * width)
         self.strip = nn.Parameter(drawn(shape, init, generator, low=-bound, high=bound, std=1.0))
 

@@ -4,4 +4,14 @@ from .backgrounds import BACKGROUNDS
 from .compose import IMAGE_SIZE, MASK_SIZE, SURFACES, Scene, Shapes, compose
 from .random import seeded, uniform
 
-__all__ = ["BACKGROUNDS", "IMAGE_SIZE", "MASK_SIZE", "SURFACES", "Scene", "Shapes", "compose", "seeded", "uniform"]
+__all__ = [
+    "BACKGROUNDS",
+    "IMAGE_SIZE",
+    "MASK_SIZE",
+    "SURFACES",
+    "Scene",
+    "Shapes",
+    "compose",
+    "seeded",
+    "uniform",
+]

@@ -40,7 +40,9 @@ def _rescale(field: torch.Tensor) -> torch.Tensor:
 def _noise(count: int, size: int, cells: int, generator: torch.Generator) -> torch.Tensor:
     """Smooth noise with that many cells per side."""
     coarse = torch.randn(count, 1, cells, cells, generator=generator)
-    return functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)[:, 0]
+    return functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)[
+        :, 0
+    ]
 
 
 def octaves(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
@@ -87,7 +89,8 @@ def plaid(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
     u, v = _plane(count, size, generator)
     bands = [
         _soft_step(
-            torch.sin(axis * torch.pi * _column(count, 1.5, 6.0, generator)) + _column(count, -0.7, 0.5, generator),
+            torch.sin(axis * torch.pi * _column(count, 1.5, 6.0, generator))
+            + _column(count, -0.7, 0.5, generator),
             generator,
         )
         for axis in (u, v)
@@ -124,8 +127,12 @@ def speckle(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 def waves(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
     """Sinuous bands."""
     u, v = _plane(count, size, generator)
-    bend = torch.sin(v * torch.pi * _column(count, 1.5, 4.0, generator)) * _column(count, 0.12, 0.35, generator)
-    return _soft_step(torch.sin((u + bend) * torch.pi * _column(count, 2.5, 6.0, generator)), generator)
+    bend = torch.sin(v * torch.pi * _column(count, 1.5, 4.0, generator)) * _column(
+        count, 0.12, 0.35, generator
+    )
+    return _soft_step(
+        torch.sin((u + bend) * torch.pi * _column(count, 2.5, 6.0, generator)), generator
+    )
 
 
 def rays(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
@@ -152,7 +159,9 @@ def veins(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
     """Marble: a thin ridge wherever warped noise crosses zero."""
     u, _ = _plane(count, size, generator)
     warp = _noise(count, size, 5, generator) + 0.5 * _noise(count, size, 11, generator)
-    ridge = torch.sin(u * _column(count, 1.0, 4.0, generator) + warp * _column(count, 0.8, 1.8, generator)).abs()
+    ridge = torch.sin(
+        u * _column(count, 1.0, 4.0, generator) + warp * _column(count, 0.8, 1.8, generator)
+    ).abs()
     return torch.exp(-ridge * _column(count, 2.5, 7.0, generator))
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from .backgrounds import BACKGROUNDS, Field, checkers, gradient, mixed_fields, octaves, speckle, stripes
+from .backgrounds import (
+    BACKGROUNDS,
+    Field,
+    checkers,
+    gradient,
+    mixed_fields,
+    octaves,
+    speckle,
+    stripes,
+)
 from .contours import contour_masks
 from .fractals import fractal_masks
 from .random import seeded, uniform
@@ -37,7 +46,9 @@ class Shapes:
     def draw(cls, per_kind: int, variants: int, seed: int) -> Shapes:
         """`per_kind` classes each of fractals, contours and strokes."""
         kinds = (fractal_masks, contour_masks, stroke_masks)
-        parts = [kind(per_kind, variants, _SHAPE_SIZE, seeded(seed, i)) for i, kind in enumerate(kinds)]
+        parts = [
+            kind(per_kind, variants, _SHAPE_SIZE, seeded(seed, i)) for i, kind in enumerate(kinds)
+        ]
         return cls((torch.cat(parts) * 255).round().to(torch.uint8))
 
     @property
@@ -72,7 +83,9 @@ def compose(shapes: Shapes, count: int, generator: torch.Generator) -> Scene:
         canvas[rows] = torch.lerp(canvas[rows], paint, alpha)
         coverage[rows] = torch.maximum(coverage[rows], alpha)
     foreground = functional.avg_pool2d(coverage, IMAGE_SIZE // MASK_SIZE)[:, 0]
-    return Scene(_to_bytes(_light(canvas, generator)), _to_bytes(foreground), shape, surface, background)
+    return Scene(
+        _to_bytes(_light(canvas, generator)), _to_bytes(foreground), shape, surface, background
+    )
 
 
 def _placements(
@@ -94,7 +107,11 @@ def _placements(
 
 
 def _place(
-    shapes: Shapes, shape: torch.Tensor, several: torch.Tensor, place: torch.Tensor, generator: torch.Generator
+    shapes: Shapes,
+    shape: torch.Tensor,
+    several: torch.Tensor,
+    place: torch.Tensor,
+    generator: torch.Generator,
 ) -> torch.Tensor:
     count = len(shape)
     variant = torch.randint(shapes.masks.shape[1], (count,), generator=generator)
@@ -109,12 +126,16 @@ def _place(
     warp = _inverse_affine(half, centre, generator)
     grid = functional.affine_grid(warp, [count, 1, IMAGE_SIZE, IMAGE_SIZE], align_corners=False)
     # A small object is sampled from a smoothed mask, which would alias otherwise.
-    smooth = functional.interpolate(functional.avg_pool2d(masks, 2), scale_factor=2.0, mode="bilinear")
+    smooth = functional.interpolate(
+        functional.avg_pool2d(masks, 2), scale_factor=2.0, mode="bilinear"
+    )
     masks = torch.where((half < 0.5)[:, None, None, None], smooth, masks)
     return functional.grid_sample(masks, grid, align_corners=False)
 
 
-def _inverse_affine(half: torch.Tensor, centre: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _inverse_affine(
+    half: torch.Tensor, centre: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
     """Maps (n, 2, 3) from image to mask coordinates: a shift, then a turn, a stretch and a slight shear."""
     count = len(half)
     angle = uniform((count,), -0.6, 0.6, generator)

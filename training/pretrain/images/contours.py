@@ -12,7 +12,9 @@ _PHASE = _AMPLITUDE + _HARMONICS
 _CHUNK = 512
 
 
-def contour_masks(classes: int, variants: int, size: int, generator: torch.Generator) -> torch.Tensor:
+def contour_masks(
+    classes: int, variants: int, size: int, generator: torch.Generator
+) -> torch.Tensor:
     """Coverage masks (classes, variants, size, size) in [0, 1]; the variants of a class jitter its contour."""
     parameters = _jitter(_draw(classes, generator), variants, generator)
     parts = [_render(part, size) for part in parameters.flatten(0, 1).split(_CHUNK)]
@@ -43,7 +45,9 @@ def _jitter(parameters: torch.Tensor, variants: int, generator: torch.Generator)
 
 
 def _render(rows: torch.Tensor, size: int) -> torch.Tensor:
-    sides, fold, aspect, hole, sharpness = (column[:, None, None] for column in rows[:, :_AMPLITUDE].unbind(1))
+    sides, fold, aspect, hole, sharpness = (
+        column[:, None, None] for column in rows[:, :_AMPLITUDE].unbind(1)
+    )
     axis = torch.linspace(-1.0, 1.0, size)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     y = y / aspect

@@ -16,7 +16,9 @@ _COVERAGE = (0.10, 0.55)  # emptier is dust, fuller is a plain blob
 _CANDIDATES = 4  # systems drawn per class wanted
 
 
-def fractal_masks(classes: int, variants: int, size: int, generator: torch.Generator) -> torch.Tensor:
+def fractal_masks(
+    classes: int, variants: int, size: int, generator: torch.Generator
+) -> torch.Tensor:
     """Coverage masks (classes, variants, size, size) in [0, 1]; the variants of a class jitter its system."""
     systems = _draw_systems(classes, size, generator)
     factors = 1.0 + 0.06 * torch.randn(classes, variants, _MAPS, 2, 3, generator=generator)
@@ -76,7 +78,9 @@ def _histogram(points: torch.Tensor, size: int) -> torch.Tensor:
     """Saturating point density over the bounding box, outliers clipped to its edge."""
     low, high = points.amin(dim=1, keepdim=True), points.amax(dim=1, keepdim=True)
     extent = (high - low).amax(dim=-1, keepdim=True).clamp(min=1e-3)
-    cells = ((points - (low + high) / 2) / extent + 0.5).mul(size - 1).round().long().clamp(0, size - 1)
+    cells = (
+        ((points - (low + high) / 2) / extent + 0.5).mul(size - 1).round().long().clamp(0, size - 1)
+    )
     counts = torch.zeros(len(points), size * size)
     counts.scatter_add_(1, cells[..., 1] * size + cells[..., 0], torch.ones(points.shape[:2]))
     return (1.0 - torch.exp(-0.7 * counts)).view(-1, size, size)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 
 
-def uniform(shape: Sequence[int], low: float, high: float, generator: torch.Generator) -> torch.Tensor:
+def uniform(
+    shape: Sequence[int], low: float, high: float, generator: torch.Generator
+) -> torch.Tensor:
     """A float32 tensor of that shape, uniform in [low, high)."""
     return low + (high - low) * torch.rand(tuple(shape), generator=generator)
 

@@ -11,11 +11,16 @@ _SAMPLES = 11
 _CHUNK = 64
 
 
-def stroke_masks(classes: int, variants: int, size: int, generator: torch.Generator) -> torch.Tensor:
+def stroke_masks(
+    classes: int, variants: int, size: int, generator: torch.Generator
+) -> torch.Tensor:
     """Coverage masks (classes, variants, size, size) in [0, 1]; variants differ in hand and pen width."""
     paths = _draw(classes, variants, generator).flatten(0, 1)
     width = uniform((classes * variants, 1, 1), 0.07, 0.17, generator)
-    parts = [_render(path, pen, size) for path, pen in zip(paths.split(_CHUNK), width.split(_CHUNK), strict=True)]
+    parts = [
+        _render(path, pen, size)
+        for path, pen in zip(paths.split(_CHUNK), width.split(_CHUNK), strict=True)
+    ]
     return torch.cat(parts).view(classes, variants, size, size)
 
 
@@ -25,9 +30,16 @@ def _draw(classes: int, variants: int, generator: torch.Generator) -> torch.Tens
     anchors = _anchors(shape, generator)[:, None]
     jitter = 0.07 * torch.randn(classes, variants, _STROKES, 3, 2, generator=generator)
     bezier = _bezier(anchors + jitter)
-    centre, radii = uniform((*shape, 2), -0.35, 0.35, generator), uniform((*shape, 2), 0.25, 0.6, generator)
-    span = torch.stack([uniform(shape, 0, 6.3, generator), uniform(shape, 2.5, 6.3, generator)], dim=-1)
-    arc = _arc(centre[:, None] + jitter[..., 0, :], radii[:, None] + jitter[..., 1, :], span[:, None])
+    centre, radii = (
+        uniform((*shape, 2), -0.35, 0.35, generator),
+        uniform((*shape, 2), 0.25, 0.6, generator),
+    )
+    span = torch.stack(
+        [uniform(shape, 0, 6.3, generator), uniform(shape, 2.5, 6.3, generator)], dim=-1
+    )
+    arc = _arc(
+        centre[:, None] + jitter[..., 0, :], radii[:, None] + jitter[..., 1, :], span[:, None]
+    )
     is_arc = (torch.rand(shape, generator=generator) < 0.35)[:, None, :, None, None]
     paths = torch.where(is_arc, arc, bezier)
     # A glyph of fewer strokes repeats its first one.
@@ -74,7 +86,9 @@ def _render(paths: torch.Tensor, width: torch.Tensor, size: int) -> torch.Tensor
     return torch.sigmoid((width - nearest.sqrt()) * size / 1.3)
 
 
-def _squared_distance(x: torch.Tensor, y: torch.Tensor, start: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+def _squared_distance(
+    x: torch.Tensor, y: torch.Tensor, start: torch.Tensor, step: torch.Tensor
+) -> torch.Tensor:
     x0, y0, dx, dy = (v[:, None, None] for v in (*start.unbind(1), *step.unbind(1)))
     along = ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy).clamp(min=1e-9)
     along = along.clamp(0.0, 1.0)

@@ -1,0 +1,57 @@
+"""How near a forward comes to the fastest matrix product of the same machine, in the same run."""
+
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+SIDES = {"cpu": 1536, "cuda": 8192}
+"""Of the square product beside the backbone's own shape: large enough for the plateau, small enough to repeat."""
+
+LEAST_SECONDS = 0.05
+"""A shorter measurement would be a measurement of the clock and of the launches."""
+
+
+class MatrixProduct:
+    """The product of one linear layer, (rows, inputs) x (inputs, outputs), as often as it takes to be timed."""
+
+    def __init__(
+        self, rows: int, inputs: int, outputs: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.name = f"matrix product {rows} x {inputs} x {outputs}"
+        self._x = torch.randn(rows, inputs, device=device, dtype=dtype)
+        self._weight = torch.randn(outputs, inputs, device=device, dtype=dtype)
+        self._repeats = max(1, round(LEAST_SECONDS / self._once()))
+        self.flops = 2 * rows * inputs * outputs * self._repeats
+
+    @torch.inference_mode()
+    def __call__(self) -> None:
+        for _ in range(self._repeats):
+            F.linear(self._x, self._weight)
+
+    def _once(self) -> float:
+        self._repeats = 1
+        self()
+        start = perf_counter()
+        self()
+        if self._x.is_cuda:
+            torch.cuda.synchronize()
+        return perf_counter() - start
+
+
+def products(rows: int, dim: int, device: torch.device, dtype: torch.dtype) -> list[MatrixProduct]:
+    """Candidates for the peak: a square, and the widest layer of a transformer, (rows, dim) x (dim, 4 dim)."""
+    build = partial(MatrixProduct, device=device, dtype=dtype)
+    side = SIDES.get(device.type, SIDES["cuda"])
+    return [build(side, side, side), build(rows, dim, 4 * dim)]
+
+
+def flops(call: Callable[[], Tensor]) -> int:
+    """Floating-point operations of the products, convolutions and attentions that a call runs."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())

@@ -1,0 +1,159 @@
+"""What a benchmark serves: a backbone with random weights, random tasks for it in a store, and photo-like images."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from obstore.store import LocalStore
+from PIL import Image
+
+from facet_vision import backbone
+from facet_vision.backbone import Backbone, tiny
+from facet_vision.prompts_store import Head, Manifest, Store, TaskFile
+from facet_vision.prompts_store.durable import Folder
+from facet_vision.prompts_store.objects import Objects
+
+KINDS = {"deep": "vpt-deep", "shallow": "vpt-shallow", "linear": "linear"}
+IMAGES = 16
+IMAGE_SIZE = (500, 375)
+"""That of a typical photo of ImageNet, in pixels."""
+
+EMBEDDED = "facet-tiny"
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What lies in a folder for the servers and the load.
+
+    Attributes:
+        backbone, checkpoint, dtype: what to load; no checkpoint for the embedded backbone.
+        tasks: names of those in the store.
+        images: JPEG files.
+    """
+
+    folder: Path
+    backbone: str
+    checkpoint: Path | None
+    dtype: str
+    tasks: tuple[str, ...]
+    images: tuple[Path, ...]
+
+    @property
+    def store(self) -> Path:
+        """Where the tasks are."""
+        return self.folder / "store"
+
+    @property
+    def weights(self) -> Path:
+        """A file with the backbone's weights, also where Facet has them embedded."""
+        return self.checkpoint or tiny.WEIGHTS
+
+
+@dataclass(frozen=True)
+class TaskShape:
+    """What the tasks are like: "deep", "shallow" or "linear", with so many prompts per layer and classes."""
+
+    kind: str = "deep"
+    tokens: int = 50
+    labels: int = 10
+
+
+def prepare(
+    folder: Path,
+    name: str,
+    *,
+    dtype: str,
+    tasks: int,
+    shape: TaskShape,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+) -> tuple[Materials, Backbone]:
+    """Make everything; the backbone that made the tasks comes along, in the form in which a server runs it."""
+    checkpoint = None if name == EMBEDDED else save_weights(name, folder / "backbone.safetensors")
+    net = backbone.load(name, checkpoint=checkpoint, dtype=dtype, execution="auto")
+    names = tuple(f"task-{number:05}" for number in range(tasks))
+    fill_store(
+        folder / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names))
+    )
+    return Materials(
+        folder, name, checkpoint, dtype, names, save_images(folder, size=image_size)
+    ), net
+
+
+def save_weights(name: str, path: Path) -> Path:
+    """Random weights of a timm model, the same every time: speed does not depend on them."""
+    torch.manual_seed(0)
+    net = backbone.load(name, pretrained=False, device="cpu", dtype="float32")
+    weights = {key: value.contiguous() for key, value in net.model.state_dict().items()}
+    safetensors.torch.save_file(weights, path)
+    return path
+
+
+def task_file(net: Backbone, task: str, shape: TaskShape, seed: int) -> TaskFile:
+    """A random task that fits the backbone."""
+    layers = (
+        {"deep": len(net.layer_dims), "shallow": 1, "linear": 0}[shape.kind] if shape.tokens else 0
+    )
+    random = torch.Generator().manual_seed(seed)
+    prompts = tuple(
+        0.1 * torch.randn(shape.tokens, dim, generator=random) for dim in net.layer_dims[:layers]
+    )
+    weight = 0.02 * torch.randn(shape.labels, net.feature_dim, generator=random)
+    manifest = Manifest(
+        task=task,
+        method=KINDS[shape.kind],
+        backbone=net.name,
+        fingerprint=net.fingerprint,
+        layers=layers,
+        tokens=shape.tokens if layers else 0,
+        pooling=net.pooling,
+        head="linear",
+        labels=tuple(f"class {number}" for number in range(shape.labels)),
+        activation="softmax",
+        input_size=(3, *net.input_size[1:]),
+        mean=net.mean,
+        std=net.std,
+        data="random numbers",
+        recipe={},
+        metrics={},
+        created=datetime(2025, 1, 1, tzinfo=UTC),
+    )
+    return TaskFile(manifest, prompts, Head(((weight, torch.zeros(shape.labels)),)))
+
+
+def fill_store(folder: Path, files: Iterable[TaskFile]) -> None:
+    """Publish and activate tasks in a folder; unlike the service it does not wait for the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = Store(Objects(LocalStore(folder), Folder(folder, sync=lambda _: None)))
+    for file in files:
+        task = file.manifest.task
+        store.activate(
+            task, store.publish(task, file.to_bytes(torch.float16), by="bench").number, by="bench"
+        )
+
+
+def save_images(
+    folder: Path, count: int = IMAGES, size: tuple[int, int] = IMAGE_SIZE
+) -> tuple[Path, ...]:
+    """JPEG files of the compressibility of photos: smooth shapes with some grain."""
+    return tuple(
+        _save(folder / f"{number:02}.jpg", image)
+        for number, image in enumerate(_images(count, size))
+    )
+
+
+def _images(count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
+    random = np.random.default_rng(0)
+    for _ in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+        smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+        grain = random.normal(0, 8, smooth.shape)
+        yield Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+
+
+def _save(path: Path, image: Image.Image) -> Path:
+    image.save(path, "JPEG", quality=90)
+    return path

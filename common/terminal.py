@@ -1,0 +1,51 @@
+"""One-sentence errors and comma-separated options on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from .errors import UsageError
+
+
+@contextmanager
+def one_sentence(command: str) -> Iterator[None]:
+    """Print an error that is a sentence for the person at the terminal and exit with status 1.
+
+    Every exception class of this package has a message of one sentence, and so have those of the
+    operating system. Any other exception is a fault of ours and passes with its traceback.
+
+    Raises:
+        typer.Exit: with status 1, in the place of such an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_sentence(error):
+            raise
+        typer.secho(f"facet {command}: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+
+
+def _is_sentence(error: Exception) -> bool:
+    package = __name__.partition(".")[0]
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == package
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split an option that takes several values with commas between; each value once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """Read seeds with commas between.
+
+    Raises:
+        UsageError: one of them is no whole number, or there is none.
+    """
+    parts = words(text)
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"seeds: expected whole numbers with commas between, found {text!r}")
+    return tuple(dict.fromkeys(int(part) for part in parts))

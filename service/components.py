@@ -1,0 +1,183 @@
+"""The components of a server and their wiring."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import Self
+
+import torch
+
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import Store
+
+from .engine.batch_size import batch_sizes
+from .engine.batcher import Batcher
+from .engine.engine import Engine
+from .engine.threads import use_threads
+from .predictor.context import RequestContext
+from .predictor.decoder import Decoder
+from .predictor.local import EnginePredictor
+from .predictor.socket_server import PredictorServer
+from .residency.bank import Bank
+from .residency.budgets import device_budget, host_budget
+from .residency.listing import Listing
+from .residency.loader import TaskLoader
+from .residency.publisher import TaskPublisher
+from .residency.registry import Registry
+from .residency.resolver import TaskResolver
+from .settings import Settings
+from .telemetry.loop_lag import watch_lag
+from .telemetry.metrics import Metrics
+
+logger = logging.getLogger("facet.service")
+
+
+@dataclass(frozen=True)
+class Components:
+    """One of each component of a server; routes reach them through `http.deps`."""
+
+    settings: Settings
+    backbone: Backbone
+    store: Store
+    registry: Registry
+    bank: Bank
+    resolver: TaskResolver
+    listing: Listing
+    publisher: TaskPublisher
+    engine: Engine
+    batcher: Batcher
+    context: RequestContext
+    predictor_server: PredictorServer
+    metrics: Metrics
+    clock: Callable[[], float]
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        store: Store,
+        backbone: Backbone,
+        clock: Callable[[], float] = perf_counter,
+    ) -> Self:
+        """Wire the components; nothing runs yet."""
+        metrics = Metrics()
+        metrics.describe(backbone)
+        engine = Engine(backbone)
+        batcher = _batcher(settings, engine, metrics, clock)
+
+        registry = Registry(clock)
+        bank = _bank(settings, backbone, metrics, clock)
+        loader = TaskLoader(store, engine, backbone, clock)
+        resolver = TaskResolver(
+            store, registry, loader, bank, metrics, limit=settings.queue_limit, clock=clock
+        )
+        listing = Listing(store, registry, bank, resolver, backbone)
+        publisher = TaskPublisher(
+            store,
+            registry,
+            loader,
+            bank,
+            resolver,
+            engine.smoke_test,
+            batcher.call,
+            metrics.count_change,
+        )
+        metrics.watch(bank, registry, resolver.loads, batcher)
+
+        predictor = EnginePredictor(
+            resolver, listing, batcher, limit=settings.queue_limit, count=metrics.count_images
+        )
+        predictor_server = PredictorServer(predictor, backbone.preprocess, clock)
+        metrics.watch_http_workers(lambda: len(predictor_server))
+        decoder = Decoder.of(settings, backbone.preprocess, metrics.decode_seconds.observe)
+        return cls(
+            settings=settings,
+            backbone=backbone,
+            store=store,
+            registry=registry,
+            bank=bank,
+            resolver=resolver,
+            listing=listing,
+            publisher=publisher,
+            engine=engine,
+            batcher=batcher,
+            context=RequestContext(settings, decoder, predictor, clock),
+            predictor_server=predictor_server,
+            metrics=metrics,
+            clock=clock,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are accepted: the engine runs and no shutdown has begun."""
+        return self.batcher.alive and not self.batcher.draining
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start the engine, list the store and follow it; at the end finish admitted requests."""
+        self.batcher.start()
+        background = [
+            asyncio.create_task(self._follow_store()),
+            asyncio.create_task(watch_lag(self.metrics.loop_lag.observe)),
+        ]
+        try:
+            if self.settings.engine_threads:
+                torch.set_num_threads(1)  # the default of every thread that begins from here on
+            sizes = batch_sizes(self.settings.max_batch)
+            await self.batcher.call(partial(self.engine.warm_up, sizes))
+            await self.publisher.refresh()
+            yield
+        finally:
+            for task in background:
+                task.cancel()
+            await self.publisher.close()
+            await self.batcher.drain()
+            self.context.decoder.close()
+            self.resolver.loads.close()
+            self.listing.looks.close()
+
+    def drain(self) -> None:
+        """Refuse new requests and changes from now on; admitted ones are finished."""
+        self.batcher.draining = True
+        self.publisher.closed = True
+
+    async def _follow_store(self) -> None:
+        seconds = self.settings.store_poll_seconds
+        while seconds:
+            await asyncio.sleep(seconds)
+            try:
+                await self.publisher.refresh()
+            except Exception as error:  # an outage of the store passes; the next poll tries again
+                logger.warning("the store cannot be listed: %s", error)
+
+
+def _batcher(
+    settings: Settings, engine: Engine, metrics: Metrics, clock: Callable[[], float]
+) -> Batcher:
+    return Batcher(
+        engine.run,
+        max_batch=settings.max_batch,
+        queue_limit=settings.queue_limit,
+        latency_target=settings.latency_target_seconds,
+        workers=settings.engine_workers or 1,
+        prepare=partial(use_threads, settings.engine_threads),
+        observe=metrics.count_batch,
+        clock=clock,
+    )
+
+
+def _bank(
+    settings: Settings, backbone: Backbone, metrics: Metrics, clock: Callable[[], float]
+) -> Bank:
+    device = settings.device_budget
+    host = settings.host_budget
+    return Bank(
+        device_budget(backbone.device) if device is None else device,
+        host_budget() if host is None else host,
+        observe=metrics.count_eviction,
+        clock=clock,
+    )

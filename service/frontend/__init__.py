@@ -1,9 +1,0 @@
-"""HTTP in processes of its own, where one cannot feed the engine.
-
-    front end      speaks HTTP, reads bodies, decodes images: as many processes as it takes
-    engine         everything else, in one process
-    supervisor     binds the sockets, starts the two, replaces a front end that dies
-
-Predict calls reach the engine's process as questions on a Unix socket (`wire`): a front end asks (`remote`), the
-engine's process lets in and answers (`door`). All other calls are passed on as they are (`proxy`).
-"""

@@ -1,0 +1,75 @@
+"""The HTTP application.
+
+A request walks one way: a router here reads it, `images` decodes it, `batcher` finds it a place, `engine` answers it.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from time import perf_counter
+
+from fastapi import FastAPI
+
+from facet_vision.backbone import Backbone, load
+from facet_vision.prompts_store import Store, open_store
+from facet_vision.service.components import Components
+from facet_vision.service.settings import Settings, read_settings
+
+from . import predict, probes, problems, tasks
+from .bodies import LingeringClose
+from .body_budget import BodyBudget, BoundedBodies
+from .request_metrics import RequestMetrics
+
+DESCRIPTION = "Many vision tasks on one frozen transformer. A task file that is uploaded answers the next request."
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    store: Store | None = None,
+    backbone: Backbone | None = None,
+    clock: Callable[[], float] = perf_counter,
+) -> FastAPI:
+    """Build the application; what is not given is made as the settings say.
+
+    Raises:
+        SettingsError, BackboneError, StoreError: a part cannot be had.
+    """
+    settings = settings or read_settings()
+    components = Components.build(
+        settings, store or open_store(settings.store), backbone or load_backbone(settings), clock
+    )
+    app = FastAPI(
+        title="Facet", version=version("facet-vision"), description=DESCRIPTION, lifespan=_lifespan
+    )
+    app.state.components, app.state.context = components, components.context
+    problems.install(app, components.metrics.count_rejection)
+    for router in (predict.router, tasks.router, probes.router):
+        app.include_router(router)
+    budget = BodyBudget(settings.max_inflight_bytes)
+    components.metrics.watch_bodies(budget)
+    app.add_middleware(BoundedBodies, budget=budget)
+    app.add_middleware(RequestMetrics, metrics=components.metrics)
+    app.add_middleware(LingeringClose)
+    return app
+
+
+def load_backbone(settings: Settings) -> Backbone:
+    """The backbone that the settings name.
+
+    Raises:
+        BackboneError: it cannot be had.
+    """
+    return load(
+        settings.backbone,
+        checkpoint=settings.checkpoint,
+        device=settings.device,
+        dtype=settings.dtype,
+        execution=settings.execution,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with app.state.components.running():
+        yield

@@ -1,0 +1,167 @@
+"""Errors as HTTP: the one place where an exception becomes a status and a problem document (RFC 9457)."""
+
+import logging
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from facet_vision.backbone import BackboneError, ImageError
+from facet_vision.prompts_store import (
+    DamagedObject,
+    InvalidTaskName,
+    StoreError,
+    TaskFileError,
+    TaskNotFound,
+    TaskNotLive,
+    VersionNotFound,
+)
+from facet_vision.service import errors
+
+logger = logging.getLogger("facet.service")
+
+MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499  # nobody reads it; nginx's number, for the metrics
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    errors.UnsupportedMedia: (415, "unsupported-media"),
+    errors.BodyTooLarge: (413, "too-large"),
+    errors.BodyTimeout: (408, "body-timeout"),
+    errors.BadRequest: (400, "bad-request"),
+    errors.UnknownTask: (404, "unknown-task"),
+    errors.TaskUnavailable: (503, "task-unavailable"),
+    errors.UnfitTask: (422, "unfit-task"),
+    errors.DeviceFull: (503, "device-full"),
+    errors.TooManyMisses: (503, "loading"),
+    errors.Overloaded: (429, "overloaded"),
+    errors.DeadlineUnreachable: (503, "deadline-unreachable"),
+    errors.Draining: (503, "draining"),
+    errors.DeadlineExceeded: (504, "deadline-exceeded"),
+    errors.EngineGone: (503, "engine-gone"),
+    errors.ClientGone: (CLIENT_CLOSED_REQUEST, "client-gone"),
+    errors.ForwardFailed: (500, "forward-failed"),
+    ClientDisconnect: (CLIENT_CLOSED_REQUEST, "client-gone"),
+    RequestValidationError: (422, "invalid-parameter"),
+    ValidationError: (422, "invalid-body"),
+    ImageError: (422, "bad-image"),
+    BackboneError: (422, "unfit-task"),
+    TaskFileError: (422, "bad-task-file"),
+    InvalidTaskName: (422, "invalid-task-name"),
+    TaskNotFound: (404, "unknown-task"),
+    VersionNotFound: (404, "unknown-version"),
+    TaskNotLive: (409, "not-live"),
+    DamagedObject: (500, "damaged-object"),
+    StoreError: (503, "store-unavailable"),
+}
+"""Status and reason of each exception; the closest class of its method resolution order decides."""
+
+EXPECTED = (errors.Overloaded, errors.Draining, errors.DeadlineExceeded)
+"""What a sound server answers under load or on its way out: counted, but no line in the log for each."""
+
+
+def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
+    """Answer every exception of `app` with a problem document, and count the reasons."""
+
+    async def known(request: Request, error: Exception) -> Response:
+        return refusal(error, request, count_rejection)
+
+    for kind in STATUS:
+        app.add_exception_handler(kind, known)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def refusal(
+    error: Exception, request: Request, count_rejection: Callable[[str], None]
+) -> JSONResponse:
+    """The problem document of one of the exceptions in `STATUS`; its reason is counted."""
+    status, reason = _lookup(error)
+    count_rejection(reason)
+    if status >= 500 and not isinstance(error, EXPECTED):
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+    return problem(status, reason, sentence(error), request, _headers(error, status))
+
+
+def refusal_bytes(
+    error: Exception, path: str, count_rejection: Callable[[str], None]
+) -> tuple[int, bytes]:
+    """The status and the whole HTTP/1.1 response of a refusal, for where there is no request object."""
+    status, reason = _lookup(error)
+    count_rejection(reason)
+    body = to_json(document(status, reason, sentence(error), path))
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        **(_headers(error, status) or {}),
+    }
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return status, "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def document(status: int, reason: str, detail: str, path: str) -> dict[str, Any]:
+    """A problem document; see `schemas.Problem`."""
+    title = (
+        "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
+    )
+    return {
+        "type": f"urn:facet:problem:{reason}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": path,
+    }
+
+
+def problem(
+    status: int, reason: str, detail: str, request: Request, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """A problem document; its type is a stable URN to match on, its detail one sentence for a person."""
+    return JSONResponse(
+        document(status, reason, detail, request.url.path), status, headers, media_type=MEDIA_TYPE
+    )
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, in one sentence."""
+    if isinstance(error, (RequestValidationError, ValidationError)):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "query") or "body"
+        return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}, found {first.get('input')!r:.100}"
+    return str(error) or type(error).__name__
+
+
+def _lookup(error: Exception) -> tuple[int, str]:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _headers(error: Exception, status: int) -> dict[str, str] | None:
+    if isinstance(error, errors.Overloaded):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+    return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {request.url.path}."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.method} is not a method of {request.url.path}."
+    headers = dict(error.headers) if error.headers else None
+    return problem(error.status_code, "http", detail, request, headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001  (logged by the server)
+    detail = "The server failed to answer this request; its log has the cause."
+    return problem(500, "unexpected", detail, request)

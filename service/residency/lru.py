@@ -1,0 +1,90 @@
+"""One tier of memory: what was used last stays, as much of it as a budget in bytes allows."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+EvictionObserver = Callable[[float], None]
+"""Is told, at each eviction, the seconds since the evicted value was last used."""
+
+
+@dataclass(slots=True)
+class _Slot(Generic[T]):
+    value: T
+    nbytes: int
+    used: float
+
+
+class LruCache(Generic[T]):
+    """Values by task name; when they outgrow the budget, those leave whose last use is longest ago.
+
+    Touched by the event loop only.
+
+    Args:
+        budget: most bytes of all values together. A value that is larger by itself is not taken in.
+        evicted: told about each eviction, not about what is removed or replaced.
+        clock: seconds, monotonic.
+
+    Attributes:
+        nbytes: bytes of all values.
+    """
+
+    def __init__(
+        self,
+        budget: int,
+        *,
+        evicted: EvictionObserver | None = None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self.budget, self.nbytes = budget, 0
+        self._evicted, self._clock = evicted, clock
+        self._slots: OrderedDict[str, _Slot[T]] = OrderedDict()  # the longest unused first
+
+    def get(self, task: str) -> T | None:
+        """The value of a task, if it is here; this counts as a use."""
+        slot = self._slots.get(task)
+        if slot is None:
+            return None
+        slot.used = self._clock()
+        self._slots.move_to_end(task)
+        return slot.value
+
+    def find(self, task: str) -> T | None:
+        """The value of a task, if it is here; this does not count as a use."""
+        slot = self._slots.get(task)
+        return slot.value if slot else None
+
+    def put(self, task: str, value: T, nbytes: int) -> None:
+        """Take a value in, in place of the task's former one, and evict what does not fit any more."""
+        self.remove(task)
+        if nbytes > self.budget:
+            return
+        self._slots[task] = _Slot(value, nbytes, self._clock())
+        self.nbytes += nbytes
+        while self.nbytes > self.budget:
+            self._evict()
+
+    def remove(self, task: str) -> None:
+        """Let a task's value go; nothing happens if it is not here."""
+        slot = self._slots.pop(task, None)
+        self.nbytes -= slot.nbytes if slot else 0
+
+    def __contains__(self, task: str) -> bool:
+        return task in self._slots
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the tasks, the longest unused first."""
+        return iter(list(self._slots))
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def _evict(self) -> None:
+        _, slot = self._slots.popitem(last=False)
+        self.nbytes -= slot.nbytes
+        if self._evicted:
+            self._evicted(self._clock() - slot.used)

@@ -1,0 +1,140 @@
+"""What this server knows of each task of the store, without its tensors."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Literal
+
+from facet_vision.prompts_store import TaskState
+
+Condition = Literal["live", "retired", "unavailable", "unpublished"]
+
+RETRY_SECONDS = 1.0
+"""How long a failure that may pass, such as a store that cannot be reached, is believed before the next try."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a version cannot be served.
+
+    Attributes:
+        version: which; None where not even the task's history can be read.
+        reason: one sentence.
+        until: when to try again, by the registry's clock; infinite where only another version helps.
+    """
+
+    version: int | None
+    reason: str
+    until: float = math.inf
+
+    @property
+    def passing(self) -> bool:
+        """Whether it may pass by itself."""
+        return self.until < math.inf
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task as this server knows it.
+
+    Attributes:
+        name: the task's.
+        state: its history as last read; None until somebody asks for the task.
+        failure: what failed last, if nothing has gone well since.
+    """
+
+    name: str
+    state: TaskState | None = None
+    failure: Failure | None = None
+
+    @property
+    def live(self) -> int | None:
+        """Number of the live version, if there is one."""
+        return self.state.live if self.state else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the task cannot be served; None if it can, or if it need not be."""
+        return self.failure.reason if self.failure and self.failure.version == self.live else None
+
+    @property
+    def condition(self) -> Condition:
+        """What the list of tasks calls its state."""
+        if self.reason is not None:
+            return "unavailable"
+        if self.live is not None:
+            return "live"
+        events = self.state.events if self.state else ()
+        return "retired" if any(event.event == "activate" for event in events) else "unpublished"
+
+
+class Registry:
+    """The entries by name. Touched by the event loop only.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._entries: dict[str, Entry] = {}
+
+    def get(self, task: str) -> Entry | None:
+        """What is known of a task, if the store has it."""
+        return self._entries.get(task)
+
+    def names(self) -> list[str]:
+        """Names of all tasks that the store has, in order."""
+        return sorted(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def is_live(self, task: str) -> bool:
+        """Whether a task is known to have a live version."""
+        entry = self._entries.get(task)
+        return entry is not None and entry.live is not None
+
+    def is_read(self, task: str) -> bool:
+        """Whether a task's history has been read."""
+        entry = self._entries.get(task)
+        return entry is not None and entry.state is not None
+
+    def note(self, heads: Mapping[str, int]) -> list[str]:
+        """Take in a listing of the store, the number of each task's last event; name the tasks that have changed.
+
+        A task whose history nobody has asked for yet is none of them: it will be read when somebody does.
+        """
+        for task in heads:
+            self._entries.setdefault(task, Entry(task))
+        states = [(task, self._entries[task].state) for task in heads]
+        return [task for task, state in states if state is not None and state.head < heads[task]]
+
+    def learn(self, state: TaskState) -> Entry:
+        """Take in a task's history; an older one than is known changes nothing."""
+        entry = self._entries.get(state.name) or Entry(state.name)
+        if entry.state is None or entry.state.head < state.head:
+            entry = self._entries[state.name] = replace(entry, state=state)
+        return entry
+
+    def fail(self, task: str, version: int | None, reason: str, *, passing: bool) -> None:
+        """Remember why a version cannot be served, for a while if it may pass."""
+        until = self._clock() + RETRY_SECONDS if passing else math.inf
+        entry = self._entries.get(task) or Entry(task)
+        self._entries[task] = replace(entry, failure=Failure(version, reason, until))
+
+    def succeed(self, task: str) -> Entry | None:
+        """Forget what failed: the task has just been brought onto the device."""
+        entry = self._entries.get(task)
+        if entry is not None and entry.failure is not None:
+            entry = self._entries[task] = replace(entry, failure=None)
+        return entry
+
+    def current_failure(self, entry: Entry) -> Failure | None:
+        """The failure of an entry that is still to be believed; None if there is none or it is time to try again."""
+        failure = entry.failure
+        believed = (
+            failure is not None and failure.version == entry.live and self._clock() < failure.until
+        )
+        return failure if believed else None

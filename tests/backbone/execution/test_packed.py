@@ -1,0 +1,122 @@
+"""Packed weights change nothing but the time and the form in which they lie in memory."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from facet_vision import backbone
+from facet_vision.backbone import Backbone, BackboneError
+from facet_vision.backbone.execution import packed
+from tests.backbone.families import VARIANTS, build, prompts
+
+TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
+
+pytestmark = pytest.mark.skipif(
+    not packed.available(), reason="this PyTorch comes without oneDNN's linear layer"
+)
+
+
+def _pair(variant: str, dtype: str = "float32") -> tuple[Backbone, Backbone]:
+    plain = backbone.wrap(build(variant), device="cpu", dtype=dtype)
+    net = copy.deepcopy(plain)
+    net.pack()
+    return plain, net
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.inference_mode()
+def test_features_are_those_of_the_plain_form(variant: str) -> None:
+    plain, net = _pair(variant)
+    images = torch.randn(5, 3, 32, 32)
+    tasks = [
+        (prompts(plain, kind, tokens, tokens), 1)
+        for kind, tokens in (("deep", 3), ("none", 1), ("shallow", 2))
+    ]
+    tasks += [(prompts(plain, "deep", 4, 9), 2)]
+    found, expected = (
+        one.features_mixed(images, [(one.encode(learned), rows) for learned, rows in tasks])
+        for one in (net, plain)
+    )
+    torch.testing.assert_close(found, expected, **TOLERANCE)
+    tokens = [
+        plain.features(images[row : row + 1], tasks[row][0], form="tokens") for row in range(3)
+    ]
+    torch.testing.assert_close(found[:3], torch.cat(tokens), **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "variant", ["plain", "clip", "dinov2-giant", "no-bias", "swin-three-stages"]
+)
+def test_no_weight_is_in_memory_twice(variant: str) -> None:
+    net = _pair(variant)[1]
+    layers = [block.attn.qkv for block in net._family.blocks] + [
+        block.attn.proj for block in net._family.blocks
+    ]
+    assert all(layer.weight is None for layer in layers)
+    mlps = [block.mlp for block in net._family.blocks]
+    assert all((mlp.fc2.weight is None) == (variant != "dinov2-giant") for mlp in mlps)
+
+
+def test_a_gradient_cannot_be_asked_for_by_mistake() -> None:
+    net = _pair("plain")[1]
+    with pytest.raises(
+        BackboneError, match="form: expected 'prefix' of a packed backbone, found 'tokens'"
+    ):
+        net.features(torch.zeros(1, 3, 32, 32), form="tokens")
+    with pytest.raises(BackboneError, match="gradients: expected none"):
+        net.features(torch.zeros(1, 3, 32, 32), [torch.zeros(2, 32, requires_grad=True)] * 3)
+
+
+def test_only_what_oneDNN_can_is_packed() -> None:
+    net = backbone.wrap(build("plain"), device="cpu", dtype="float16")
+    assert not net.can_pack
+    assert net.pack_if_faster() is None
+    with pytest.raises(
+        BackboneError,
+        match="expected float32 or bfloat16 on a CPU for packed weights, found float16",
+    ):
+        net.pack()
+    assert not net.is_packed
+
+
+@pytest.mark.parametrize(("ratio", "is_packed"), [(0.5, True), (0.99, False)])
+def test_auto_packs_where_the_measurement_says_so(
+    ratio: float, is_packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "gain", lambda *_: ratio)
+    net = backbone.wrap(build("plain"), device="cpu")
+    assert net.pack_if_faster() == ratio
+    assert net.is_packed is is_packed
+
+
+def test_the_measurement_compares_times() -> None:
+    mlp = build("plain").blocks[0].mlp
+    assert 0 < packed.gain(mlp, 32) < 100
+    unknown = nn.Sequential(nn.Linear(8, 8))  # left as it is: both take the same
+    assert packed.pack_mlp(unknown) is unknown
+
+
+def test_execution_is_an_option_of_load() -> None:
+    name = "facet-tiny"
+    assert backbone.load(name, device="cpu", execution="packed").is_packed
+    assert not backbone.load(name, device="cpu").is_packed
+    auto = backbone.load(name, device="cpu", execution="auto")
+    images = torch.randn(2, *auto.input_size)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            auto.features(images), backbone.load(name).features(images), **TOLERANCE
+        )
+    with pytest.raises(
+        BackboneError, match="execution: expected auto, plain, packed, found 'fast'"
+    ):
+        backbone.load(name, execution="fast")
+
+
+def test_packing_twice_is_packing_once() -> None:
+    net = _pair("plain")[1]
+    before = net._family.dense
+    net.pack()
+    assert net._family.dense is before
+    assert net.pack_if_faster() is None

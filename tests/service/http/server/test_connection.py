@@ -1,0 +1,213 @@
+"""Head and body of an answer leave together; what is refused early leaves the connection as it should be."""
+
+import asyncio
+import gc
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+import pytest
+import uvicorn
+
+from facet_vision.service.http.server.connection import MOST_PIPELINED, CoalescedWrites, Protocol
+from facet_vision.service.http.server.uvicorn_server import spare_the_collector
+
+pytestmark = pytest.mark.anyio
+
+
+class Recorder(asyncio.Transport):
+    """Keeps what is written, one entry for each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        self.sent.append(data)
+
+    def writelines(self, list_of_data: Iterable[bytes]) -> None:  # type: ignore[override]
+        self.sent.append(b"".join(list_of_data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
+        return name
+
+
+def paired() -> tuple[Recorder, CoalescedWrites]:
+    recorder = Recorder()
+    return recorder, CoalescedWrites(recorder, asyncio.get_running_loop())
+
+
+async def test_two_writes_leave_as_one() -> None:
+    recorder, transport = paired()
+    for part in (b"head", b"body", b"next head", b"next body"):
+        transport.write(part)
+    assert recorder.sent == [b"headbody", b"next headnext body"]
+    await asyncio.sleep(0)
+    assert len(recorder.sent) == 2
+
+
+async def test_a_write_that_stays_alone_leaves_soon() -> None:
+    recorder, transport = paired()
+    transport.write(b"100 Continue")
+    assert recorder.sent == []
+    await asyncio.sleep(0)
+    assert recorder.sent == [b"100 Continue"]
+    transport.write(b"head")
+    transport.write(b"body")
+    assert recorder.sent == [b"100 Continue", b"headbody"]
+
+
+async def test_closing_sends_what_is_left() -> None:
+    recorder, transport = paired()
+    transport.write(b"last")
+    transport.close()
+    assert (recorder.sent, recorder.closed) == ([b"last"], True)
+    await asyncio.sleep(0)
+    assert recorder.sent == [b"last"]
+
+
+async def test_nothing_is_written_to_a_connection_that_is_gone() -> None:
+    recorder, transport = paired()
+    transport.write(b"for nobody")
+    recorder.closed = True
+    await asyncio.sleep(0)
+    assert recorder.sent == []
+
+
+async def test_everything_else_is_the_transports_own() -> None:
+    _, transport = paired()
+    assert transport.get_extra_info("peername") == "peername"
+
+
+def test_what_a_start_made_is_out_of_the_collectors_sight() -> None:
+    before = gc.get_freeze_count()
+    try:
+        spare_the_collector()
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
+
+
+KEEP_ALIVE_SECONDS, SLOW_SECONDS = 1, 1.5
+REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2007\r\n\r\nrefused" + 2000 * b"."
+
+
+def request(path: str, *headers: str, version: str = "1.1") -> bytes:
+    """A request with a body of three bytes."""
+    head = [f"POST {path} HTTP/{version}", "Host: facet", "Content-Length: 3", *headers]
+    return "\r\n".join([*head, "", "abc"]).encode()
+
+
+FULL, SLOW, QUICK = request("/full"), request("/slow"), request("/quick")
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
+    if scope["path"] == "/slow":
+        await asyncio.sleep(SLOW_SECONDS)
+    body = scope["path"].encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-length", b"%d" % len(body))],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def server(**options: Any) -> AsyncIterator[int]:
+    """The port of a server that refuses /full as soon as it sees it."""
+    protocol = partial(Protocol, shed=lambda _, url, __: REFUSED if url == b"/full" else None)
+    usual = {"http": protocol, "access_log": False, "log_level": "error", "lifespan": "off"}
+    running = uvicorn.Server(
+        uvicorn.Config(
+            application, port=0, timeout_keep_alive=KEEP_ALIVE_SECONDS, **(usual | options)
+        )
+    )
+    serving = asyncio.create_task(running.serve())
+    while not running.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield running.servers[0].sockets[0].getsockname()[1]
+    finally:
+        running.should_exit = running.force_exit = True
+        await serving
+
+
+async def exchange(port: int, parts: Sequence[bytes]) -> bytes:
+    """What comes back for bytes that are sent piece by piece, until the server ends the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for part in parts:
+        writer.write(part)
+        await asyncio.sleep(0.1)
+    found = await asyncio.wait_for(reader.read(), KEEP_ALIVE_SECONDS + SLOW_SECONDS + 5)
+    writer.close()
+    return found
+
+
+def outcomes(answers: bytes) -> list[str]:
+    """What was answered, in order: "refused", or the path that was asked."""
+    return [
+        found.decode() for found in re.findall(rb"\r\n\r\n(refused|/full|/slow|/quick)", answers)
+    ]
+
+
+async def test_a_connection_goes_on_and_ends_as_it_should_whatever_is_refused_on_it() -> None:
+    cases: list[tuple[list[bytes], list[str]]] = [
+        ([FULL + FULL], ["refused", "refused"]),
+        ([FULL + QUICK + FULL], ["refused", "/quick", "/full"]),
+        ([SLOW + FULL], ["/slow", "/full"]),  # answers come in the order of the requests
+        ([FULL + SLOW], ["refused", "/slow"]),
+        (
+            [FULL[:-2], b"bc" + SLOW],
+            ["refused", "/slow"],
+        ),  # which takes longer than an idle connection is kept
+        ([FULL[:-2], b"b", b"c" + QUICK], ["refused", "/quick"]),
+        ([FULL[:-2]], ["refused"]),  # the rest never comes
+        ([request("/full", "Connection: close")], ["/full"]),
+        ([request("/full", version="1.0")], ["/full"]),
+    ]
+    async with server() as port:
+        found = await asyncio.gather(*(exchange(port, parts) for parts, _ in cases))
+    assert [outcomes(answers) for answers in found] == [expected for _, expected in cases]
+
+
+async def test_where_requests_are_logged_none_is_refused_before_the_log_sees_it() -> None:
+    async with server(access_log=True) as port:
+        assert outcomes(await exchange(port, [FULL])) == ["/full"]
+
+
+async def flood(port: int, one: bytes) -> int:
+    """How many times the same request is taken, at most 200,000 times, from who sends on and on and reads nothing."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    taken = 0
+    with suppress(ConnectionError, TimeoutError):  # cut off, or not read from any more
+        while taken < 200_000:
+            writer.write(one * 1000)
+            await asyncio.wait_for(writer.drain(), 1)
+            taken += 1000
+    writer.transport.abort()
+    return taken
+
+
+@pytest.mark.parametrize("one", [FULL, QUICK], ids=["refused", "answered"])
+async def test_who_asks_on_and_on_and_reads_nothing_takes_no_memory(one: bytes) -> None:
+    async with server() as port:
+        assert await flood(port, one) < 100_000
+
+
+async def test_what_a_usual_client_sends_ahead_is_answered() -> None:
+    async with server() as port:
+        assert (
+            outcomes(await exchange(port, [QUICK * MOST_PIPELINED])) == ["/quick"] * MOST_PIPELINED
+        )

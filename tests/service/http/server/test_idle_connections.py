@@ -1,0 +1,98 @@
+"""Clients that leave before their answer: their work is dropped, and nobody else notices."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from facet_vision.service.engine.batcher import Batcher
+from tests.service.support.app import ask, metrics, png, small_backbone, task_file, upload
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=20) as client:
+        upload(client, task_file(small_backbone(), "pets"))
+        yield client
+
+
+@contextmanager
+def held(batcher: Batcher) -> Iterator[None]:
+    """Keeps the engine's thread busy for the length of the block."""
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        gate.wait(20)
+
+    loop = batcher._loop
+    assert loop is not None
+    loop.call_soon_threadsafe(lambda: loop.create_task(batcher.call(wait)))
+    assert entered.wait(20)
+    try:
+        yield
+    finally:
+        gate.set()
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@contextmanager
+def posted(url: str, path: str, kind: str, body: bytes) -> Iterator[None]:
+    """A client that has sent its request, and leaves at the end of the block without waiting for the answer."""
+    address = urlsplit(url)
+    lines = (
+        f"POST {path} HTTP/1.1",
+        "Host: facet",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        "",
+        "",
+    )
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall("\r\n".join(lines).encode() + body)
+        yield
+
+
+def test_the_rows_of_a_client_that_left_are_not_run(
+    app: FastAPI, url: str, http: httpx.Client
+) -> None:
+    batcher: Batcher = app.state.components.batcher
+    before = metrics(http)["facet_batch_rows_sum"]
+    with held(batcher):
+        with posted(url, "/v1/tasks/pets/predict", "image/png", png()):
+            eventually(lambda: batcher.queued == 1)
+        eventually(lambda: batcher.admitted == 0)
+    assert ask(http, "pets").status_code == 200
+    after = metrics(http)
+    assert after["facet_batch_rows_sum"] == before + 1
+    assert after['facet_rejections_total{reason="client-gone"}'] == 1
+
+
+def test_a_change_goes_on_when_its_client_leaves(
+    app: FastAPI, url: str, http: httpx.Client
+) -> None:
+    data, changes = task_file(small_backbone(), "cars").to_bytes(), app.state.components.publisher
+    with (
+        held(app.state.components.batcher),
+        posted(url, "/v1/tasks/cars/versions", "application/octet-stream", data),
+    ):
+        eventually(lambda: len(changes) == 1)
+    eventually(lambda: ask(http, "cars").status_code == 200)
+
+
+def test_probes_and_lists_answer_while_the_engine_is_busy(app: FastAPI, http: httpx.Client) -> None:
+    with held(app.state.components.batcher):
+        for path in ("/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/tasks/pets"):
+            assert http.get(path).status_code == 200

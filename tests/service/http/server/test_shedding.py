@@ -1,0 +1,149 @@
+"""Calls for which there is no room are refused once their head is there, with the answer they would get anyway."""
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from facet_vision.service.errors import Overloaded
+from facet_vision.service.http.server.shedding import Shedding
+from facet_vision.service.telemetry.metrics import Metrics
+from tests.service.support.app import PNG, ask, metrics, png, small_backbone, task_file, upload
+from tests.service.support.processes import Server, small_server
+
+URL = b"/v1/tasks/pets/predict"
+SHORT = [(b"content-length", b"100"), (b"content-type", b"image/png")]
+
+
+def shedding(refused: bool = True) -> tuple[Shedding, list[str]]:
+    asked: list[str] = []
+
+    def refusal(task: str) -> Overloaded | None:
+        asked.append(task)
+        return Overloaded("queue: expected room for 1 rows, found 0", 2.3) if refused else None
+
+    return Shedding(refusal, Metrics()), asked
+
+
+def test_the_answer_is_a_whole_response() -> None:
+    shed, asked = shedding()
+    head, _, body = (shed(b"POST", URL, SHORT) or b"").partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "HTTP/1.1 429 Too Many Requests"
+    assert set(lines[1:]) == {
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Retry-After: 3",
+    }
+    assert json.loads(body) == {
+        "type": "urn:facet:problem:overloaded",
+        "title": "Too Many Requests",
+        "status": 429,
+        "detail": "queue: expected room for 1 rows, found 0",
+        "instance": "/v1/tasks/pets/predict",
+    }
+    assert asked == ["pets"]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "headers"),
+    [
+        (b"GET", URL, SHORT),
+        (b"POST", URL + b"?priority=high", SHORT),
+        (b"POST", b"/v1/predict", SHORT),
+        (b"POST", b"/v1/tasks/pe%74s/predict", SHORT),
+        (b"POST", b"/v1/tasks/pets/versions", SHORT),
+        (b"POST", URL, [(b"content-length", b"300000")]),
+        (b"POST", URL, [(b"transfer-encoding", b"chunked")]),
+        (b"POST", URL, [*SHORT, (b"expect", b"100-continue")]),
+    ],
+)
+def test_everything_else_goes_the_usual_way(
+    method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    shed, asked = shedding()
+    assert shed(method, url, headers) is None
+    assert asked == []
+
+
+def test_where_there_is_room_nothing_is_refused() -> None:
+    shed, asked = shedding(refused=False)
+    assert shed(b"POST", URL, SHORT) is None
+    assert asked == ["pets"]
+
+
+@pytest.fixture(params=[0, 1], ids=["one process", "HTTP worker"])
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+    limits = {"max_batch": 1, "queue_limit": 5, "http_workers": request.param}
+    with small_server(tmp_path, forward_seconds=0.5, **limits) as server, server.client() as client:
+        assert upload(client, task_file(small_backbone(), "pets")).status_code == 201
+        yield server
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    last = monotonic() + 10
+    while not holds():
+        assert monotonic() < last, "it did not come about"
+        sleep(0.01)
+
+
+def test_a_connection_goes_on_after_it_was_refused(server: Server) -> None:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+
+    def answer(path: str) -> tuple[int, str | None, dict[str, object]]:
+        connection.request("POST", path, png(), PNG)
+        response = connection.getresponse()
+        return response.status, response.getheader("retry-after"), json.loads(response.read())
+
+    with server.client() as client, ThreadPoolExecutor(4) as pool:
+        before = [pool.submit(ask, client, "pets") for _ in range(4)]
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 4)
+        usual, *shed = [answer(f"{URL.decode()}{query}") for query in ("?top_k=1", "", "", "")]
+        assert usual[0] == 429
+        assert all(each[0] == 429 and each[2].keys() == usual[2].keys() for each in shed)
+        assert {each[2]["type"] for each in shed} == {usual[2]["type"]}
+        socket = connection.sock
+        assert all(each.result().status_code == 200 for each in before)
+        eventually(lambda: answer(URL.decode())[0] == 200)
+        assert connection.sock is socket  # the same connection all the time
+        counted = metrics(client)
+        assert counted['facet_rejections_total{reason="overloaded"}'] >= 4
+        assert (
+            counted[
+                'facet_requests_total{method="POST",route="/v1/tasks/{task}/predict",status="429"}'
+            ]
+            >= 4
+        )
+    connection.close()
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_refused_body_disturbs_nobody(
+    server: Server,
+) -> None:
+    with server.client() as client, ThreadPoolExecutor(4) as pool:
+        before = [pool.submit(ask, client, "pets") for _ in range(4)]
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 4)
+        assert ask(client, "pets").status_code == 429
+        for _ in range(3):
+            with server.connect() as connection:
+                connection.sendall(
+                    b"POST %b HTTP/1.1\r\nHost: facet\r\nContent-Length: 5000\r\n\r\nx" % URL
+                )
+        assert all(each.result().status_code == 200 for each in before)
+        eventually(lambda: ask(client, "pets").status_code == 200)
+
+
+def test_who_asks_for_what_is_not_there_is_told_so_even_when_all_is_full(server: Server) -> None:
+    with server.client() as client, ThreadPoolExecutor(4) as pool:
+        before = [pool.submit(ask, client, "pets") for _ in range(4)]
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 4)
+        assert [ask(client, task).status_code for task in ("pets", "pets", "nobody")] == [
+            429,
+            429,
+            404,
+        ]
+        assert all(each.result().status_code == 200 for each in before)

@@ -1,0 +1,142 @@
+"""Too much at once, over HTTP: who is refused, with what, and how soon."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from starlette.testclient import TestClient
+
+from facet_vision.backbone import Backbone
+from tests.service.support.app import (
+    PNG,
+    ask,
+    assert_problem,
+    metrics,
+    png,
+    small_backbone,
+    task_file,
+    upload,
+)
+
+Serve = Callable[..., TestClient]
+
+
+def test_overload_is_429_with_a_time_to_come_back(serve: Serve, small: Backbone) -> None:
+    client = serve(queue_limit=2)
+    upload(client, task_file(small, "pets"))
+    components = client.app.state.components  # type: ignore[attr-defined]
+    with components.batcher.admit(["cars"], 2):
+        response = ask(client, "pets")
+    assert_problem(response, 429, "queue", "room for 1 rows, found 0")
+    assert int(response.headers["retry-after"]) >= 1
+    assert ask(client, "pets").status_code == 200
+
+
+def test_overload_is_told_before_the_body_is_read(serve: Serve, small: Backbone) -> None:
+    client = serve(queue_limit=2)
+    upload(client, task_file(small, "pets"))
+    components = client.app.state.components  # type: ignore[attr-defined]
+    with components.batcher.admit(["cars"], 2):
+        assert_problem(ask(client, "pets", b"not an image"), 429, "queue")
+        assert_problem(client.post("/v1/predict", content=b"not a form", headers=PNG), 429, "queue")
+    assert_problem(ask(client, "pets", b"not an image"), 422, "image")
+
+
+def test_a_priority_goes_with_the_request(serve: Serve, small: Backbone) -> None:
+    """Seen by who is refused when the queue is nearly full."""
+    client = serve(queue_limit=10)
+    upload(client, task_file(small, "pets"))
+    components = client.app.state.components  # type: ignore[attr-defined]
+    form = {"files": [("file", ("a.png", png()))], "data": {"tasks": "pets"}}
+    with components.batcher.admit(["pets"], 8):
+        for priority, status in {"low": 429, "normal": 429, "high": 200}.items():
+            assert ask(client, "pets", priority=priority).status_code == status
+            assert (
+                client.post("/v1/predict", params={"priority": priority}, **form).status_code
+                == status
+            )
+        assert_problem(ask(client, "pets"), 429, "task 'pets'", "at most 8 rows")
+    assert_problem(
+        ask(client, "pets", priority="urgent"),
+        422,
+        "priority",
+        "'high', 'normal' or 'low'",
+        "'urgent'",
+    )
+
+
+def test_a_draining_server_is_not_ready_and_takes_nothing(
+    client: TestClient, small: Backbone
+) -> None:
+    upload(client, task_file(small, "pets"))
+    assert client.get("/readyz").status_code == 200
+    client.app.state.components.drain()  # type: ignore[attr-defined]
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/livez").status_code == 200
+    response = ask(client, "pets")
+    assert_problem(response, 503, "shutting down")
+    assert response.headers["retry-after"] == "1"
+
+
+def test_a_passed_deadline_is_504_and_its_rows_are_dropped(serve: Serve, small: Backbone) -> None:
+    client = serve(deadline_seconds=0.1)
+    upload(client, task_file(small, "pets"))
+    batcher = client.app.state.components.batcher  # type: ignore[attr-defined]
+    before = metrics(client)["facet_batch_rows_sum"]
+
+    async def hold() -> None:
+        await batcher.call(lambda: time.sleep(0.5))
+
+    held = client.portal.start_task_soon(hold)  # type: ignore[union-attr]
+    assert_problem(ask(client, "pets"), 504, "deadline")
+    held.result()
+    assert batcher.admitted == 0
+    assert ask(client, "pets").status_code == 200
+    assert metrics(client)["facet_batch_rows_sum"] == before + 1
+
+
+def test_a_client_may_say_how_long_it_waits(serve: Serve, small: Backbone) -> None:
+    client = serve()
+    upload(client, task_file(small, "pets"))
+    batcher = client.app.state.components.batcher  # type: ignore[attr-defined]
+
+    async def hold() -> None:
+        await batcher.call(lambda: time.sleep(0.5))
+
+    held = client.portal.start_task_soon(hold)  # type: ignore[union-attr]
+    begun = time.perf_counter()
+    assert_problem(ask(client, "pets", timeout_ms=100), 504, "deadline")
+    assert time.perf_counter() - begun < 0.4
+    held.result()
+    assert ask(client, "pets", timeout_ms=5000).status_code == 200
+    for wrong in ("0", "-1", "soon", "inf", "nan"):
+        assert_problem(ask(client, "pets", timeout_ms=wrong), 422, "timeout_ms", repr(wrong))
+
+
+def test_a_deadline_behind_too_much_work_is_503_at_once(serve: Serve) -> None:
+    slow = small_backbone()
+    client = serve(backbone=slow, max_batch=1, queue_limit=64)
+    upload(client, task_file(slow, "pets"))
+    forward, gate = slow.features_mixed, threading.Semaphore(0)
+
+    def features_mixed(*arguments: Any) -> torch.Tensor:
+        gate.acquire(timeout=0.1)
+        return forward(*arguments)
+
+    slow.features_mixed = features_mixed  # type: ignore[method-assign]
+    for _ in range(5):
+        assert ask(client, "pets").status_code == 200
+    files = [("file", (f"{seed}.png", png(seed))) for seed in range(20)]
+    with ThreadPoolExecutor() as pool:
+        busy = pool.submit(client.post, "/v1/tasks/pets/predict", files=files)
+        batcher = client.app.state.components.batcher  # type: ignore[attr-defined]
+        while not batcher.queued:
+            time.sleep(0.001)
+        response = ask(client, "pets", timeout_ms=500)
+        assert_problem(response, 503, "answer within 0.", "seconds of work before it")
+        assert int(response.headers["retry-after"]) >= 1
+        gate.release(100)
+        assert busy.result().status_code == 200

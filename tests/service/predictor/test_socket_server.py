@@ -1,0 +1,143 @@
+"""The engine's side of a connection, frame by frame."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from facet_vision.backbone import Preprocess
+from facet_vision.service.predictor.protocol import PredictRequest
+from facet_vision.service.predictor.socket_server import PredictorServer
+from facet_vision.service.predictor.wire import Channel, Kind, error_of, request_bytes
+from facet_vision.service.settings import MIB, Settings
+from facet_vision.service.telemetry.multiprocess import Sample
+from facet_vision.service.workers.proxy import _end_to_end
+from facet_vision.service.workers.supervisor import _share
+
+pytestmark = pytest.mark.anyio
+
+PREPROCESS = Preprocess((3, 2, 2), (0.5,) * 3, (0.5,) * 3)
+QUESTION = request_bytes(PredictRequest(["pets"], 1, 60.0), 0.0)
+
+
+class Patient:
+    """A predictor that lets everything in and counts what is inside; whoever is in waits for its images for ever."""
+
+    def __init__(self) -> None:
+        self.inside = self.entered = 0
+
+    async def check(self, *_: Any) -> None:
+        raise ValueError("secret")
+
+    @asynccontextmanager
+    async def admit(self, *_: Any) -> AsyncIterator[Any]:
+        self.inside, self.entered = self.inside + 1, self.entered + 1
+        try:
+            yield None
+        finally:
+            self.inside -= 1
+
+
+class Wire:
+    """Carries what one end writes to the other at once."""
+
+    def __init__(self, other: Channel) -> None:
+        self.other = other
+
+    def writelines(self, parts: list[bytes]) -> None:
+        self.other.data_received(b"".join(parts))
+
+
+class FrontEnd:
+    """The other end of a door's connection."""
+
+    def __init__(self, predictor: Patient) -> None:
+        self.heard: list[tuple[Kind, int, bytes]] = []
+        self.predictor_server = PredictorServer(predictor, PREPROCESS, lambda: 0.0)
+        self.door = self.predictor_server._connect()
+        self.channel = Channel(lambda *frame: self.heard.append(frame), lambda: None)
+        self.door.channel.connection_made(Wire(self.channel))  # type: ignore[arg-type]
+        self.channel.connection_made(Wire(self.door.channel))  # type: ignore[arg-type]
+
+
+async def test_who_leaves_is_forgotten_however_soon() -> None:
+    predictor = Patient()
+    http_worker = FrontEnd(predictor)
+    http_worker.channel.send(Kind.ASK, 1, QUESTION)
+    http_worker.channel.send(Kind.LEAVE, 1)  # before the engine's loop came round
+    http_worker.channel.send(Kind.ASK, 2, QUESTION)
+    await asyncio.sleep(0.01)
+    assert (predictor.entered, predictor.inside) == (1, 1)
+    http_worker.channel.send(Kind.LEAVE, 2)
+    await asyncio.sleep(0.01)
+    assert (predictor.inside, http_worker.door._asked) == (0, {})
+    assert [(kind, number) for kind, number, _ in http_worker.heard] == [
+        (Kind.HELLO, 0),
+        (Kind.ADMITTED, 2),
+    ]
+
+
+async def test_all_leave_with_their_front_end() -> None:
+    predictor = Patient()
+    http_worker = FrontEnd(predictor)
+    for number in range(3):
+        http_worker.channel.send(Kind.ASK, number, QUESTION)
+    await asyncio.sleep(0.01)
+    assert (predictor.inside, len(http_worker.predictor_server)) == (3, 1)
+    http_worker.door.channel.connection_lost(None)
+    await asyncio.sleep(0.01)
+    assert (predictor.inside, len(http_worker.predictor_server)) == (0, 0)
+
+
+async def test_what_fails_is_told_and_a_foreign_text_is_not() -> None:
+    http_worker = FrontEnd(Patient())
+    http_worker.channel.send(Kind.CHECK, 9, QUESTION)
+    await asyncio.sleep(0.01)
+    kind, number, payload = http_worker.heard[-1]
+    assert (kind, number) == (Kind.FAILED, 9)
+    assert "secret" not in str(error_of(payload))
+
+
+async def test_counts_keep_zeros_and_those_of_front_ends_that_have_gone() -> None:
+    first, second = FrontEnd(Patient()), None
+    predictor_server = first.predictor_server
+    second = predictor_server._connect()
+    zero, some, held = (
+        Sample("s", "s_bucket", (("le", "1"),)),
+        Sample("s", "s_count", ()),
+        Sample("b", "b", ()),
+    )
+    for door in (first.door, second):
+        door.counted = Counter({zero: 0.0, some: 2.0, held: 7.0})
+
+        async def nothing() -> None:
+            return
+
+        door.count = nothing  # type: ignore[method-assign]
+    assert await predictor_server.counts() == {zero: 0.0, some: 4.0, held: 14.0}
+    predictor_server._disconnect(second)
+    counted = await predictor_server.counts()
+    assert list(counted.items()) == [(zero, 0.0), (some, 4.0), (held, 7.0)]
+
+
+def test_the_share_of_a_front_end_has_room_for_the_largest_request() -> None:
+    settings = Settings(
+        http_workers=8, decode_threads=4, max_inflight_bytes=512 * MIB, max_request_bytes=128 * MIB
+    )
+    share = _share(settings)
+    assert (share.max_inflight_bytes, share.decode_threads) == (128 * MIB, 1)
+    assert _share(settings.model_copy(update={"http_workers": 2})).max_inflight_bytes == 256 * MIB
+
+
+def test_headers_of_the_connection_are_not_passed_on() -> None:
+    headers = [
+        (b"connection", b"Close, X-Mine"),
+        (b"x-mine", b"1"),
+        (b"te", b"gzip"),
+        (b"host", b"a"),
+        (b"via", b"b"),
+    ]
+    assert _end_to_end(headers, ours={b"via"}) == [(b"host", b"a")]

@@ -1,0 +1,111 @@
+"""Frames survive any cutting of the stream; what they say arrives as it was meant."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facet_vision.service import errors
+from facet_vision.service.predictor.protocol import Prediction, PredictRequest
+from facet_vision.service.predictor.wire import (
+    Channel,
+    Kind,
+    error_bytes,
+    error_of,
+    predictions_bytes,
+    predictions_of,
+    request_bytes,
+    request_of,
+)
+
+FRAMES = st.lists(
+    st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=300)), max_size=8
+)
+
+
+class Recorded:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def writelines(self, parts: list[bytes]) -> None:
+        self.written += b"".join(parts)
+
+
+@given(FRAMES, st.lists(st.integers(0, 400), max_size=30))
+def test_frames_arrive_whole_however_the_stream_is_cut(
+    frames: list[tuple[Kind, int, bytes]], cuts: list[int]
+) -> None:
+    wire, heard = Recorded(), []
+    sender = Channel(lambda *_: None, lambda: None)
+    sender.connection_made(wire)  # type: ignore[arg-type]
+    for kind, number, payload in frames:
+        sender.send(kind, number, payload[:7], payload[7:])
+    receiver = Channel(lambda *frame: heard.append(frame), lambda: None)
+    stream = wire.written
+    for cut in cuts:
+        receiver.data_received(stream[:cut])
+        stream = stream[cut:]
+    receiver.data_received(stream)
+    assert heard == frames
+
+
+def test_nothing_is_sent_once_the_other_end_has_gone() -> None:
+    wire, lost = Recorded(), []
+    channel = Channel(lambda *_: None, lambda: lost.append(True))
+    assert not channel.open
+    channel.connection_made(wire)  # type: ignore[arg-type]
+    assert channel.open
+    channel.connection_lost(None)
+    channel.send(Kind.LEAVE, 1)
+    assert (wire.written, lost, channel.open) == (b"", [True], False)
+
+
+@given(
+    st.builds(
+        PredictRequest,
+        tasks=st.lists(st.text(max_size=20), max_size=4),
+        images=st.integers(1, 64),
+        deadline=st.floats(0, 1e6),
+        top_k=st.integers(1, 1000),
+        priority=st.sampled_from(["high", "normal", "low"]),
+    )
+)
+def test_a_question_arrives_with_the_time_it_has_left(question: PredictRequest) -> None:
+    arrived = request_of(request_bytes(question, 40.0), 1000.0)
+    assert (arrived.tasks, arrived.images, arrived.top_k) == (
+        question.tasks,
+        question.images,
+        question.top_k,
+    )
+    assert arrived.priority == question.priority
+    assert math.isclose(arrived.deadline - 1000.0, question.deadline - 40.0, abs_tol=1e-6)
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.floats(width=32, allow_nan=False)), max_size=6))
+def test_rankings_arrive_to_the_last_bit(best: list[tuple[str, float]]) -> None:
+    prediction = Prediction("pets", 3, "score", best, 0.1, 0.25)
+    (arrived,) = predictions_of(predictions_bytes([prediction]))
+    assert [tuple(pair) for pair in arrived.best] == best
+    assert (arrived.task, arrived.version, arrived.field) == ("pets", 3, "score")
+    assert (arrived.queue_seconds, arrived.forward_seconds) == (0.1, 0.25)
+
+
+def kinds(root: type[errors.ServiceError]) -> list[type[errors.ServiceError]]:
+    return [root, *(kind for below in root.__subclasses__() for kind in kinds(below))]
+
+
+@pytest.mark.parametrize("kind", kinds(errors.ServiceError))
+def test_every_error_of_the_service_arrives_as_itself(kind: type[errors.ServiceError]) -> None:
+    busy = issubclass(kind, errors.Overloaded)
+    arrived = error_of(error_bytes(kind("one sentence", 7) if busy else kind("one sentence")))  # type: ignore[call-arg]
+    assert (type(arrived), str(arrived)) == (kind, "one sentence")
+    assert getattr(arrived, "retry_after", None) == (7 if busy else None)
+
+
+def test_the_text_of_another_error_stays_at_home() -> None:
+    arrived = error_of(error_bytes(ValueError("secret")))
+    assert isinstance(arrived, RuntimeError)
+    assert "secret" not in str(arrived)

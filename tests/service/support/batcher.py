@@ -1,0 +1,106 @@
+"""Engines that tests hold in their hands, and requests to a batcher around them."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from facet_vision.backbone import Prefix
+from facet_vision.service.engine.batcher import Batcher
+from facet_vision.service.engine.engine import Group
+from facet_vision.service.engine.resident import Resident
+from facet_vision.service.engine.rows import Answer
+from tests.service.support.app import small_backbone, task_file
+
+SMALL = small_backbone()
+
+
+def resident(task: str, version: int = 1) -> Resident:
+    file = task_file(SMALL, task)
+    return Resident(file.manifest, version, Prefix(), file.head)
+
+
+def image(number: float) -> Tensor:
+    return torch.full((1,), float(number))
+
+
+class HeldEngine:
+    """Answers each image with itself; waits at a gate before every batch, and keeps what it was given."""
+
+    def __init__(self, *, open_gate: bool = False) -> None:
+        self.batches: list[list[tuple[str, int]]] = []
+        self.gate = threading.Semaphore(1000 if open_gate else 0)
+        self.entered = threading.Semaphore(0)
+        self.broken: Callable[[Sequence[Group]], bool] = lambda groups: False  # noqa: ARG005
+
+    def __call__(self, groups: Sequence[Group]) -> list[Tensor]:
+        self.batches.append([(resident.task, len(images)) for resident, images in groups])
+        self.entered.release()
+        self.gate.acquire()
+        if self.broken(groups):
+            raise RuntimeError("the device is on fire")
+        return [torch.stack(list(images)) for _, images in groups]
+
+    async def wait_until_entered(self) -> None:
+        await asyncio.to_thread(self.entered.acquire)
+
+
+@asynccontextmanager
+async def running(engine: HeldEngine, **options: Any) -> AsyncIterator[Batcher]:
+    batcher = Batcher(engine, **({"max_batch": 4, "queue_limit": 100} | options))
+    batcher.start()
+    yield batcher
+    engine.gate.release(1000)
+    await batcher.drain()
+
+
+async def ask(batcher: Batcher, *rows: tuple[Resident, float], **terms: Any) -> list[Answer]:
+    with batcher.admit([resident.task for resident, _ in rows], 1, **terms) as ticket:
+        return await ticket.run([(resident, image(number)) for resident, number in rows])
+
+
+async def ask_while_busy(
+    batcher: Batcher, engine: HeldEngine, requests: Sequence[Sequence[tuple[Resident, float]]]
+) -> list[asyncio.Task[list[Answer]]]:
+    """Occupy the engine with one row of another task, then let the requests queue up in their order."""
+    tasks = [asyncio.create_task(ask(batcher, (resident("first"), 0.0)))]
+    await engine.wait_until_entered()
+    for rows in requests:
+        tasks.append(asyncio.create_task(ask(batcher, *rows)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+def values(answers: Sequence[Answer]) -> list[float]:
+    return [answer.scores.item() for answer in answers]
+
+
+class TimedEngine(HeldEngine):
+    """An engine whose forwards take the time that they are told, by a clock of its own."""
+
+    def __init__(self, fixed: float, each: float) -> None:
+        super().__init__(open_gate=True)
+        self.now, self.fixed, self.each = 0.0, fixed, each
+
+    def clock(self) -> float:
+        return self.now
+
+    def __call__(self, groups: Sequence[Group]) -> list[Tensor]:
+        self.now += self.fixed + self.each * sum(len(images) for _, images in groups)
+        return super().__call__(groups)
+
+    @property
+    def sizes(self) -> list[int]:
+        return [sum(rows for _, rows in batch) for batch in self.batches]
+
+
+async def learn(batcher: Batcher, engine: HeldEngine) -> None:
+    """Let it see forwards of one to three rows, and forget what they were."""
+    for rows in (1, 2, 3) * 5:
+        await ask(batcher, *[(resident("birds"), float(number)) for number in range(rows)])
+    engine.batches.clear()
+    engine.entered = threading.Semaphore(0)

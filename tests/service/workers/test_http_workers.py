@@ -1,0 +1,303 @@
+"""A real server with HTTP workers of their own: it answers as one process does, and loses little when a part dies."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.service.support.app import (
+    DEPTH,
+    PNG,
+    ask,
+    assert_problem,
+    metrics,
+    numbered,
+    png,
+    small_backbone,
+    task_file,
+    upload,
+)
+from tests.service.support.processes import SMALL_SERVER, Server, command, environment, small_server
+
+COUNT = 2
+PREDICTED = 'facet_requests_total{method="POST",route="/v1/tasks/{task}/predict",status="200"}'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with small_server(tmp_path, http_workers=COUNT, queue_limit=8, max_images=16) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        assert upload(client, task_file(small_backbone(), "pets", layers=DEPTH)).status_code == 201
+        yield client
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 15.0) -> None:
+    last = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < last, "it did not come about"
+        time.sleep(0.02)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def parts(server: Server) -> tuple[int, list[int]]:
+    """The engine's process, which is started first, and the HTTP workers."""
+    engine, *http_workers = sorted(children(server.process.pid))
+    return engine, http_workers
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_answers_are_those_of_one_process(client: httpx.Client, tmp_path: Path) -> None:
+    file = task_file(small_backbone(), "pets", layers=DEPTH)
+    form = {
+        "files": [("file", (f"{seed}.png", png(seed))) for seed in range(3)],
+        "data": {"tasks": "pets,raw"},
+    }
+    found = []
+    with small_server(tmp_path / "alone") as alone, alone.client() as other:
+        assert upload(other, file).status_code == 201
+        for asked in (client, other):
+            assert (
+                upload(asked, task_file(small_backbone(), "raw", activation="none")).status_code
+                == 201
+            )
+            results = ask(asked, "pets", png(1), top_k=1).json()["results"]
+            results += asked.post("/v1/predict", **form).json()["results"]  # type: ignore[arg-type]
+            assert all(result.pop("timings")["forward"] > 0 for result in results)
+            found.append(results)
+    assert len(found[0]) == 7
+    assert found[0] == found[1]
+
+
+def test_every_other_call_is_passed_on(client: httpx.Client) -> None:
+    data = numbered(small_backbone(), "counter", 5)
+    made = upload(client, data)
+    assert made.json()["version"] == 1
+    assert made.headers["location"] == "/v1/tasks/counter/versions/1"
+    assert upload(client, numbered(small_backbone(), "counter", 6)).json()["version"] == 2
+    assert ask(client, "counter", top_k=1).json()["results"][0]["predictions"][0]["label"] == "v6"
+    assert client.put("/v1/tasks/counter/live", json={"version": 1}).json() == {
+        "task": "counter",
+        "version": 1,
+    }
+    assert ask(client, "counter", top_k=1).json()["results"][0]["predictions"][0]["label"] == "v5"
+    loaded = client.get("/v1/tasks/counter/versions/1")
+    assert loaded.content == data
+    assert (
+        client.get(
+            loaded.request.url, headers={"If-None-Match": loaded.headers["etag"]}
+        ).status_code
+        == 304
+    )
+    assert client.get("/v1/tasks", params={"limit": 1}).json()["next"] == "counter"
+    assert client.get("/v1/tasks/counter").json()["history"][0]["by"] == "http:127.0.0.1"
+    assert "/v1/predict" in client.get("/openapi.json").json()["paths"]
+    assert client.delete("/v1/tasks/counter").status_code == 204
+    assert client.head("/readyz").status_code == 405
+    assert len(client.get("/readyz").headers.get_list("date")) == 1
+
+
+def test_a_task_may_be_called_as_a_call_is(client: httpx.Client) -> None:
+    assert upload(client, task_file(small_backbone(), "predict")).status_code == 201
+    assert ask(client, "predict").status_code == 200
+    assert client.get("/v1/tasks/predict").json()["live"] == 1
+    assert client.delete("/v1/tasks/predict").status_code == 204
+
+
+def test_who_asked_is_told_as_a_reverse_proxy_on_this_machine_says(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/octet-stream", "X-Forwarded-For": "192.0.2.7"}
+    data = task_file(small_backbone(), "mine").to_bytes()
+    assert client.post("/v1/tasks/mine/versions", content=data, headers=headers).status_code == 201
+    assert client.get("/v1/tasks/mine").json()["history"][0]["by"] == "http:192.0.2.7"
+
+
+def test_refusals_are_the_same_sentences(client: httpx.Client) -> None:
+    assert_problem(ask(client, "nobody"), 404, "'nobody'")
+    assert_problem(
+        ask(client, "*"), 404, "'*'"
+    )  # which asks every task only where tasks are named in the form
+    assert_problem(ask(client, "pets", b"no image"), 422, "expected one of JPEG")
+    assert_problem(ask(client, "pets", top_k=0), 422, "top_k")
+    assert_problem(client.get("/v1/tasks/pets/predict"), 405, "GET")
+    assert_problem(client.get("/nowhere"), 404, "/nowhere")
+    assert_problem(
+        client.post("/v1/tasks/pets/predict", content=b"x", headers={"Content-Type": "a/b"}),
+        415,
+        "a/b",
+    )
+    too_many = [("file", ("a.png", png()))] * 9
+    assert_problem(client.post("/v1/tasks/pets/predict", files=too_many), 413, "8 images x tasks")
+    assert_problem(
+        client.post("/v1/tasks/pets/versions", content=b"rubbish", headers=PNG), 415, "octet-stream"
+    )
+    assert_problem(upload(client, b"rubbish", "pets"), 422)
+    assert ask(client, "pets").status_code == 200
+
+
+def test_metrics_are_those_of_all_processes(client: httpx.Client, server: Server) -> None:
+    for seed in range(12):
+        with server.client() as another:  # connections are spread over the HTTP workers
+            assert ask(another, "pets", png(seed)).status_code == 200
+    counted = metrics(client)
+    assert counted[PREDICTED] == 12
+    assert counted["facet_decode_seconds_count"] == 12
+    assert counted['facet_images_total{task="pets"}'] == 12
+    assert counted["facet_http_workers"] == COUNT
+    assert counted["facet_event_loop_lag_seconds_count"] > 0
+
+
+def test_what_a_client_does_not_wait_for_is_not_computed(tmp_path: Path) -> None:
+    with (
+        small_server(tmp_path, http_workers=1, forward_seconds=1.0) as server,
+        server.client() as client,
+    ):
+        assert upload(client, task_file(small_backbone(), "pets")).status_code == 201
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(ask, client, "pets")
+            eventually(lambda: metrics(client)["facet_admitted_rows"] == 1)
+            with pytest.raises(httpx.ReadTimeout), server.client() as hasty:
+                hasty.post("/v1/tasks/pets/predict", content=png(), headers=PNG, timeout=0.2)
+            eventually(lambda: metrics(client)["facet_admitted_rows"] <= 1)
+            assert first.result().status_code == 200
+        assert_problem(ask(client, "pets", timeout_ms=100), 504, "deadline")
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 0)
+        assert (
+            metrics(client)["facet_batch_rows_sum"] <= 3
+        )  # of uploading, the first, and at most the last
+
+
+def test_a_front_end_that_dies_is_replaced_and_nothing_counted_is_lost(
+    client: httpx.Client, server: Server
+) -> None:
+    assert ask(client, "pets").status_code == 200
+    before = metrics(client)[PREDICTED]
+    _, http_workers = parts(server)
+    for pid in http_workers:
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda pid=pid: pid not in children(server.process.pid))  # type: ignore[misc]
+        eventually(lambda: len(parts(server)[1]) == COUNT)
+    eventually(lambda: answers(server) == {200})
+    with server.client() as another:
+        eventually(lambda: metrics(another)["facet_http_workers"] == COUNT)
+        assert metrics(another)[PREDICTED] >= before
+        assert server.stop() == 0
+
+
+def answers(server: Server) -> set[int]:
+    """The statuses of some new connections; 0 is none."""
+    statuses = set()
+    for _ in range(8):
+        try:
+            with server.client() as client:
+                statuses.add(ask(client, "pets").status_code)
+        except httpx.TransportError:
+            statuses.add(0)
+    return statuses
+
+
+@pytest.mark.parametrize("which", ["engine", "supervisor"])
+def test_without_engine_or_supervisor_everything_ends(
+    client: httpx.Client, server: Server, which: str
+) -> None:
+    engine, http_workers = parts(server)
+    assert ask(client, "pets").status_code == 200
+    os.kill(engine if which == "engine" else server.process.pid, signal.SIGKILL)
+    assert server.process.wait(20) == (1 if which == "engine" else -signal.SIGKILL)
+    eventually(lambda: not any(map(runs, [engine, *http_workers])))
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((server.host, server.port), timeout=5)
+
+
+def test_a_request_under_way_is_told_when_the_engine_dies(
+    client: httpx.Client, server: Server
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (3000, 3000)).save(buffer, "PNG")
+    parts_ = [("file", ("slow.png", buffer.getvalue()))] * 8
+    with ThreadPoolExecutor() as pool, server.client() as another:
+        asking = pool.submit(another.post, "/v1/tasks/pets/predict", files=parts_)
+        eventually(lambda: metrics(client)["facet_admitted_rows"] == 8)
+        os.kill(parts(server)[0], signal.SIGKILL)
+        assert_problem(asking.result(), 503, "engine", "gone")
+        assert server.process.wait(20) == 1
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with (
+        small_server(tmp_path, http_workers=1, forward_seconds=0.0) as server,
+        server.connect() as stuck,
+    ):
+        stuck.sendall(
+            b"POST /v1/tasks/pets/predict HTTP/1.1\r\nHost: facet\r\nContent-Length: 5000\r\n\r\nx"
+        )
+        eventually(lambda: len(parts(server)[1]) == 1)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.25])
+def test_a_signal_while_it_starts_ends_it_soon(tmp_path: Path, after: float) -> None:
+    """At a time at which a child may just have been forked."""
+    arguments = [sys.executable, "-m", SMALL_SERVER, "0", str(tmp_path)]
+    starting = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, text=True, env=environment(http_workers=COUNT)
+    )
+    with starting:
+        assert starting.stdout is not None
+        assert starting.stdout.readline().startswith("pid")
+        eventually(lambda: bool(children(starting.pid)))
+        time.sleep(after)
+        starting.send_signal(signal.SIGTERM)
+        assert starting.wait(15) == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, COUNT), (COUNT, COUNT), (COUNT, 0)])
+def test_a_restart_finds_its_port_free(tmp_path: Path, first: int, second: int) -> None:
+    with small_server(tmp_path, http_workers=first) as server, server.client() as client:
+        assert client.get("/livez").status_code == 200
+        port = server.port
+        assert (
+            server.stop() == 0
+        )  # it closes the connection, which lingers in the kernel for a while
+        with (
+            command("-m", SMALL_SERVER, str(port), str(tmp_path), http_workers=second) as again,
+            again.client() as another,
+        ):
+            assert another.get("/livez").status_code == 200
+
+
+def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="the process ended"),
+        command(
+            "-m", SMALL_SERVER, str(server.port), str(tmp_path / "another"), http_workers=COUNT
+        ),
+    ):
+        pass

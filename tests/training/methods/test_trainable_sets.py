@@ -1,0 +1,144 @@
+"""Which parameters every method trains, and how many: as the paper's official code has it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from facet_vision import backbone
+from tests.training.support.methods import method
+
+SETS = json.loads((Path(__file__).parents[2] / "golden" / "trainable_sets.json").read_text())
+
+OFFICIAL_NAMES = {
+    "full": "end2end",
+    "linear": "linear",
+    "mlp-3": "linear",  # nothing of the backbone either
+    "sidetune": "side",
+    "partial-1": "partial-1",
+    "partial-2": "partial-2",
+    "partial-4": "partial-4",
+    "bias": "tinytl-bias",
+    "adapter": "adapter",
+}
+NETWORKS = {
+    "vit": lambda: VisionTransformer(
+        img_size=32, patch_size=8, embed_dim=48, depth=5, num_heads=4, mlp_ratio=2, num_classes=3
+    ),
+    "swin": lambda: SwinTransformer(
+        img_size=64,
+        patch_size=4,
+        embed_dim=8,
+        depths=(2, 2, 6, 2),
+        num_heads=(1, 2, 2, 4),
+        window_size=4,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OFFICIAL_NAMES)
+@pytest.mark.parametrize("family", NETWORKS)
+def test_trainable_set_is_the_official_one(family: str, name: str) -> None:
+    net = backbone.wrap(NETWORKS[family](), device="cpu")
+    official = SETS[family].get(OFFICIAL_NAMES[name])
+    if official is None:  # the official code has no adapters in a Swin
+        official = {
+            "backbone_timm_names": _adapter_names(net),
+            "extra": SETS["vit"]["adapter"]["extra"],
+        }
+    trained = method(name, net).trained().keys()
+    own = {key.removeprefix("model.") for key in trained if key.startswith("model.")}
+    assert {key.replace("mlp.adapter.", "adapter_") for key in own} == set(
+        official["backbone_timm_names"]
+    )
+    assert _extra(trained, name) == set(official["extra"])
+
+
+def _adapter_names(net: backbone.Backbone) -> list[str]:
+    blocks = [
+        key.removesuffix(".norm1") for key, _ in net.model.named_modules() if key.endswith(".norm1")
+    ]
+    ends = [
+        f"adapter_{part}.{kind}"
+        for part in ("downsample", "upsample")
+        for kind in ("weight", "bias")
+    ]
+    return [f"{block}.{end}" for block in blocks for end in ends]
+
+
+def _extra(trained: object, name: str) -> set[str]:
+    """What is trained outside of the backbone, by the official names."""
+    outside = {key for key in trained if not key.startswith("model.")}
+    if name == "mlp-3":  # its hidden layers have no counterpart
+        outside = {key.replace("head.2.", "head.") for key in outside if key.startswith("head.2.")}
+    return {
+        "side.features.*" if key.startswith("side.") else key.replace("head.", "head.last_layer.")
+        for key in outside
+    }
+
+
+class Facts:
+    """As much of a backbone as methods read when they are made, without the memory of its weights."""
+
+    def __init__(self, model: nn.Module, widths: tuple[int, ...]) -> None:
+        self.model, self.layer_dims, self.feature_dim = (
+            model.requires_grad_(False),
+            widths,
+            widths[-1],
+        )
+
+
+@pytest.fixture(scope="module")
+def vit_b() -> Facts:
+    with torch.device("meta"):
+        return Facts(VisionTransformer(num_classes=0), (768,) * 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("full", {}, 85_798_656),
+        ("partial-1", {}, 7_089_408),
+        ("mlp-3", {}, 1_184_256),
+        ("bias", {}, 102_912),
+        ("sidetune", {}, 9_547_585),
+        ("adapter", {"reduction": 8}, 1_779_840),
+        ("adapter", {"reduction": 64}, 230_544),
+        ("adapter", {"reduction": 256}, 64_548),
+        ("lora", {"rank": 8}, 12 * 8 * (768 + 3 * 768)),
+        ("vpt-shallow", {"tokens": 50}, 768 * 50),
+        ("vpt-deep", {"tokens": 50}, 460_800),
+    ],
+)
+def test_number_of_tuned_parameters_on_vit_b(
+    vit_b: Facts, name: str, given: dict, expected: int
+) -> None:
+    trained = method(name, vit_b, **given).trained()
+    last = ("head.weight", "head.bias") if name != "mlp-3" else ("head.2.weight", "head.2.bias")
+    assert sum(trained[key].numel() for key in last) == 3 * 769
+    assert (
+        sum(parameter.numel() for key, parameter in trained.items() if key not in last) == expected
+    )
+
+
+def test_number_of_tuned_biases_on_swin_b_counts_the_tables() -> None:
+    with torch.device("meta"):
+        model = SwinTransformer(
+            embed_dim=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32), num_classes=0
+        )
+    widths = tuple(block.dim for stage in model.layers for block in stage.blocks)
+    trained = method("bias", Facts(model, widths)).trained()
+    tables = [
+        parameter.numel()
+        for key, parameter in trained.items()
+        if key.endswith("relative_position_bias_table")
+    ]
+    assert len(tables) == 24
+    total = sum(
+        parameter.numel() for key, parameter in trained.items() if not key.startswith("head.")
+    )
+    assert 1 + (19 * total + 940 * 1025) / 86_743_224 == pytest.approx(1.055, abs=0.001)

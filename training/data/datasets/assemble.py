@@ -1,0 +1,162 @@
+"""From rows as a source finds them to a problem that can be learned; here is checked what holds for every source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from facet_vision import backbone
+from facet_vision.prompts_store.manifest import MAX_LABEL_LENGTH
+from facet_vision.training.errors import DataError
+
+from .examples import Examples, Stored, Target, TaskData, indices
+from .splits import hold_out
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PART_NAMES = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+"""What sources call their parts."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One part of a source.
+
+    Attributes:
+        images: as in `Examples`.
+        labels: of each image, by name.
+        names: of each image, for people.
+    """
+
+    images: list[Image.Image | Path | Stored] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def add(self, image: Image.Image | Path | Stored, labels: Iterable[str], name: str) -> None:
+        self.images.append(image)
+        self.labels.append(tuple(labels))
+        self.names.append(name)
+
+
+def assemble(
+    parts: Mapping[str, Rows],
+    description: str,
+    *,
+    seed: int,
+    holdout: float,
+    labels: Sequence[str] | None = None,
+    multi_label: bool = False,
+) -> TaskData:
+    """Leave out and name unreadable images, check the classes, and hold out a part where the source has none.
+
+    Args:
+        parts: by TRAIN, VALIDATION and TEST; a validation part without a test part becomes the test part.
+        labels: all that may occur; those of the training part unless given.
+
+    Raises:
+        DataError: nothing can be learned from it, or a label occurs that may not.
+    """
+    if not 0 < holdout < 1:
+        raise DataError(f"holdout: expected a share between 0 and 1, found {holdout:g}")
+    given = {name: rows for name, rows in parts.items() if rows.images}
+    if TRAIN not in given:
+        raise DataError(f"data: expected images to train on, found none in {description}")
+    if TEST not in given and VALIDATION in given:
+        given[TEST] = given.pop(VALIDATION)
+    labels = checked_labels(
+        in_order(given[TRAIN].labels) if labels is None else labels, multi_label
+    )
+    skipped: list[str] = []
+    read = {name: _read(rows, name, labels, multi_label, skipped) for name, rows in given.items()}
+    train, test = read[TRAIN], read.get(TEST)
+    if test is None:
+        train, test = hold_out(train, labels, share=holdout, seed=seed)
+    return TaskData(
+        train, test, labels, description, tuple(skipped), read.get(VALIDATION), multi_label
+    )
+
+
+def in_order(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """All labels that occur: numbers by their value if all are numbers, else as text."""
+    labels = {label for each in found for label in each}
+    numbers = all(label.isdecimal() for label in labels)
+    return tuple(sorted(labels, key=lambda label: (int(label) if numbers else 0, label)))
+
+
+def checked_labels(labels: Sequence[str], multi_label: bool) -> tuple[str, ...]:
+    """Labels as a task file can hold them, and enough of them."""
+    seen: set[str] = set()
+    for label in labels:
+        if not 0 < len(label) <= MAX_LABEL_LENGTH or not label.isprintable():
+            raise DataError(
+                f"label: expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r}"
+            )
+        if label in seen:
+            raise DataError(f"label: expected every label once, found {label!r} twice")
+        seen.add(label)
+    least = 1 if multi_label else 2
+    if len(labels) < least:
+        found = f"only {labels[0]!r}" if labels else "none"
+        raise DataError(f"data: expected labels, at least {least}, found {found}")
+    return tuple(labels)
+
+
+def _read(
+    rows: Rows, part: str, labels: tuple[str, ...], multi_label: bool, skipped: list[str]
+) -> Examples:
+    """The readable images of a part; the others are added to `skipped`."""
+    targets = _targets(rows, part, labels, multi_label)
+    everything = Examples(rows.images, targets)
+    with ThreadPoolExecutor() as pool:
+        faults = list(pool.map(lambda row: _fault(everything, row), range(len(everything))))
+    skipped += [f"{name}: {fault}" for name, fault in zip(rows.names, faults, strict=True) if fault]
+    readable = everything.take([row for row, fault in enumerate(faults) if not fault])
+    if not len(readable):
+        raise DataError(
+            f"{part}: expected a readable image, found {len(faults)} damaged or missing ones"
+        )
+    if part == TRAIN:
+        _check_every_class(readable, everything, labels)
+    return readable
+
+
+def _targets(rows: Rows, part: str, labels: tuple[str, ...], multi_label: bool) -> list[Target]:
+    index = {label: number for number, label in enumerate(labels)}
+    for name, each in zip(rows.names, rows.labels, strict=True):
+        for label in each:
+            if label not in index:
+                known = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
+                raise DataError(
+                    f"label: expected one of {known}, found {label!r} at {name} ({part})"
+                )
+    if multi_label:
+        return [tuple(sorted({index[label] for label in each})) for each in rows.labels]
+    return [index[label] for (label,) in rows.labels]
+
+
+def _fault(examples: Examples, row: int) -> str | None:
+    try:
+        examples.image(row)
+    except OSError as error:
+        return error.strerror or str(error)
+    except backbone.ImageError as error:
+        return str(error)
+    return None
+
+
+def _check_every_class(readable: Examples, everything: Examples, labels: tuple[str, ...]) -> None:
+    present = {index for target in readable.targets for index in indices(target)}
+    for number, label in enumerate(labels):
+        if number not in present:
+            damaged = sum(number in indices(target) for target in everything.targets)
+            expected, found = (
+                ("a readable image", f"{damaged} damaged ones") if damaged else ("images", "none")
+            )
+            raise DataError(f"class {label!r}: expected {expected}, found {found}")

@@ -1,0 +1,43 @@
+"""What a procedural demo set is: labels and a function that draws an example of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from PIL import Image
+
+TRAIN, TEST = 0, 1
+"""Streams of random numbers; an example of one never occurs in another."""
+
+
+@dataclass(frozen=True)
+class DemoSet:
+    """A classification problem whose images are drawn on demand.
+
+    Attributes:
+        draw: given a random generator and a label's index, returns an RGB image of 64 x 64 pixels.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    description: str
+    draw: Callable[[np.random.Generator, int], Image.Image]
+
+    def generate(self, count: int, *, stream: int) -> tuple[list[Image.Image], list[int]]:
+        """`count` images in random order, the labels equally frequent, and the label index of each.
+
+        The same stream always gives the same images: the set is fixed, whatever the training seed.
+        """
+        balanced = np.arange(count) % len(self.labels)
+        targets = self._generator(stream).permutation(balanced).tolist()
+        images = [
+            self.draw(self._generator(stream, index), target)
+            for index, target in enumerate(targets)
+        ]
+        return images, targets
+
+    def _generator(self, *place: int) -> np.random.Generator:
+        return np.random.default_rng([crc32(self.name.encode()), *place])

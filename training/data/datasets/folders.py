@@ -1,0 +1,112 @@
+"""Folders of class folders.
+
+    flowers/rose/1.jpg …                      the held-out part is drawn from every class
+    flowers/train/rose/1.jpg …                the held-out part is what lies in test/, else in val/;
+    flowers/test/rose/9.jpg …                 beside test/, val/ is the validation part
+
+Images are files, at any depth of a class folder, whose suffix is that of a format the server reads.
+Hidden files and folders are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from facet_vision.backbone.preprocess import FORMATS
+from facet_vision.training.errors import DataError
+
+from .assemble import PART_NAMES, TRAIN, Rows, assemble
+from .examples import TaskData
+
+
+def load_folder(root: Path, *, seed: int, holdout: float) -> TaskData:
+    """Load images in class folders; unreadable ones are left out and named.
+
+    Raises:
+        DataError: no images, fewer than two classes, a class without a readable image, or a class that
+            is too small to hold some of it out.
+    """
+    folders = _parts(root)
+    labels = _labels(folders[TRAIN])
+    for part, folder in folders.items():
+        if part != TRAIN:
+            _check_known(folder, labels)
+    parts = {part: _rows(folder) for part, folder in folders.items()}
+    return assemble(
+        parts, f"folder {root.resolve().name}", seed=seed, holdout=holdout, labels=labels
+    )
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """The folders that hold the class folders: one to be split, or training, validation and test part."""
+    train = root / "train"
+    # a class may be called "train": then images, not class folders, lie in it
+    if not train.is_dir() or not _subfolders(train):
+        return {TRAIN: root}
+    return {
+        TRAIN: train,
+        **{PART_NAMES[name]: root / name for name in PART_NAMES if _held_out(root / name)},
+    }
+
+
+def _held_out(folder: Path) -> bool:
+    return folder.is_dir() and PART_NAMES[folder.name] != TRAIN
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(
+        child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
+    )
+
+
+def _labels(folder: Path) -> tuple[str, ...]:
+    labels = tuple(child.name for child in _subfolders(folder))
+    if not any(_image_files(folder / label) for label in labels):
+        raise DataError(f"data: expected images in class folders, found none in {folder}")
+    if len(labels) < 2:
+        raise DataError(
+            f"data: expected at least 2 class folders, found only {labels[0]!r} in {folder}"
+        )
+    return labels
+
+
+def _check_known(folder: Path, labels: Sequence[str]) -> None:
+    """The classes of a held-out part must be among `labels`."""
+    found = [child.name for child in _subfolders(folder)]
+    unknown = [label for label in found if label not in labels]
+    if unknown:
+        raise DataError(
+            f"data: expected the classes of train/ in {folder.name}/, found {unknown[0]!r} as well"
+        )
+    if not found:
+        raise DataError(f"data: expected class folders in {folder.name}/, found none")
+
+
+def _rows(folder: Path) -> Rows:
+    rows = Rows()
+    for child in _subfolders(folder):
+        files = _image_files(child)
+        if not files:
+            raise DataError(f"class {child.name!r}: expected images, found none in {child}")
+        for file in files:
+            rows.add(file, [child.name], str(file))
+    return rows
+
+
+def _image_files(folder: Path) -> list[Path]:
+    suffixes = _suffixes()
+    return sorted(file for file in _visible_files(folder) if file.suffix.lower() in suffixes)
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        inner = file.relative_to(folder).parts
+        if file.is_file() and not any(part.startswith(".") for part in inner):
+            yield file
+
+
+def _suffixes() -> set[str]:
+    return {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}

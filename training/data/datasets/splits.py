@@ -1,0 +1,150 @@
+"""Parts of a data set: held out, for choosing hyperparameters, few shots, a share. Each is drawn by a seed and keeps
+the balance of the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from facet_vision.training.errors import DataError
+
+from .examples import Examples, Target, TaskData, indices
+
+
+def hold_out(
+    examples: Examples, labels: Sequence[str], *, share: float, seed: int
+) -> tuple[Examples, Examples]:
+    """What is left and what is held out: `share` of every class, at least one image, never all.
+
+    Raises:
+        DataError: a class has a single image.
+    """
+    sizes = [len(rows) for rows in rows_by_label(examples.targets, len(labels))]
+    for label, size in zip(labels, sizes, strict=True):
+        if size < 2:
+            raise DataError(
+                f"class {label!r}: expected at least 2 readable images to hold one out, found {size}"
+            )
+    quotas = [min(max(1, round(share * size)), size - 1) for size in sizes]
+    return _divided(examples, draw(examples.targets, quotas, seed))
+
+
+def for_selection(data: TaskData, amount: float, seed: int) -> TaskData:
+    """The problem in which hyperparameters are chosen: `test` is the validation part, and the real one is left alone.
+
+    The paper's VTAB-1k protocol is amount 200 of 1,000 training images, then `with_all_training` of the whole.
+
+    Args:
+        amount: as for `with_validation`.
+    """
+    data = with_validation(data, amount, seed)
+    assert data.validation is not None
+    return replace(data, test=data.validation, validation=None)
+
+
+def with_validation(data: TaskData, amount: float, seed: int) -> TaskData:
+    """The problem with a validation part that is not learned from: the source's own, or one drawn from `train`.
+
+    Args:
+        amount: where the source has no such part, a share below 1 of each class's training images, or how many
+            of them in all.
+    """
+    if data.validation is not None:
+        return data
+    sizes = [len(rows) for rows in rows_by_label(data.train.targets, len(data.labels))]
+    drawn = draw(data.train.targets, _validation_quotas(sizes, amount, len(data.train)), seed)
+    if not drawn:
+        raise DataError(
+            f"validation: expected at least 1 of {len(data.train)} training images, found none in {amount}"
+        )
+    train, validation = _divided(data.train, drawn)
+    return replace(data, train=train, validation=validation)
+
+
+def with_all_training(data: TaskData) -> TaskData:
+    """The problem after the choice: what the source set aside for validation is learned from too."""
+    if data.validation is None:
+        return data
+    return replace(data, train=data.train.joined(data.validation), validation=None)
+
+
+def take_shots(data: TaskData, shots: int, seed: int) -> TaskData:
+    """Learn from `shots` images of each class; of each label at least so many, in a multi-label set.
+
+    More shots of the same seed hold all images of fewer.
+
+    Raises:
+        DataError: a class has fewer.
+    """
+    sizes = [len(rows) for rows in rows_by_label(data.train.targets, len(data.labels))]
+    for label, size in zip(data.labels, sizes, strict=True):
+        if size < shots:
+            raise DataError(
+                f"shots: expected at most {size}, the training images of class {label!r}, found {shots}"
+            )
+    return replace(
+        data, train=data.train.take(draw(data.train.targets, [shots] * len(sizes), seed))
+    )
+
+
+def take_fraction(data: TaskData, share: float, seed: int) -> TaskData:
+    """Learn from `share` of each class's training images, at least one of each.
+
+    A larger share of the same seed holds all images of a smaller one.
+    """
+    sizes = [len(rows) for rows in rows_by_label(data.train.targets, len(data.labels))]
+    quotas = [max(1, round(share * size)) for size in sizes]
+    return replace(data, train=data.train.take(draw(data.train.targets, quotas, seed)))
+
+
+def draw(targets: Sequence[Target], quotas: Sequence[int], seed: int) -> list[int]:
+    """Draw rows until every label has its quota; the rows in ascending order.
+
+    In a multi-label set a row counts for all its labels. As in iterative stratification (Sechidis et al. 2011) the
+    rarest label is served first; rows that it did not take are the last that commoner labels take.
+    """
+    members = rows_by_label(targets, len(quotas))
+    drawn: set[int] = set()
+    passed: set[int] = set()
+    for label in sorted(range(len(quotas)), key=lambda label: len(members[label])):
+        order = np.random.default_rng([seed, label]).permutation(members[label]).tolist()
+        free = sorted((row for row in order if row not in drawn), key=passed.__contains__)
+        drawn.update(free[: max(0, quotas[label] - (len(order) - len(free)))])
+        passed.update(order)
+    return sorted(drawn)
+
+
+def rows_by_label(targets: Sequence[Target], labels: int) -> list[list[int]]:
+    """For each label the rows that have it."""
+    members: list[list[int]] = [[] for _ in range(labels)]
+    for row, target in enumerate(targets):
+        for label in indices(target):
+            members[label].append(row)
+    return members
+
+
+def _divided(examples: Examples, drawn: list[int]) -> tuple[Examples, Examples]:
+    kept = np.setdiff1d(np.arange(len(examples)), drawn).tolist()
+    return examples.take(kept), examples.take(drawn)
+
+
+def _validation_quotas(sizes: Sequence[int], amount: float, total: int) -> list[int]:
+    if amount < 1:
+        return [min(round(amount * size), size - 1) for size in sizes]
+    if amount >= total or amount != int(amount):
+        raise DataError(
+            f"validation: expected a share below 1 or a number below {total}, found {amount:g}"
+        )
+    return _largest_remainders(sizes, int(amount), total)
+
+
+def _largest_remainders(sizes: Sequence[int], amount: int, total: int) -> list[int]:
+    """Quotas in proportion to `sizes`; without rows of several labels or of single ones they add up to `amount`."""
+    exact = np.asarray(sizes) * (amount / total)
+    quotas = np.floor(exact).astype(int)
+    missing = max(0, amount - int(quotas.sum()))
+    quotas[np.argsort(quotas - exact, kind="stable")[:missing]] += 1
+    return np.minimum(quotas, np.maximum(np.asarray(sizes) - 1, 0)).tolist()

@@ -1,0 +1,100 @@
+"""From a trained method to what is written of it: manifest, measured accuracy, storage dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from facet_vision.backbone import Backbone
+from facet_vision.prompts_store import InvalidTensors, Manifest, TaskFile
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import Inputs
+from facet_vision.training.methods import Method
+from facet_vision.training.metrics import as_good, measure, predict, predict_live
+from facet_vision.training.recipe import Recipe
+
+from .checkpoints import Checkpoint
+
+NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+def write(
+    method: Method,
+    data: TaskData,
+    recipe: Recipe,
+    images: Inputs,
+    validation: Mapping[str, float] = NOTHING,
+) -> TaskFile | Checkpoint:
+    """The task file of a trained method, or its checkpoint; with the metrics of the tensors as stored.
+
+    Args:
+        images: the preprocessed held-out images.
+        validation: metrics of the fitting, to be stated behind those on the held-out images.
+    """
+    manifest, targets = _manifest(method, data, recipe, validation), data.targets(data.test)
+    if method.served:
+        exact = TaskFile(manifest, method.written_prompts(), method.written_head())
+        return choose_dtype(exact, method.backbone, images, targets)
+    metrics = measure(predict_live(method, images), targets)
+    return Checkpoint(_stating(metrics, manifest), method.written_tensors())
+
+
+def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
+    """The task in float16 if, read back, it does as well on the held-out images, else as it is."""
+    exact_metrics = measure(predict(exact, backbone, images), targets)
+    half = _as_half(exact)
+    if half is not None:
+        half_metrics = measure(predict(half, backbone, images), targets)
+        if as_good(half_metrics, exact_metrics):
+            return with_metrics(half, half_metrics)
+    return with_metrics(exact, exact_metrics)
+
+
+def with_metrics(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
+    return TaskFile(_stating(metrics, task.manifest), task.prompts, task.head)
+
+
+def _stating(metrics: dict[str, float], manifest: Manifest) -> Manifest:
+    return manifest.model_copy(update={"metrics": metrics | manifest.metrics})
+
+
+def _as_half(task: TaskFile) -> TaskFile | None:
+    """The task read back from float16 bytes, None where a value is too large for it."""
+    try:
+        return TaskFile.from_bytes(task.to_bytes(torch.float16))
+    except InvalidTensors:
+        return None
+
+
+def _manifest(
+    method: Method, data: TaskData, recipe: Recipe, metrics: Mapping[str, float]
+) -> Manifest:
+    backbone, prompts = method.backbone, method.written_prompts()
+    return Manifest(
+        task=recipe.task,
+        method=recipe.method,
+        layers=len(prompts),
+        tokens=_tokens(prompts),
+        head="linear" if len(method.written_head().layers) == 1 else "mlp",
+        labels=data.labels,
+        activation="sigmoid" if data.multi_label else "softmax",
+        data=data.summary,
+        recipe=recipe.hyperparameters(method.uses),
+        metrics=dict(metrics),
+        created=datetime.now(UTC),
+        description=recipe.description,
+        **_backbone_facts(backbone),
+    )
+
+
+def _tokens(prompts: tuple[Tensor, ...]) -> int:
+    return len(prompts[0]) if prompts else 0
+
+
+def _backbone_facts(backbone: Backbone) -> dict:
+    names = ("fingerprint", "pooling", "input_size", "mean", "std")
+    return {"backbone": backbone.name, **{name: getattr(backbone, name) for name in names}}

@@ -1,0 +1,92 @@
+"""The trainings of a search before the final one, as `facet train --search` runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from facet_vision.backbone import Backbone
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import prepare
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.identity import digest
+from facet_vision.training.methods import Method, find
+from facet_vision.training.metrics import measure, predict_live
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.results import Results
+from facet_vision.training.train import fitted
+
+from .search import Trial, best, candidates, chosen_values, final
+
+Say = Callable[[str], None]
+
+
+class Kept:
+    """The outcomes of trials by all that decides them; in memory, or in a file that outlives the process."""
+
+    def __init__(self, backbone: Backbone, data: TaskData, results: Results | None = None) -> None:
+        self.backbone, self.data, self._results = backbone, data, results
+
+    def find(self, recipe: Recipe) -> float | None:
+        outcome = None if self._results is None else self._results.find(self._key(recipe))
+        return None if outcome is None else outcome["score"]
+
+    def add(self, recipe: Recipe, score: float) -> None:
+        if self._results is not None:
+            self._results.add(self._key(recipe), {"score": score})
+
+    def _key(self, recipe: Recipe) -> dict[str, Any]:
+        chosen = recipe.hyperparameters(find(recipe.method).uses)
+        return {"fingerprint": self.backbone.fingerprint, "data": self._digest, "recipe": chosen}
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest(self.data)
+
+
+def choose(recipe: Recipe, kept: Kept, say: Say) -> Recipe:
+    """The recipe with the values of its grid that did best on the validation part.
+
+    Args:
+        kept: the backbone and the data of the trials, whose test part is the validation part, and what is finished.
+        say: gets a line for every trial.
+
+    Raises:
+        TrainingError: the grid is not one, or every trial failed.
+    """
+    trials = []
+    tried = candidates(recipe)
+    for number, candidate in enumerate(tried, start=1):
+        values = " ".join(f"{name}={value:g}" for name, value in _varied(recipe, candidate).items())
+        score, line = _run(candidate, kept)
+        say(f"trial {number}/{len(tried)}: {values}: {line}")
+        trials += [] if score is None else [Trial(candidate, score)]
+    if not trials:
+        raise TrainingError(
+            f"search: expected a trial that succeeds, found that all {len(tried)} failed"
+        )
+    return final(recipe, best(trials).recipe)
+
+
+def score_of(method: Method, data: TaskData) -> float:
+    """The first of the metrics on the data's test part, in [0, 1]."""
+    logits = predict_live(method, prepare(data.test, method.backbone.preprocess))
+    return next(iter(measure(logits, data.targets(data.test)).values()))
+
+
+def _run(candidate: Recipe, kept: Kept) -> tuple[float | None, str]:
+    """The score of a trial and what to say of it; no score where it failed, as it does when a rate is too high."""
+    score = kept.find(candidate)
+    if score is not None:
+        return score, f"{score:.3f} on the validation part (finished before)"
+    try:
+        score = score_of(fitted(kept.backbone, kept.data, candidate), kept.data)
+    except TrainingError as error:
+        return None, f"failed: {error}"
+    kept.add(candidate, score)
+    return score, f"{score:.3f} on the validation part"
+
+
+def _varied(recipe: Recipe, candidate: Recipe) -> dict[str, float]:
+    return chosen_values(candidate.model_copy(update={"search": recipe.search}))
