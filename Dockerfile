@@ -10,9 +10,11 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN /opt/facet/bin/python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" > requirements.txt \
  && /opt/facet/bin/pip install --constraint constraints.txt --requirement requirements.txt
 
-COPY cli.py ./
+# facet_vision holds links to the folders beside it.
+COPY facet_vision facet_vision
 COPY backbone backbone
 COPY prompts_store prompts_store
+COPY common common
 COPY service service
 COPY training training
 COPY bench bench

@@ -2,38 +2,45 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: install serve test check format clean builtin-tasks
+.PHONY: serve test check format builtin-tasks clean
 
-install: $(VENV)/.installed
-
-$(VENV)/.installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,data,hf,report,tensorboard,dev]'
-	touch $@
-
-serve: install
+serve: $(VENV)/.serving
 	$(BIN)/facet serve
 
-test: install
+test: $(VENV)/.development
 	$(BIN)/pytest
 
-check: install
+check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
-format: install
+format: $(VENV)/.development
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# What serving and training need; the first time, pip fetches PyTorch and shows how far it is.
+$(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) '.[train,data]'
+	touch $@
+
+# The same and the tools of development.
+$(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) '.[train,data,hf,report,tensorboard,dev]'
+	touch $@ $(VENV)/.serving
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
 # Trains the builtin tasks anew. One core each: two at a time are faster than one on two cores, and the
 # sums do not depend on how many cores there are.
-builtin-tasks: install
+builtin-tasks: $(VENV)/.serving
 	$(MAKE) --jobs 2 --output-sync $(TASKS:%=builtin-task-%)
 
 builtin-task-%:

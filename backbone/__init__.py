@@ -1,4 +1,15 @@
-"""Networks and prompts: loading, preprocessing and the prompted forward. Knows nothing of names, versions or HTTP."""
+"""Frozen networks with visual prompts: loading, preprocessing and the prompted forward.
+
+* `loading`: from a name, a checkpoint or a timm model to a `Backbone`; `tiny` is the embedded one.
+* `backbone`: the frozen network that all tasks share. Its state never changes after loading,
+  except that `Backbone.pack` replaces the layout of its weights once.
+* `vit`, `swin`: the prompted forward of each family; both hold no state but the model.
+* `prefix`, `segments`: the encoded prompts of a task, and how a mixed batch is grouped by them.
+* `execution`: how a block's products are computed on this device.
+* `preprocess`: from image bytes to the input tensor.
+
+The room imports no other room: it knows no task names, versions, files or HTTP.
+"""
 
 from facet_vision.backbone.execution.native import has_bfloat16
 

@@ -1,4 +1,4 @@
-"""What the class token of a Vision Transformer looks at."""
+"""Attention maps of a Vision Transformer's class token."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,9 @@ from .vit import VisionTransformerFamily
 def class_token_attention(
     backbone: Backbone, images: Tensor, prompts: Sequence[Tensor] = (), *, layer: int = -1
 ) -> Tensor:
-    """Attention weights of the class token in one layer: softmax(q k^T x scale) of its query and all tokens' keys.
+    """Return the attention weights of the class token in one layer.
+
+    They are softmax(q k^T x scale), with the class token's query and the keys of all tokens.
 
     Args:
         images: (batch, 3, height, width), preprocessed.
@@ -21,7 +23,8 @@ def class_token_attention(
         layer: from 0; negative ones count from the last.
 
     Returns:
-        (batch, heads, tokens), rows that sum to 1; the tokens are class and register tokens, prompts, patches.
+        (batch, heads, tokens), rows that sum to 1. The order of tokens is class and register
+        tokens, prompts, patches.
 
     Raises:
         UnsupportedBackbone: the backbone has no class token.
@@ -32,22 +35,25 @@ def class_token_attention(
             f"backbone: expected a ViT with a class token, found {backbone.name!r}"
         )
     block = family.blocks[layer]
-    x = _entering(block, backbone, images, prompts)
-    attn, h = block.attn, block.norm1(x)
+    h = block.norm1(_block_input(block, backbone, images, prompts))
+    attn = block.attn
     q = attn.q_norm(queries(attn.qkv, attn.num_heads, h[:, :1]).transpose(1, 2))
     k = attn.k_norm(keys_values(attn.qkv, attn.num_heads, h)[:, :, 0].transpose(1, 2))
     scores: Tensor = (q * attn.scale) @ k.mT
     return scores.softmax(dim=-1).squeeze(2)
 
 
-def _entering(
+def _block_input(
     block: nn.Module, backbone: Backbone, images: Tensor, prompts: Sequence[Tensor]
 ) -> Tensor:
-    """All tokens in front of a layer, (batch, tokens, dim), in the very forward that computes features."""
-    found: list[Tensor] = []
-    hook = block.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+    """Return the input of a block, (batch, tokens, dim).
+
+    A hook takes it from the forward that computes features, so that no second forward can differ.
+    """
+    inputs: list[Tensor] = []
+    hook = block.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
     try:
         backbone.features(images, prompts, form="tokens")
     finally:
         hook.remove()
-    return found[0]
+    return inputs[0]

@@ -1,4 +1,4 @@
-"""The frozen backbone: one object that every task shares."""
+"""The frozen backbone that all tasks share."""
 
 import logging
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ class Family(Protocol):
 
 logger = logging.getLogger("facet.backbone")
 
-WORTHWHILE = 0.97
-"""Below which ratio of times packing is taken to pay: within that, it may be the clock."""
+WORTHWHILE_RATIO = 0.97
+"""Packing pays below this ratio of times; a smaller difference may be noise of the clock."""
 
 
 class Backbone:
-    """A timm network in evaluation mode with frozen weights, its preprocessing and its prompted forward.
+    """A timm network with frozen weights, its preprocessing and its prompted forward.
 
     Attributes:
         name: the name it was loaded by.
@@ -51,12 +51,12 @@ class Backbone:
         self, name: str, model: nn.Module, family: Family, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.name = name
-        self.fingerprint = fingerprint(
-            model
-        )  # before the cast: the identity is that of the float32 weights
+        # Before the cast: the identity is that of the float32 weights.
+        self.fingerprint = fingerprint(model)
         self.preprocess = Preprocess.of(model)
         self.model = model.to(device, dtype).eval().requires_grad_(False)
-        self.device, self.dtype = device, dtype
+        self.device = device
+        self.dtype = dtype
         self._family = family
         self.is_packed = False
 
@@ -91,22 +91,24 @@ class Backbone:
         return self.preprocess.std
 
     def pack(self) -> None:
-        """Lay the blocks' weights out as the processor multiplies with them; their usual form is given up for that.
+        """Replace the blocks' weights by the layout in which the processor multiplies with them.
 
-        From here on it only encodes tasks and computes features in the prefix form, without gradients; the network in
-        `model` cannot be run any more.
+        A packed backbone only encodes tasks and computes features in the prefix form, without
+        gradients. The network in `model` cannot be run any more.
 
         Raises:
-            BackboneError: this device, precision or build of PyTorch has no such form.
+            BackboneError: this device, precision, processor or build of PyTorch has no such layout.
         """
-        if not self.is_packed:
-            if not self.can_pack:
-                found = f"{self.dtype} on {self.device}".removeprefix("torch.")
-                raise BackboneError(
-                    f"execution: expected float32 or bfloat16 on a CPU for packed weights, found {found}"
-                )
-            self._family.pack()
-            self.is_packed = True
+        if self.is_packed:
+            return
+        if not self.can_pack:
+            found = f"{self.dtype} on {self.device}".removeprefix("torch.")
+            raise BackboneError(
+                f"execution: {found} cannot be packed here; packed weights need a CPU and float32, "
+                "or bfloat16 where oneDNN supports it on the processor"
+            )
+        self._family.pack()
+        self.is_packed = True
 
     @property
     def execution(self) -> str:
@@ -116,14 +118,12 @@ class Backbone:
     @property
     def can_pack(self) -> bool:
         """Whether `pack` can be called; it stays true afterwards."""
-        return (
-            self.device.type == "cpu"
-            and self.dtype in (torch.float32, torch.bfloat16)
-            and packed.available()
-        )
+        return self.device.type == "cpu" and packed.available(self.dtype)
 
     def pack_if_faster(self) -> float | None:
-        """Call `pack` if it is measured to pay, on the MLP of the middle block; takes less than a second.
+        """Call `pack` if it is measured to pay, on the MLP of the middle block.
+
+        The measurement takes less than a second.
 
         Returns:
             The packed MLP's time over that of its usual form; None where `pack` cannot be called.
@@ -132,7 +132,7 @@ class Backbone:
             return None
         middle = len(self.layer_dims) // 2
         ratio = packed.gain(self._family.blocks[middle].mlp, self.layer_dims[middle])
-        if ratio < WORTHWHILE:
+        if ratio < WORTHWHILE_RATIO:
             self.pack()
         logger.info(
             "%s: a packed MLP takes %.2f of its usual time: %s", self.name, ratio, self.execution
@@ -140,7 +140,7 @@ class Backbone:
         return ratio
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Turn a task's prompts into what its forward needs; done once per task, differentiable.
+        """Encode a task's prompts for its forward; done once per task, differentiable.
 
         Args:
             prompts: none, one (shallow) or one per layer (deep); each (tokens, layer dim).
@@ -157,12 +157,15 @@ class Backbone:
         *,
         form: Literal["prefix", "tokens"] = "prefix",
     ) -> Tensor:
-        """Pooled features of a batch that shares one set of prompts; differentiable in the prompts.
+        """Return pooled features of a batch that shares one set of prompts.
+
+        They are differentiable in the prompts.
 
         Args:
             images: (batch, 3, height, width), preprocessed.
             prompts: as for `encode`.
-            form: "tokens" is the plain formulation of Jia et al. 2022, "prefix" its equal at lower cost.
+            form: "tokens" is the plain formulation of Jia et al. 2022, "prefix" computes the same
+                at lower cost.
 
         Returns:
             (batch, feature_dim).
@@ -178,10 +181,10 @@ class Backbone:
         return self._family.features_prefix(images, [(self.encode(prompts), len(images))])
 
     def features_mixed(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor:
-        """Pooled features of a batch in which rows belong to different tasks.
+        """Return pooled features of a batch in which rows belong to different tasks.
 
         Args:
-            images: (batch, 3, height, width), preprocessed, rows of a task side by side.
+            images: (batch, 3, height, width), preprocessed; the rows of a task are consecutive.
             groups: (encoded prompts, number of rows) in the order of the rows.
 
         Returns:
@@ -196,6 +199,7 @@ class Backbone:
         return self._family.features_prefix(images.to(self.device, self.dtype), groups)
 
     def _fit(self, prompts: Sequence[Tensor]) -> list[Tensor]:
+        """Check number and shapes of the prompts; return them on the device, in its precision."""
         layers = len(self.layer_dims)
         if len(prompts) not in (0, 1, layers):
             raise BackboneError(f"prompts: expected 0, 1 or {layers} layers, found {len(prompts)}")

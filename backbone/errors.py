@@ -1,4 +1,4 @@
-"""What can go wrong in this room.
+"""Errors of this room.
 
     BackboneError              a model, checkpoint or prompt that does not fit
     └─ UnsupportedBackbone     an architecture that has no prompted forward here

@@ -1,18 +1,19 @@
-"""The identity of a backbone: a hash of the weights that tasks were learned against."""
+"""The identity of a backbone: a hash of its weights."""
 
 import hashlib
 
 import torch
 from torch import nn
 
-# A classifier that happens to sit on the model does not change what a task sees.
+# Tasks read the pooled feature, so a classifier on top of the model is not part of its identity.
 CLASSIFIER_PREFIXES = ("head.", "head_dist.")
 
 
 def fingerprint(model: nn.Module) -> str:
-    """Return the sha256 (64 hex digits) over names, shapes and float32 bytes of all weights but the classifier's.
+    """Return the sha256 (64 hex digits) of a model's weights, classifier left out.
 
-    Integer buffers (BatchNorm's batch counter) are left out: they do not enter the forward.
+    It covers names, shapes and float32 bytes, in the order of the names. Integer buffers
+    (BatchNorm's batch counter) are left out: they do not enter the forward.
     """
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):

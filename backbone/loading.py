@@ -1,4 +1,4 @@
-"""Getting a backbone: the embedded one, any supported timm name, a checkpoint file, or a model in hand."""
+"""Loading of backbones: by name, from a checkpoint file, or from a timm model."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,13 +26,13 @@ FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
     SwinTransformer: SwinTransformerFamily,
 }
-MODULES = {
-    "vision_transformer",
-    "deit",
-    "swin_transformer",
-    "tiny",
-}  # where timm's registry places the names that may be tried
-SUPPORTED = "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's VisionTransformer, and Swin"
+MODULES = {"vision_transformer", "deit", "swin_transformer", "tiny"}
+"""Modules of timm's registry whose models may be loaded."""
+
+SUPPORTED = (
+    "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's "
+    "VisionTransformer, and Swin"
+)
 EMBEDDED = "facet-tiny"
 EXECUTIONS = ("auto", "plain", "packed")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -50,16 +50,21 @@ def load(
     """Load a backbone by name.
 
     Args:
-        name: "facet-tiny" (embedded, needs no network) or a timm model name, with or without a pretrained tag.
-        checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of downloaded weights.
+        name: "facet-tiny" (embedded, needs no network) or a timm model name, with or without a
+            pretrained tag.
+        checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of
+            downloaded weights.
         pretrained: False for random weights.
         device: "auto" (a CUDA device where there is one), or a torch device.
-        dtype: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies in it, else float32.
-        execution: "plain", "packed" (see `Backbone.pack`), or "auto": packed where that is measured to be faster.
+        dtype: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies in
+            it, else float32.
+        execution: "plain", "packed" (see `Backbone.pack`), or "auto": packed where that is possible
+            and measured to be faster.
 
     Raises:
         UnsupportedBackbone: unknown to timm, or without a prompted forward here.
-        BackboneError: the weights cannot be had or do not fit, or the device cannot do what is asked.
+        BackboneError: the weights cannot be found or do not fit, or the device lacks the precision
+            or the execution.
     """
     if execution not in EXECUTIONS:
         raise BackboneError(f"execution: expected {', '.join(EXECUTIONS)}, found {execution!r}")
@@ -67,17 +72,7 @@ def load(
     _check_name(model_name)
     if name == EMBEDDED and pretrained and checkpoint is None:
         checkpoint = tiny.WEIGHTS
-    try:
-        model = timm.create_model(
-            model_name, pretrained=pretrained and checkpoint is None, num_classes=0
-        )
-    except (
-        Exception
-    ) as error:  # timm and the hub raise many kinds; all mean that there are no weights
-        raise BackboneError(
-            f"backbone {name!r}: its pretrained weights cannot be had here ({error}); "
-            "name a local file as its checkpoint"
-        ) from error
+    model = _create(model_name, name, download=pretrained and checkpoint is None)
     if checkpoint is not None:
         _load_checkpoint(model, Path(checkpoint))
     backbone = wrap(model, name=name, device=device, dtype=dtype)
@@ -98,11 +93,8 @@ def wrap(
     """
     for kind, family in FAMILIES.items():
         if isinstance(timm_model, kind):
-            name = (
-                name
-                or getattr(timm_model, "pretrained_cfg", {}).get("architecture")
-                or kind.__name__
-            )
+            config = getattr(timm_model, "pretrained_cfg", {})
+            name = name or config.get("architecture") or kind.__name__
             place = _device(device)
             return Backbone(name, timm_model, family(timm_model), place, _dtype(dtype, place))
     raise UnsupportedBackbone(
@@ -119,12 +111,23 @@ def _check_name(name: str) -> None:
         raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
 
 
+def _create(model_name: str, name: str, *, download: bool) -> nn.Module:
+    """Create timm's model without a classifier; `name` is the one that an error reports."""
+    try:
+        return timm.create_model(model_name, pretrained=download, num_classes=0)
+    except Exception as error:  # timm and the hub raise many kinds, all for want of weights
+        raise BackboneError(
+            f"backbone {name!r}: its pretrained weights cannot be loaded here ({error}); "
+            "name a local file as its checkpoint"
+        ) from error
+
+
 def _load_checkpoint(model: Any, path: Path) -> None:
     if not path.is_file():
         raise BackboneError(f"checkpoint: expected a file, found nothing at {path}")
     try:
         if path.suffix == ".npz":
-            model.load_pretrained(str(path))
+            model.load_pretrained(str(path))  # Google's names and layouts; timm fills the model
             return
         state = load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their format's reader raises
@@ -136,24 +139,45 @@ def _load_checkpoint(model: Any, path: Path) -> None:
 
 
 def _fill(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
-    weights = {
-        k: v
-        for k, v in state.items()
-        if isinstance(v, Tensor) and not k.startswith(CLASSIFIER_PREFIXES)
-    }
-    expected = {
-        k: v.shape for k, v in model.state_dict().items() if not k.startswith(CLASSIFIER_PREFIXES)
-    }
-    # BatchNorm's batch counter does not enter the forward; files may leave it out.
-    missing = [k for k in expected if k not in weights and not k.endswith("num_batches_tracked")]
-    wrong = [k for k, v in weights.items() if k not in expected or v.shape != expected[k]]
-    if missing or wrong:
-        what = f"{len(missing)} tensors missing, {len(wrong)} unknown or of another shape"
-        first = (missing + wrong)[0]
+    """Copy a checkpoint's weights into the model; raise BackboneError unless they are all its own.
+
+    torch's own strict loading cannot be used: it would insist on classifiers and batch counters.
+    """
+    expected = _backbone_weights(model.state_dict())
+    found = _backbone_weights(state)
+    missing = _missing(expected, found)
+    unknown = _unknown(expected, found)
+    if missing or unknown:
+        what = f"{len(missing)} tensors missing, {len(unknown)} unknown or of another shape"
+        first = (missing + unknown)[0]
         raise BackboneError(
             f"checkpoint {source}: expected the weights of this architecture, found {what}: {first}"
         )
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(found, strict=False)
+
+
+def _backbone_weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Select the tensors of a state that belong to the backbone, not to a classifier on top."""
+    return {
+        name: value
+        for name, value in state.items()
+        if isinstance(value, Tensor) and not name.startswith(CLASSIFIER_PREFIXES)
+    }
+
+
+def _missing(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """List the names that a checkpoint lacks.
+
+    BatchNorm's batch counter does not enter the forward, so files may leave it out.
+    """
+    absent = [name for name in expected if name not in found]
+    return [name for name in absent if not name.endswith("num_batches_tracked")]
+
+
+def _unknown(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """List the names whose tensor the model does not have, or has in another shape."""
+    shapes = {name: value.shape for name, value in expected.items()}
+    return [name for name, value in found.items() if value.shape != shapes.get(name)]
 
 
 def _device(name: str) -> torch.device:

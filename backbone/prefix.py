@@ -1,4 +1,4 @@
-"""What a task's prompts become when they are encoded for a backbone."""
+"""The encoded prompts of a task."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +10,10 @@ from torch import Tensor
 class Prefix:
     """The encoded prompts of one task: computed once, used by every image.
 
-    Deep prompts are replaced in front of every layer, so only their keys and values are ever read: `keys_values`
-    has one (2, heads, tokens, head dim) tensor for each layer. Shallow prompts live on through the layers, so they
-    stay `tokens`, (tokens, dim), and join the image's tokens. Both are empty for a task without prompts.
+    Deep prompts are replaced in front of every layer, so only their keys and values are ever read:
+    `keys_values` has one (2, heads, tokens, head dim) tensor for each layer. Shallow prompts live
+    on through the layers, so they stay `tokens`, (tokens, dim), and join the image's tokens. Both
+    are empty for a task without prompts.
     """
 
     tokens: Tensor | None = None
@@ -25,12 +26,15 @@ class Prefix:
 
     @cached_property
     def shape_key(self) -> tuple[int, ...]:
-        """Equal for two tasks whose rows can share one attention call: token count, then prefix length per layer."""
+        """Token count, then prefix length per layer.
+
+        Rows of tasks with equal keys can share one attention call.
+        """
         extra = 0 if self.tokens is None else len(self.tokens)
         return (extra, *(layer.shape[2] for layer in self.keys_values))
 
     @property
     def nbytes(self) -> int:
         """Bytes that the encoded prompts hold on the device."""
-        tensors = (*self.keys_values, *(() if self.tokens is None else (self.tokens,)))
-        return sum(tensor.nbytes for tensor in tensors)
+        tokens = 0 if self.tokens is None else self.tokens.nbytes
+        return tokens + sum(layer.nbytes for layer in self.keys_values)

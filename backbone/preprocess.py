@@ -1,4 +1,4 @@
-"""From image bytes to the tensor that a backbone expects: pixels one by one, normalised by the batch."""
+"""From image bytes to a backbone's input: pixels image by image, normalised by the batch."""
 
 import io
 import math
@@ -17,21 +17,28 @@ from torch import Tensor
 from .errors import ImageError
 
 MAX_PIXELS = 64_000_000
-"""Largest width x height that is decoded: 192 MB as RGB, above any camera's still but far below a bomb."""
+"""Largest width x height that is decoded.
 
-# Pillow opens some forty formats; these are what cameras and browsers produce, and what its maintainers fuzz.
+That is 192 MB as RGB: above any camera's still image, far below a decompression bomb.
+"""
+
+# Pillow reads some forty formats. These are what cameras and browsers produce, and what Pillow's
+# maintainers fuzz.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 SURPLUS = 3.75
-"""Times the resized image's side that a reduced decode keeps at least. On the builtin tasks scores then move 1.5 to 2
-times as much as by saving the JPEG at quality 89 instead of 90, on textures 7 times; with 2 several times that. See
-tests/test_reduced_decode.py."""
+"""Least side of a reduced decode, in sides of the resized image.
+
+On the builtin tasks scores then move 1.5 to 2 times as much as by saving the JPEG at quality 89
+instead of 90, on textures 7 times; with a surplus of 2 several times that. See
+tests/test_reduced_decode.py.
+"""
 
 Channels = tuple[float, float, float]
 """One value for each of red, green and blue."""
 
 Pixels = NDArray[np.uint8]
-"""A resized and cropped image, (3, height, width): a quarter of the bytes of the tensor that is made of it."""
+"""A resized and cropped image, (3, height, width): a quarter of the bytes of its float32 tensor."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Preprocess:
 
     @classmethod
     def of(cls, model: Any) -> "Preprocess":
-        """Read the data config of a timm model; its actual input size wins over the configured one."""
+        """Read the data config of a timm model; its actual input size overrides the configured."""
         config = resolve_data_config(model=model)
         height, width = getattr(model.patch_embed, "img_size", None) or config["input_size"][1:]
         return cls(
@@ -77,16 +84,16 @@ class Preprocess:
             crop_pct=self.crop_pct,
             crop_mode=self.crop_mode,
             is_training=False,
-            use_prefetcher=True,  # leaves pixels as they are, for somebody else to normalise
+            use_prefetcher=True,  # returns uint8 pixels; `normalise` does the rest per batch
         )
 
     @property
     def enough(self) -> int:
-        """Pixels of an image's shorter side beyond which more detail hardly reaches the tensor."""
+        """Pixels of an image's shorter side above which more detail hardly reaches the tensor."""
         return math.ceil(SURPLUS * max(self.input_size[1:]) / self.crop_pct)
 
     def decode(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-        """Turn image bytes into pixels; of a large JPEG only as much detail is decoded as it takes.
+        """Turn image bytes into pixels; a large JPEG is decoded at a reduced size (`enough`).
 
         Raises:
             ImageError: see `decode_image`.
@@ -99,7 +106,7 @@ class Preprocess:
         return pixels
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Turn uint8 pixels, (batch, 3, height, width), into the float32 tensor that the backbone takes."""
+        """Turn uint8 pixels, (batch, 3, height, width), into a backbone's float32 input."""
         mean, std = (
             torch.tensor(value, device=pixels.device)[:, None, None]
             for value in (self.mean, self.std)
@@ -114,15 +121,19 @@ class Preprocess:
 def decode_image(
     data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None
 ) -> Image.Image:
-    """Decode image bytes to RGB, upright by their EXIF orientation; the first frame of an animation.
+    """Decode image bytes to RGB, upright by their EXIF orientation.
+
+    Of an animation it is the first frame.
 
     Args:
-        max_pixels: most pixels of the file, whatever is decoded of them.
-        enough: a JPEG whose shorter side has more pixels is decoded at 1/2, 1/4 or 1/8 of its size, at the smallest
-            that still has as many; the decoder then computes that much less. None decodes every pixel.
+        max_pixels: most pixels of the file, however many of them are decoded.
+        enough: a JPEG whose shorter side has more pixels is decoded at 1/2, 1/4 or 1/8 of its size,
+            at the smallest that still has as many; the decoder then computes that much less. None
+            decodes every pixel.
 
     Raises:
-        ImageError: the bytes are not one of `FORMATS`, are damaged, or hold more than `max_pixels` pixels.
+        ImageError: the bytes are not one of `FORMATS`, are damaged, or hold more than `max_pixels`
+            pixels.
     """
     image = _open(data)
     width, height = image.size
@@ -130,13 +141,11 @@ def decode_image(
         raise ImageError(f"image: expected at most {max_pixels} pixels, found {width} x {height}")
     try:
         if enough is not None:
-            image.draft(None, (enough, enough))  # does nothing but to a JPEG
+            image.draft(None, (enough, enough))  # without effect on other formats than JPEG
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image)
-    except (
-        Exception
-    ) as error:  # whatever a decoder stumbles over in hostile bytes, the image is bad
+    except Exception as error:  # decoders raise anything at all on hostile bytes
         raise ImageError(
             f"image: expected a whole {image.format} file, found damaged data ({error})"
         ) from error
@@ -166,9 +175,8 @@ def _open(data: bytes) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow clips 16-bit grey values at 255 when it converts; keep their high byte instead.
-        return Image.fromarray((np.asarray(image).clip(0, 65535) // 256).astype(np.uint8)).convert(
-            "RGB"
-        )
+        grey = np.asarray(image).clip(0, 65535) // 256
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")

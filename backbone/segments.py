@@ -1,4 +1,4 @@
-"""How the rows of a mixed batch are laid out: rows of equal shape stand together and share attention calls."""
+"""The layout of a mixed batch: rows of equal shape are adjacent and share attention calls."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,20 +31,19 @@ class Segment:
 
     @property
     def is_deep(self) -> bool:
-        """Whether the rows bring keys and values for the layers."""
+        """Whether the rows have prefixes of keys and values for the layers."""
         return bool(self.runs[0][0].keys_values)
 
     def tokens(self) -> Tensor | None:
-        """The prompts that travel as tokens, one copy per row: (rows, tokens, dim)."""
+        """Return the prompts that travel as tokens, one copy per row: (rows, tokens, dim)."""
         if not self.prompt_tokens:
             return None
-        return torch.cat(
-            [
-                prefix.tokens.expand(rows, -1, -1)
-                for prefix, rows in self.runs
-                if prefix.tokens is not None
-            ]
-        )
+        copies = [
+            prefix.tokens.expand(rows, -1, -1)
+            for prefix, rows in self.runs
+            if prefix.tokens is not None  # always so here, since all runs have one shape
+        ]
+        return torch.cat(copies)
 
     @property
     def requires_grad(self) -> bool:
@@ -52,11 +51,11 @@ class Segment:
         return any(pair.requires_grad for prefix, _ in self.runs for pair in prefix.keys_values[:1])
 
     def prefix_tokens(self, layer: int) -> int:
-        """How many keys and values the rows bring for a layer."""
+        """Return the length of each row's prefix in a layer."""
         return self.runs[0][0].keys_values[layer].shape[2] if self.is_deep else 0
 
     def cut(self, rows: int) -> Iterator[tuple["Segment", slice]]:
-        """Parts of at most so many rows each, and where each lies in the segment."""
+        """Cut the segment into parts of at most `rows` rows; yield each with its place in it."""
         if self.rows <= rows:
             yield self, slice(0, self.rows)
             return
@@ -79,20 +78,24 @@ class Segment:
         return torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
 
     def _prefixes(self, layer: int, count: int) -> Tensor:
-        """Of every row, or of `count` of copies of rows: (2, count, heads, prefix tokens, head dim)."""
+        """Return the prefix of each of `count` rows or copies of rows, which are adjacent.
+
+        Returns:
+            (2, count, heads, prefix tokens, head dim).
+        """
         if len(self.runs) == 1:
             return self.runs[0][0].keys_values[layer].unsqueeze(1).expand(-1, count, -1, -1, -1)
-        # one call however many tasks there are: on a GPU it is launches that count
-        rows = [prefix.keys_values[layer] for prefix, rows in self.runs for _ in range(rows)]
-        stacked = torch.stack(rows, dim=1)
-        return (
-            stacked if count == self.rows else stacked.repeat_interleave(count // self.rows, dim=1)
-        )
+        # One call, however many tasks there are: on a GPU the number of launches counts.
+        per_row = [prefix.keys_values[layer] for prefix, rows in self.runs for _ in range(rows)]
+        stacked = torch.stack(per_row, dim=1)
+        if count == self.rows:
+            return stacked
+        return stacked.repeat_interleave(count // self.rows, dim=1)
 
 
 def _overlap(runs: Sequence[Group], start: int, stop: int) -> Iterator[Group]:
-    """What of the runs lies in the rows from `start` to `stop`."""
-    begin = 0
+    """Cut from the runs what lies in the rows from `start` to `stop`."""
+    begin = 0  # the first row of the run
     for prefix, count in runs:
         rows = min(stop, begin + count) - max(start, begin)
         if rows > 0:
@@ -104,8 +107,10 @@ def arrange(groups: Sequence[Group]) -> tuple[list[Segment], Tensor | None]:
     """Sort groups by shape into segments.
 
     Returns:
-        The segments, and the order in which they take the rows of the batch (None where it is as it stands).
+        The segments, and the order in which they take the rows of the batch; None where they take
+        them as they are.
     """
+    # Sorting is stable: groups of one shape stay in the order of the batch.
     order = sorted(range(len(groups)), key=lambda index: groups[index][0].shape_key)
     segments = list(_segments([groups[index] for index in order]))
     if order == list(range(len(groups))):
@@ -124,6 +129,7 @@ def restore(x: Tensor, order: Tensor | None) -> Tensor:
 
 
 def _segments(groups: Sequence[Group]) -> Iterator[Segment]:
+    """Join neighbours of equal shape, which `arrange` has sorted."""
     runs: list[Group] = []
     for index, group in enumerate(groups):
         runs.append(group)

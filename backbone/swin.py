@@ -1,11 +1,13 @@
 """The prompted forward of the Swin family as timm builds it.
 
-Semantics of Jia et al. 2022: the prompts of a block join every window, with zero relative-position bias and no shift
-mask; what they attend to is averaged over the windows; merging repeats a prompt four times along the channels; and the
-feature is the mean over all tokens, prompts included. Deep prompts are replaced before every block, so all blocks but
-the last read only their keys and values (prefix form); through the last they go as tokens, since the mean reads them.
+Semantics of Jia et al. 2022: the prompts of a block join every window, with zero
+relative-position bias and no shift mask; their attention output is averaged over the windows;
+merging repeats a prompt four times along the channels; the feature is the mean over all tokens,
+prompts included. Deep prompts are replaced before every block, so all blocks but the last read
+only their keys and values (prefix form); in the last they are tokens, since the mean reads them.
 
-The released code of the paper mixes the images of a batch in Swin-Shallow; here every image sees its own prompts alone.
+The released code of the paper mixes the images of a batch in Swin-Shallow; here every image sees
+its own prompts alone.
 """
 
 from collections.abc import Sequence
@@ -56,21 +58,24 @@ class SwinTransformerFamily:
         self.pooling = "avg"
 
     def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor:
-        """Pooled features by the plain formulation: prompts go through every block as tokens."""
+        """Return pooled features by the plain formulation: prompts are tokens in every block."""
         if not prompts:
             return self.model.forward_head(self.model.forward_features(images), pre_logits=True)
-        everyone = [Segment(((Prefix(), len(images)),), len(images))]
+        whole_batch = [Segment(((Prefix(), len(images)),), len(images))]
         x = self.model.patch_embed(images)
         tokens: list[Tensor | None] = [prompts[0].expand(len(images), -1, -1)]
         for layer in range(len(self.blocks)):
             x, tokens = self._merge(layer, x, tokens)
             if layer and len(prompts) > 1:
                 tokens = [prompts[layer].expand(len(images), -1, -1)]
-            x, tokens = self._block(layer, x, tokens, everyone)
-        return self._pool(x, tokens, everyone)
+            x, tokens = self._block(layer, x, tokens, whole_batch)
+        return self._pool(x, tokens, whole_batch)
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts: shallow ones stay tokens; deep ones become keys and values but for the last."""
+        """Encode a task's prompts.
+
+        Shallow ones stay tokens; deep ones become keys and values, except those of the last block.
+        """
         if not prompts:
             return Prefix()
         if len(prompts) < len(self.blocks):
@@ -83,13 +88,14 @@ class SwinTransformerFamily:
         self.dense = [PackedDense(block) for block in self.blocks]
 
     def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
-        """Pooled features of a mixed batch: the first `rows` images use the first prefix, and so on."""
+        """Return pooled features of a mixed batch; see `Backbone.features_mixed`."""
         segments, order = arrange(groups)
         x = self.model.patch_embed(images if order is None else images[order])
         tokens = [None if segment.is_deep else segment.tokens() for segment in segments]
         last = len(self.blocks) - 1
         for layer in range(len(self.blocks)):
             x, tokens = self._merge(layer, x, tokens)
+            # Pooling reads the prompts of the last block, so there deep ones are tokens as well.
             if layer == last:
                 tokens = [
                     segment.tokens() if segment.is_deep else own
@@ -99,13 +105,16 @@ class SwinTransformerFamily:
         return restore(self._pool(x, tokens, segments), order)
 
     def _encode_layer(self, layer: int, prompt: Tensor) -> Tensor:
-        """Keys and values of one block's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
+        """Return W_kv LayerNorm1(prompt) of one block, (2, heads, tokens, head dim)."""
         return self.dense[layer].keys_values(self.blocks[layer].norm1(prompt)).permute(1, 2, 0, 3)
 
     def _merge(
         self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """Halve the grid in front of a stage's first block; a prompt is merged with three copies of itself."""
+        """Halve the grid in front of a stage's first block.
+
+        A prompt, which has no neighbours in the grid, is merged with three copies of itself.
+        """
         merging = self.mergings[layer]
         if merging is None:
             return x, list(tokens)
@@ -118,36 +127,42 @@ class SwinTransformerFamily:
     def _block(
         self, layer: int, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """One block on image tokens x (rows, height, width, dim) and, per segment, prompts (rows, tokens, dim)."""
+        """Run one block.
+
+        Args:
+            x: image tokens, (rows, height, width, dim).
+            tokens: per segment its prompts as tokens, (rows, tokens, dim), or None.
+        """
         block, dense = self.blocks[layer], self.dense[layer]
         shifted = _shift(block, block.norm1(x))
         windows = window_partition(shifted, block.window_size).flatten(1, 2)
         per_image = len(windows) // len(x)
-        image_parts, after = [], []
-        cut = [
-            part.split([segment.rows * per_image for segment in segments])
-            for part in dense.qkv(windows)
-        ]
-        for segment, own, *part in zip(segments, tokens, *cut, strict=True):
-            asking = None if own is None else _per_head(dense.qkv(block.norm1(own)))
+        # One product over the windows of all segments; only attention is per segment.
+        sizes = [segment.rows * per_image for segment in segments]
+        image_qkv = [part.split(sizes) for part in dense.qkv(windows)]
+        image_parts: list[Tensor] = []
+        new_tokens: list[Tensor | None] = []
+        for segment, own, *part in zip(segments, tokens, *image_qkv, strict=True):
+            prompts = None if own is None else _per_head(dense.qkv(block.norm1(own)))
             image_part, prompt_part = _attend(
-                block, shifted, segment, layer, _per_head(part), asking
+                block, shifted, segment, layer, _per_head(part), prompts
             )
             image_parts.append(image_part)
-            after.append(None if own is None else _finish(block, dense, own, prompt_part))
-        return _finish(block, dense, x, _unshift(block, torch.cat(image_parts), shifted, x)), after
+            new_tokens.append(None if own is None else _finish(block, dense, own, prompt_part))
+        mixed = _unshift(block, torch.cat(image_parts), shifted, x)
+        return _finish(block, dense, x, mixed), new_tokens
 
     def _pool(
         self, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
     ) -> Tensor:
-        """Mean over all tokens behind the final norm: the image's and, where there are any, the prompts'."""
+        """Average all tokens after the final norm: the image's, and prompts where there are any."""
         rows = self.model.norm(x).flatten(1, 2).split([segment.rows for segment in segments])
-        pairs = zip(rows, tokens, strict=True)
-        together = [
-            part if own is None else torch.cat((self.model.norm(own), part), dim=1)
-            for part, own in pairs
-        ]
-        return torch.cat([part.mean(dim=1) for part in together])
+        features = []
+        for part, own in zip(rows, tokens, strict=True):
+            if own is not None:
+                part = torch.cat((self.model.norm(own), part), dim=1)
+            features.append(part.mean(dim=1))
+        return torch.cat(features)
 
 
 def _attend(
@@ -158,30 +173,32 @@ def _attend(
     image: Heads,
     prompts: Heads | None,
 ) -> tuple[Tensor, Tensor]:
-    """Window attention of one segment.
+    """Run the window attention of one segment.
 
     Args:
         shifted: the block's shifted and padded tokens, for the shape of its shift mask.
         image: queries, keys and values, each (rows x windows, heads, area, head dim).
-        prompts: those of prompts that go through as tokens, each (rows, heads, tokens, head dim); None where only
-            keys and values are read, which the segment then holds.
+        prompts: those of prompts that are tokens, each (rows, heads, tokens, head dim); None where
+            only keys and values are read, which the segment then holds.
 
     Returns:
-        What image tokens (rows x windows, area, dim) and prompts (rows, tokens, dim; averaged over windows) attend to.
+        The outputs of image tokens, (rows x windows, area, dim), and of prompts, (rows, tokens,
+        dim), which are averaged over the windows.
     """
     windows = len(image[0]) // segment.rows
-    asking = 0 if prompts is None else prompts[0].shape[2]
-    before = asking or segment.prefix_tokens(layer)
-    mask = F.pad(_bias(block, shifted), (before, 0, asking, 0))
-    scores = windows * mask[0].numel() * image[0].element_size()  # of one image, in bytes
-    mixed = [
-        _mix(
-            block, part, layer, _rows(image, cut, windows), prompts and _rows(prompts, cut, 1), mask
-        )
-        for part, cut in segment.cut(max(1, SCORE_BYTES // scores))
-    ]
+    prompt_tokens = 0 if prompts is None else prompts[0].shape[2]
+    # Prompts have zero bias and no shift mask: as keys on the left, as queries on top.
+    keys_before = prompt_tokens or segment.prefix_tokens(layer)
+    mask = F.pad(_bias(block, shifted), (keys_before, 0, prompt_tokens, 0))
+    bytes_of_row = windows * mask[0].numel() * image[0].element_size()
+    mixed = []
+    for part, cut in segment.cut(max(1, SCORE_BYTES // bytes_of_row)):
+        part_image = _rows(image, cut, windows)
+        part_prompts = None if prompts is None else _rows(prompts, cut, 1)
+        mixed.append(_mix(block, part, layer, part_image, part_prompts, mask))
     both = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
-    return both[:, asking:], both[:, :asking].unflatten(0, (segment.rows, windows)).mean(dim=1)
+    of_prompts = both[:, :prompt_tokens].unflatten(0, (segment.rows, windows)).mean(dim=1)
+    return both[:, prompt_tokens:], of_prompts
 
 
 def _mix(
@@ -192,7 +209,11 @@ def _mix(
     prompts: Heads | None,
     mask: Tensor,
 ) -> Tensor:
-    """What the prompts and the image tokens of every window attend to, (rows x windows, tokens + area, dim)."""
+    """Attend with the prompts and image tokens of every window.
+
+    Returns:
+        (rows x windows, tokens + area, dim).
+    """
     q, k, v = image
     windows = len(q) // segment.rows
     if prompts is None:
@@ -206,13 +227,13 @@ def _mix(
 
 
 def _rows(qkv: Heads, cut: slice, copies: int) -> Heads:
-    """Those of some of the images, each of which has so many rows."""
+    """Cut out the images in `cut`, each of which has `copies` rows."""
     q, k, v = (part[cut.start * copies : cut.stop * copies] for part in qkv)
     return q, k, v
 
 
 def _bias(block: SwinTransformerBlock, shifted: Tensor) -> Tensor:
-    """Relative-position bias plus shift mask, (windows or 1, heads, area, area)."""
+    """Return relative-position bias plus shift mask, (windows or 1, heads, area, area)."""
     mask = block.get_attn_mask(shifted) if block.dynamic_mask else block.attn_mask
     bias = block.attn._get_rel_pos_bias()
     return bias if mask is None else bias + mask.unsqueeze(1)
@@ -236,19 +257,19 @@ def _unshift(block: SwinTransformerBlock, windows: Tensor, shifted: Tensor, x: T
 
 
 def _finish(block: SwinTransformerBlock, dense: Dense, x: Tensor, mixed: Tensor) -> Tensor:
-    """What follows attention in a block, for tokens of any layout: projection, residual and MLP."""
+    """Run what follows attention in a block, on any layout: projection, residuals and MLP."""
     x = x + dense.proj(mixed)
     return x + dense.mlp(block.norm2(x))
 
 
 def _per_head(qkv: Sequence[Tensor]) -> Heads:
-    """Queries, keys and values (rows, tokens, heads, head dim) to (rows, heads, tokens, head dim)."""
+    """Turn (rows, tokens, heads, head dim) into (rows, heads, tokens, head dim)."""
     q, k, v = (part.transpose(1, 2) for part in qkv)
     return q, k, v
 
 
 def _check(model: Any) -> None:
-    """Refuse what no parity test covers, by name."""
+    """Raise UnsupportedBackbone for what no parity test covers."""
     if type(model) is not SwinTransformer:
         raise UnsupportedBackbone(
             f"backbone: expected a SwinTransformer, found {type(model).__name__}"

@@ -1,7 +1,7 @@
-"""The embedded backbone: a small vision transformer, registered with timm as `facet_tiny`.
+"""The embedded backbone: a small vision transformer, `facet_tiny` in timm's registry.
 
-It is pre-trained by `facet pretrain` on generated images; its weights travel with the package, so that
-demos and tests need no download.
+It is pre-trained by `facet pretrain` on generated images. Its weights ship with the package, so
+that demos and tests need no download.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ default_cfgs = generate_default_cfgs(
 
 
 class ConvStem(nn.Module):
-    """Three strided 3x3 convolutions in the place of one patchifying projection.
+    """Three strided 3x3 convolutions in place of one patchifying projection.
 
-    A patch embedding of so small a transformer trains far slower (cf. Xiao et al. 2021, "Early
+    With one projection a transformer of this size trains far slower (cf. Xiao et al. 2021, "Early
     Convolutions Help Transformers See Better").
     """
 
@@ -63,7 +63,9 @@ class ConvStem(nn.Module):
             raise ValueError(
                 f"ConvStem expects patches of 8 and a fixed size divisible by 8, found {img_size}."
             )
-        self.img_size, self.patch_size = (img_size, img_size), (patch_size, patch_size)
+        # The attributes that timm's VisionTransformer reads of a patch embedding.
+        self.img_size = (img_size, img_size)
+        self.patch_size = (patch_size, patch_size)
         self.grid_size = (img_size // 8, img_size // 8)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
         widths = (in_chans, embed_dim // 4, embed_dim // 2, embed_dim)
@@ -75,19 +77,22 @@ class ConvStem(nn.Module):
                 nn.BatchNorm2d(wide, **factory),
                 nn.GELU(),
             ]
-        # The last activation gives way to a projection: tokens must be free to be negative.
+        # A projection replaces the last activation: tokens must be free to be negative.
         layers[-1] = nn.Conv2d(embed_dim, embed_dim, 1, bias=bias, **factory)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (batch, channels, height, width) to tokens (batch, patches, dim)."""
+        """Turn images (batch, channels, height, width) into tokens (batch, patches, dim)."""
         tokens: torch.Tensor = self.layers(images).flatten(2).transpose(1, 2)
         return tokens
 
 
-@register_model
+@register_model  # type: ignore[untyped-decorator]  # timm is not typed; it returns the function
 def facet_tiny(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
-    """48 px, patches of 8, class-token pooling; `pretrained` weights are loaded by `backbone.load`."""
+    """Build a ViT for 48 px with patches of 8 and class-token pooling.
+
+    `backbone.load` loads its weights; `pretrained` is for timm's interface.
+    """
     arguments: dict[str, Any] = {
         "img_size": 48,
         "patch_size": 8,

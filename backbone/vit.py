@@ -1,10 +1,13 @@
-"""The prompted forward of the Vision Transformer family (ViT, DeiT, CLIP, DINOv2, SigLIP as timm builds them).
+"""The prompted forward of the Vision Transformer family.
 
-Two formulations of one function (docs/architecture.md):
+That is ViT, DeiT, CLIP, DINOv2 and SigLIP as timm builds them, in two formulations of one function
+(docs/architecture.md):
 
-* tokens: prompts join the sequence and run through every layer, as Jia et al. 2022 write it. The reference.
-* prefix: a deep prompt is overwritten before the next layer, so only its keys and values count; they are encoded
-  once and attention reads them in front of the image's own. Exact, and as cheap as the bare backbone.
+* tokens: prompts join the sequence and run through every layer, as Jia et al. 2022 write it. This
+  is the reference.
+* prefix: a deep prompt is overwritten before the next layer, so only its keys and values count;
+  they are encoded once and attention reads them in front of the image's own. Exact, and as cheap
+  as the bare backbone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,47 +44,47 @@ class VisionTransformerFamily:
         self.layer_dims = (model.embed_dim,) * len(self.blocks)
         self.feature_dim: int = model.embed_dim
         self.pooling: str = model.global_pool
-        # With class-token pooling nothing else of the last layer's output is read (DeiT also reads its second token).
+        # How many of the last layer's tokens are read; None for all. Class-token pooling reads the
+        # first one, DeiT's distilled form its distillation token as well.
         distilled = isinstance(model, VisionTransformerDistilled)
         self.pooled_tokens = (2 if distilled else 1) if self.pooling == "token" else None
 
     def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor:
-        """Pooled features by the plain formulation: prompts are tokens behind the class and register tokens."""
+        """Return pooled features by the plain formulation.
+
+        Prompts are tokens behind the class and register tokens.
+        """
         x = self._embed(images)
         if not prompts:
             return self._pool(self.model.blocks(x))
         x = self._insert(x, prompts[0].expand(len(x), -1, -1))
         start, stop = self.model.num_prefix_tokens, self.model.num_prefix_tokens + len(prompts[0])
         for layer, block in enumerate(self.blocks):
-            if layer and len(prompts) > 1:
-                x = torch.cat(
-                    (x[:, :start], prompts[layer].expand(len(x), -1, -1), x[:, stop:]), dim=1
-                )
+            if layer and len(prompts) > 1:  # deep: what the last layer made of a prompt is dropped
+                prompt = prompts[layer].expand(len(x), -1, -1)
+                x = torch.cat((x[:, :start], prompt, x[:, stop:]), dim=1)
                 stop = start + len(prompts[layer])
             x = block(x)
         return self._pool(torch.cat((x[:, :start], x[:, stop:]), dim=1))
 
     def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts: keys and values of every layer for deep ones, the tokens for shallow ones."""
+        """Encode a task's prompts: deep ones become keys and values, shallow ones stay tokens."""
         if not prompts:
             return Prefix()
         if len(prompts) < len(self.blocks):
             return Prefix(tokens=prompts[0])
-        return Prefix(
-            keys_values=tuple(
-                self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts)
-            )
-        )
+        encoded = [self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts)]
+        return Prefix(keys_values=tuple(encoded))
 
     def pack(self) -> None:
         """Pack the blocks' linear layers; see `Backbone.pack`."""
         self.dense = [PackedDense(block) for block in self.blocks]
 
     def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
-        """Pooled features of a mixed batch: the first `rows` images use the first prefix, and so on.
+        """Return pooled features of a mixed batch; see `Backbone.features_mixed`.
 
-        All rows' tokens lie in one (tokens of all rows, dim) matrix, so that every linear layer is one product over
-        the whole batch; only attention sees the segments.
+        All rows' tokens lie in one (tokens of all rows, dim) matrix, so that every linear layer is
+        one product over the whole batch; only attention sees the segments.
         """
         segments, order = arrange(groups)
         x = self._embed(images if order is None else images[order])
@@ -93,7 +96,7 @@ class VisionTransformerFamily:
         return restore(self._pool(x), order)
 
     def _encode_layer(self, layer: int, prompt: Tensor) -> Tensor:
-        """Keys and values of one layer's prompt, (2, heads, tokens, head dim): W_kv LayerNorm1(prompt)."""
+        """Return W_kv LayerNorm1(prompt) of one layer, (2, heads, tokens, head dim)."""
         block = self.blocks[layer]
         k, v = self.dense[layer].keys_values(block.norm1(prompt)).permute(1, 2, 0, 3)
         return torch.stack((block.attn.k_norm(k), v))
@@ -110,92 +113,99 @@ class VisionTransformerFamily:
         return torch.cat((x[:, :start], prompts, x[:, start:]), dim=1)
 
     def _pack(self, x: Tensor, segments: Sequence[Segment]) -> Tensor:
-        """Lay all rows' tokens out in one matrix, shallow prompts behind the class and register tokens."""
+        """Lay all rows' tokens out in one matrix.
+
+        Shallow prompts stand behind the class and register tokens of their rows.
+        """
         prompts = [segment.tokens() for segment in segments]
         if all(prompt is None for prompt in prompts):
             return x.flatten(0, 1)
-        chunks = zip(x.split([segment.rows for segment in segments]), prompts, strict=True)
-        parts = [rows if prompt is None else self._insert(rows, prompt) for rows, prompt in chunks]
-        return torch.cat([part.flatten(0, 1) for part in parts])
+        chunks = x.split([segment.rows for segment in segments])
+        parts = []
+        for rows, prompt in zip(chunks, prompts, strict=True):
+            with_prompts = rows if prompt is None else self._insert(rows, prompt)
+            parts.append(with_prompts.flatten(0, 1))
+        return torch.cat(parts)
 
     def _block(
         self, x: Tensor, layer: int, segments: Sequence[Segment], image_tokens: int
     ) -> Tensor:
+        """Run a layer on the packed matrix."""
         block, dense = self.blocks[layer], self.dense[layer]
         q, k, v = dense.qkv(block.norm1(x))
         mixed = [
             _attend(block.attn, segment, layer, *qkv).flatten(0, 1)
-            for segment, *qkv in _per_segment(segments, image_tokens, q, k, v)
+            for segment, qkv in _per_segment(segments, image_tokens, q, k, v)
         ]
         x = x + block.ls1(dense.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed)))
         return x + block.ls2(dense.mlp(block.norm2(x)))
 
     def _last_block(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
-        """Run the last layer; returns (rows, tokens, dim) with the tokens that pooling reads.
+        """Run the last layer and return the tokens that pooling reads, (rows, tokens, dim).
 
-        For class-token pooling all tokens give keys and values, but only the pooled ones ask, project and go on.
+        With class-token pooling all tokens give keys and values, but queries, projection and MLP
+        are computed for the pooled tokens alone.
         """
         layer, block, dense = len(self.blocks) - 1, self.blocks[-1], self.dense[-1]
         if self.pooled_tokens is None:
-            return self._unpack(
-                self._block(x, layer, segments, image_tokens), segments, image_tokens
-            )
+            x = self._block(x, layer, segments, image_tokens)
+            return self._unpack(x, segments, image_tokens)
         attn, h = block.attn, block.norm1(x)
         k, v = dense.keys_values(h).unbind(1)
-        x, asking = self._unpack(x, segments, image_tokens), self._unpack(h, segments, image_tokens)
-        q = dense.queries(asking).transpose(1, 2).split([segment.rows for segment in segments])
+        x = self._unpack(x, segments, image_tokens)
+        pooled = self._unpack(h, segments, image_tokens)
+        q = dense.queries(pooled).transpose(1, 2).split([segment.rows for segment in segments])
+        keys_values = _per_segment(segments, image_tokens, k, v)
         mixed = [
             _attend(attn, segment, layer, q_rows, k_rows, v_rows)
-            for q_rows, (segment, k_rows, v_rows) in zip(
-                q, _per_segment(segments, image_tokens, k, v), strict=True
-            )
+            for q_rows, (segment, (k_rows, v_rows)) in zip(q, keys_values, strict=True)
         ]
         x = x + block.ls1(dense.proj(torch.cat(mixed)))
         return x + block.ls2(dense.mlp(block.norm2(x)))
 
     def _unpack(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
-        """Take (rows, tokens, dim) out of the packed matrix: the pooled tokens, else all but the prompts."""
+        """Take the tokens that pooling reads out of the packed matrix, (rows, tokens, dim).
+
+        They are the pooled tokens, else all but the prompts.
+        """
         start = self.model.num_prefix_tokens
         parts = []
-        for segment, tokens in _per_segment(segments, image_tokens, x):
+        for segment, (tokens,) in _per_segment(segments, image_tokens, x):
             if self.pooled_tokens is not None:
-                parts.append(tokens[:, : self.pooled_tokens])
+                tokens = tokens[:, : self.pooled_tokens]
             elif segment.prompt_tokens:
-                parts.append(
-                    torch.cat(
-                        (tokens[:, :start], tokens[:, start + segment.prompt_tokens :]), dim=1
-                    )
-                )
-            else:
-                parts.append(tokens)
+                stop = start + segment.prompt_tokens
+                tokens = torch.cat((tokens[:, :start], tokens[:, stop:]), dim=1)
+            parts.append(tokens)
         return torch.cat(parts)
 
 
 def _per_segment(
     segments: Sequence[Segment], image_tokens: int, *packed: Tensor
-) -> Iterator[tuple]:
-    """Cut packed matrices into rows, one set per segment.
+) -> Iterator[tuple[Segment, list[Tensor]]]:
+    """Cut packed matrices into rows, one set per segment; the parts are views.
 
-    (tokens, dim) gives (rows, tokens, dim); (tokens, heads, head dim) gives (rows, heads, tokens, head dim).
+    (tokens, dim) gives (rows, tokens, dim), and (tokens, heads, head dim) gives (rows, heads,
+    tokens, head dim).
     """
     start = 0
     for segment in segments:
         shape = (segment.rows, image_tokens + segment.prompt_tokens)
         stop = start + shape[0] * shape[1]
         cut = [x[start:stop].unflatten(0, shape) for x in packed]
-        yield segment, *(x.transpose(1, 2) if x.ndim == 4 else x for x in cut)
+        yield segment, [x.transpose(1, 2) if x.ndim == 4 else x for x in cut]
         start = stop
 
 
 def _attend(
     attn: Attention, segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor
 ) -> Tensor:
-    """Attention of one segment over its prefix and its own tokens; returns (rows, asking tokens, heads x head dim)."""
+    """Attend from one segment to its prefix and its own tokens; see `attend`."""
     return attn.norm(attend(segment, layer, attn.q_norm(q), attn.k_norm(k), v, attn.scale))
 
 
 def _check(model: Any) -> None:
-    """Refuse what no parity test covers, by name."""
+    """Raise UnsupportedBackbone for what no parity test covers."""
     if type(model) not in (VisionTransformer, VisionTransformerDistilled):
         raise UnsupportedBackbone(
             f"backbone: expected a VisionTransformer, found {type(model).__name__}"

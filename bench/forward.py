@@ -1,4 +1,7 @@
-"""What deep prompts and mixed tasks cost on top of the bare backbone, and how near that is to the machine's limit."""
+"""The cost of deep prompts and mixed tasks over the bare backbone.
+
+It is also compared with the machine's limit, the fastest matrix product.
+"""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -18,18 +21,16 @@ from facet_vision.bench.measuring.timing import side_by_side
 from facet_vision.bench.reporting.figures import Draw, bars, curves
 from facet_vision.bench.reporting.report import Column, Record, Report, Section
 
-BARE, TOKENS, PREFIX, MIXED = (
-    "bare timm forward",
-    "prompts as tokens",
-    "prefix, one task",
-    "prefix, a task per row",
-)
+BARE = "bare timm forward"
+TOKENS = "prompts as tokens"
+PREFIX = "prefix, one task"
+MIXED = "prefix, a task per row"
 PACKED = "prefix, a task per row, packed"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the sweep: `prompts` of them in the first layer ("shallow") or in each ("deep")."""
+    """One point of the sweep; `kind` is "shallow" or "deep", `prompts` their number per layer."""
 
     backbone: str
     dtype: str
@@ -49,9 +50,10 @@ class Sweep:
     batches: Sequence[int]
 
     def cells(self) -> Iterator[Cell]:
-        """Cells of one backbone and dtype stand together; no prompts are neither deep nor shallow."""
+        """Yield the cells; those of one backbone and dtype are adjacent, for one loading of it."""
         for name, dtype in product(self.backbones, self.dtypes):
             for kind, prompts, batch in product(self.kinds, self.prompts, self.batches):
+                # Without prompts there is no kind: such a cell is measured once.
                 if prompts or kind == self.kinds[0]:
                     yield Cell(name, dtype, kind if prompts else "none", prompts, batch)
 
@@ -60,16 +62,17 @@ def measure(
     sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lambda _: None
 ) -> Report:
     """Time every cell of the sweep on random weights and images."""
-    where = environment()  # first of all: the load that others make is read here
+    where = environment()  # first, since it reads the load that other processes make
     records: list[Record] = []
     net: Backbone | None = None
     packed: Backbone | None = None
     for cell in sweep.cells():
         progress(
-            f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, batch {cell.batch}"
+            f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, "
+            f"batch {cell.batch}"
         )
         if net is None or (net.name, str(net.dtype)) != (cell.backbone, f"torch.{cell.dtype}"):
-            net = packed = None  # the old ones must go before the new ones come
+            net = packed = None  # frees their memory before the next ones are loaded
             net = backbone.load(cell.backbone, pretrained=False, dtype=cell.dtype)
             packed = _packed(net)
         records += measure_cell(net, packed, cell, rounds=rounds)
@@ -85,8 +88,9 @@ def measure(
 RATIO = "time over the bare forward"
 
 NOTE = (
-    "Ratios are to the bare forward of the same cell, round by round, medians with quartiles. The share is the "
-    "forward's own operations per second over the fastest matrix product of its dtype in the same round."
+    "Ratios are to the bare forward of the same cell, round by round, medians with quartiles. The "
+    "share is the forward's own operations per second over the fastest matrix product of its dtype "
+    "in the same round."
 )
 
 
@@ -94,40 +98,39 @@ NOTE = (
 def measure_cell(
     net: Backbone, packed: Backbone | None, cell: Cell, *, rounds: int
 ) -> list[Record]:
-    """The forwards of one cell, side by side with the matrix products that they are held against."""
+    """Time the forwards of one cell side by side with matrix products, their upper bound."""
     torch.manual_seed(0)
     forwards = contenders(net, packed, cell)
     patches: Any = net.model.patch_embed
     rows = cell.batch * patches.num_patches
     peaks = products(rows, net.layer_dims[0], net.device, net.dtype)
     operations = {name: flops(call) for name, call in forwards.items() if name != PACKED}
-    if (
-        PACKED in forwards
-    ):  # the counter does not know oneDNN's linear layer; it is the same function
+    # torch's counter does not know oneDNN's linear layer; the function is the same.
+    if PACKED in forwards:
         operations[PACKED] = operations.get(MIXED, operations[PREFIX])
     timings = side_by_side(forwards | {peak.name: peak for peak in peaks}, rounds=rounds)
     rates = [[peak.flops / seconds for seconds in timings[peak.name].rounds] for peak in peaks]
     peak = Spread(tuple(map(max, *rates)))
-    return [
-        asdict(cell)
-        | {
+    peak_gflops = Spread(tuple(rate / 1e9 for rate in peak.rounds))
+    records: list[Record] = []
+    for name in forwards:
+        own_rate = Spread(tuple(operations[name] / seconds for seconds in timings[name].rounds))
+        figures = {
             "forward": name,
             "seconds": timings[name],
             "ratio": timings[name].over(timings[BARE]),
             "gflop": operations[name] / 1e9,
-            "share": Spread(
-                tuple(operations[name] / seconds for seconds in timings[name].rounds)
-            ).over(peak),
-            "peak_gflop_per_second": Spread(tuple(rate / 1e9 for rate in peak.rounds)),
+            "share": own_rate.over(peak),
+            "peak_gflop_per_second": peak_gflops,
         }
-        for name in forwards
-    ]
+        records.append(asdict(cell) | figures)
+    return records
 
 
 def contenders(
     net: Backbone, packed: Backbone | None, cell: Cell
 ) -> dict[str, Callable[[], Tensor]]:
-    """The forwards that answer the same batch; the bare one comes first, the server's own last."""
+    """Return the forwards of one batch by name: the bare one first, the server's own last."""
     layers = {"deep": len(net.layer_dims), "shallow": 1, "none": 0}[cell.kind]
     images = torch.randn(cell.batch, *net.input_size, device=net.device, dtype=net.dtype)
     tasks = [
@@ -143,15 +146,13 @@ def contenders(
     }
     if packed is not None:
         found[PACKED] = lambda: packed.features_mixed(images, [(prefix, 1) for prefix in encoded])
-    return (
-        found
-        if cell.prompts
-        else {name: found[name] for name in (BARE, PREFIX, PACKED) if name in found}
-    )
+    if cell.prompts:
+        return found
+    return {name: found[name] for name in (BARE, PREFIX, PACKED) if name in found}
 
 
 def _packed(net: Backbone) -> Backbone | None:
-    """The same weights as a server on this device holds them; None where it has no other form."""
+    """Copy the backbone with packed weights; return None where they cannot be packed."""
     if not net.can_pack:
         return None
     twin = copy.deepcopy(net)
@@ -160,12 +161,9 @@ def _packed(net: Backbone) -> Backbone | None:
 
 
 def _columns(records: Sequence[Record]) -> list[Column]:
+    keys = ("backbone", "dtype", "kind", "prompts", "batch")
     return [
-        *(
-            Column.of(key)
-            for key in ("backbone", "dtype", "kind", "prompts", "batch")
-            if _varies(records, key)
-        ),
+        *(Column.of(key) for key in keys if _varies(records, key)),
         Column.of("forward"),
         Column.of("seconds", "ms", 1, 1e3),
         Column.of("ratio", digits=3),
@@ -186,7 +184,7 @@ def _varies(records: Sequence[Record], key: str) -> bool:
 
 
 def figure(records: Sequence[Record]) -> Draw:
-    """Ratios over the number of prompts if that was swept, else a bar for each cell and forward."""
+    """Draw ratios over the number of prompts if that was swept, else a bar for each forward."""
     keys = [key for key in ("backbone", "dtype", "kind", "batch") if _varies(records, key)]
     shown = [record for record in records if record["forward"] != BARE and record["prompts"]]
     if not _varies(shown, "prompts"):

@@ -1,7 +1,8 @@
-"""What HTTP adds to the engine: throughput and latency over concurrency, random arrivals, overload and a hot task.
+"""The cost of HTTP over the engine alone, and the server under several loads.
 
-All measurements take turns in every round. The engine alone is measured in this process while the server idles, and
-the other way round.
+The loads are concurrency, random arrivals, overload and a hot task. All measurements take turns in
+every round. The engine alone is measured in this process while the server idles, and the other way
+round.
 """
 
 import tempfile
@@ -21,7 +22,7 @@ from facet_vision.bench.reporting.http_tables import (
     PEAK,
     closed_section,
     latency_figure,
-    opened_sections,
+    open_sections,
 )
 from facet_vision.bench.reporting.report import Record, Report
 from facet_vision.bench.servers.engine import EngineAlone
@@ -42,8 +43,8 @@ class Asked:
         batch: most images in a forward.
         clients: numbers of clients of the closed load.
         loads: open loads as shares of the saturation that the closed load finds.
-        overload: an open load of so many times the saturation; 0 for none.
-        hot: one task gets so many times the others' traffic; 0 for none.
+        overload: an open load of this many times the saturation; 0 for none.
+        hot: one task gets this many times the traffic of another one; 0 for none.
         hot_load: the traffic of the other tasks together, as share of the saturation.
         image_size: of the images that are sent, (width, height) in pixels.
     """
@@ -67,10 +68,9 @@ Progress = Callable[[str], None]
 
 
 def measure(asked: Asked, progress: Progress) -> Report:
-    """Everything that was asked for, on one server."""
-    where = environment(
-        ["uvicorn", "uvloop", "httptools"]
-    )  # first of all: the load that others make is read here
+    """Measure everything on one server."""
+    # First, since it reads the load that other processes make.
+    where = environment(["uvicorn", "uvloop", "httptools"])
     with tempfile.TemporaryDirectory() as folder:
         shape = TaskShape(tokens=asked.tokens)
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
@@ -85,12 +85,11 @@ def measure(asked: Asked, progress: Progress) -> Report:
         alone = EngineAlone(materials, net, asked.batch)
         with facet(materials, max_batch=asked.batch) as server:
             bench = Http(asked, materials, server, progress)
-            closed = bench.closed(alone)
-            saturation = max(
-                record["images_per_second"].median for record in closed if record["clients"]
-            )
-            opened = bench.opened(saturation)
-    found = [closed_section(closed), *opened_sections(opened)]
+            closed = bench.closed_loads(alone)
+            over_http = [record for record in closed if record["clients"]]
+            saturation = max(record["images_per_second"].median for record in over_http)
+            by_load = bench.open_loads(saturation)
+    found = [closed_section(closed), *open_sections(by_load)]
     figures = {"latency": latency_figure(closed)}
     return Report("http", asdict(asked), where, found, figures)
 
@@ -101,15 +100,13 @@ class Http:
     def __init__(
         self, asked: Asked, materials: Materials, server: Server, progress: Progress
     ) -> None:
-        self._asked, self._materials, self._server, self._progress = (
-            asked,
-            materials,
-            server,
-            progress,
-        )
+        self._asked = asked
+        self._materials = materials
+        self._server = server
+        self._progress = progress
 
-    def closed(self, alone: EngineAlone) -> list[Record]:
-        """The engine, and every number of clients."""
+    def closed_loads(self, alone: EngineAlone) -> list[Record]:
+        """Measure the engine, and the server with every number of clients."""
         tasks, seconds = self._materials.tasks, self._asked.seconds
         even = [1.0] * len(tasks)
         contenders: dict[str, Callable[[], dict[str, float]]] = {
@@ -118,16 +115,16 @@ class Http:
         for clients in self._asked.clients:
             contenders[f"HTTP, {clients} clients"] = partial(self._load, Closed(clients))
         found = self._in_turns(contenders)
-        numbers = [0, *self._asked.clients]
+        numbers = [0, *self._asked.clients]  # 0 for the engine
         engine = found[ENGINE]["images_per_second"]
-        return [
-            {"what": name, "clients": number, "of_engine": values["images_per_second"].over(engine)}
-            | values
-            for number, (name, values) in zip(numbers, found.items(), strict=True)
-        ]
+        records: list[Record] = []
+        for number, (name, values) in zip(numbers, found.items(), strict=True):
+            share = values["images_per_second"].over(engine)
+            records.append({"what": name, "clients": number, "of_engine": share} | values)
+        return records
 
-    def opened(self, saturation: float) -> Mapping[str, Mapping[str, Spread]]:
-        """Random arrivals below saturation, above it, and with one task that is hot."""
+    def open_loads(self, saturation: float) -> Mapping[str, Mapping[str, Spread]]:
+        """Measure random arrivals below saturation, above it, and with one task that is hot."""
         contenders: dict[str, Callable[[], dict[str, float]]] = {
             f"{share:.0%} of saturation": partial(self._load, Open(share * saturation))
             for share in self._asked.loads
@@ -144,14 +141,13 @@ class Http:
     def _in_turns(
         self, contenders: Mapping[str, Callable[[], dict[str, float]]]
     ) -> dict[str, dict[str, Spread]]:
-        def told(name: str) -> dict[str, float]:
+        def announced(name: str) -> dict[str, float]:
             self._server.check()
             self._progress(name)
             return contenders[name]()
 
-        rounds = in_turns(
-            {name: partial(told, name) for name in contenders}, rounds=self._asked.rounds
-        )
+        calls = {name: partial(announced, name) for name in contenders}
+        rounds = in_turns(calls, rounds=self._asked.rounds)
         return {name: spreads(values) for name, values in rounds.items()}
 
     def _load(self, arrivals: Closed | Open) -> dict[str, float]:
@@ -168,6 +164,7 @@ class Http:
     def _overload(self, rate: float) -> dict[str, float]:
         before, most = self._server.memory(), 0
 
+        # RSS while the load runs, since PSS would make the kernel walk all pages of the server.
         def watch() -> None:
             nonlocal most
             most = max(most, self._server.resident())

@@ -1,15 +1,15 @@
-"""What a task costs in bytes, on the device, on the host and on the disk, and what many of them cost at the start."""
+"""The bytes of a task on device, host and disk, and the cost of many tasks at the start."""
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 
 from facet_vision.bench.measuring.environment import environment
-from facet_vision.bench.measuring.spread import percentile
+from facet_vision.bench.measuring.spread import Spread, percentile
 from facet_vision.bench.measuring.timing import in_turns
 from facet_vision.bench.reporting.figures import Draw, curves
 from facet_vision.bench.reporting.report import Column, Record, Report, Section
@@ -19,9 +19,10 @@ from facet_vision.bench.servers.materials import (
     fill_store,
     prepare,
     task_file,
+    task_names,
 )
 from facet_vision.bench.servers.processes import Server
-from facet_vision.bench.servers.serving import ask_each, facet, spreads
+from facet_vision.bench.servers.serving import facet, request_each, spreads
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Asked:
     """What to measure: a server for every kind of task and every number of them.
 
     Attributes:
-        ask: most tasks that are asked once a server has started.
+        ask: most tasks that are requested once a server has started.
     """
 
     backbone: str
@@ -43,8 +44,8 @@ class Asked:
 
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
-    """Start a server over each store in turn, ask its tasks, and look at its memory."""
-    where = environment()  # first of all: the load that others make is read here
+    """Start a server over each store in turn, request its tasks, and read its memory."""
+    where = environment()  # first, since it reads the load that other processes make
     records: list[Record] = []
     for kind in asked.kinds:
         with tempfile.TemporaryDirectory() as folder:
@@ -53,30 +54,23 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
             contenders = {
                 str(len(found.tasks)): partial(_start, found, asked, progress) for found in stores
             }
-            values = {
-                count: spreads(r) for count, r in in_turns(contenders, rounds=asked.rounds).items()
-            }
-            records += [
-                {"kind": kind, "tasks": len(found.tasks)} | values[str(len(found.tasks))]
-                for found in stores
-            ]
+            rounds = in_turns(contenders, rounds=asked.rounds)
+            for found in stores:
+                count = len(found.tasks)
+                records.append({"kind": kind, "tasks": count} | spreads(rounds[str(count)]))
+    per_task = [_per_task(records, kind) for kind in asked.kinds]
     sections = [
         Section("Start-up over the number of tasks", records, START_COLUMNS, [START_NOTE]),
-        Section(
-            "Bytes per task",
-            [_per_task(records, kind) for kind in asked.kinds],
-            TASK_COLUMNS,
-            [TASK_NOTE],
-        ),
+        Section("Bytes per task", per_task, TASK_COLUMNS, [TASK_NOTE]),
     ]
-    return Report(
-        "memory", asdict(asked), where, sections, {"start": _figure(records, asked.kinds)}
-    )
+    figures = {"start": _figure(records, asked.kinds)}
+    return Report("memory", asdict(asked), where, sections, figures)
 
 
 START_NOTE = (
-    "Start: seconds from the start of the process to the first answer, imports and backbone included. Then tasks are "
-    "asked once each, which brings them to the device, and once more; the first one is not counted."
+    "Start: seconds from the start of the process to the first answer, imports and backbone "
+    "included. Then every task is requested once, which loads it to the device, and once more; the "
+    "first task is not counted."
 )
 START_COLUMNS = [
     Column.of("kind"),
@@ -90,9 +84,9 @@ START_COLUMNS = [
     Column.of("disk", "on disk, MB", 1, 1e-6),
 ]
 TASK_NOTE = (
-    "On the device: what the server reports of the tasks that are there. Of the server: growth of its memory (PSS) "
-    "from the start with the fewest tasks to the last answer with the most, for each task that came to the device. "
-    "On disk: task file and events."
+    "On the device: what the server reports of the tasks that are there. Of the server: growth of "
+    "its memory (PSS) from the start with the fewest tasks to the last answer with the most, for "
+    "each task that was loaded to the device. On disk: task file and events."
 )
 TASK_COLUMNS = [
     Column.of("kind"),
@@ -103,21 +97,17 @@ TASK_COLUMNS = [
 
 
 def _stores(folder: Path, asked: Asked, shape: TaskShape) -> list[Materials]:
-    """Materials with each number of tasks, over the same backbone."""
+    """Make materials with each number of tasks, over the same backbone."""
     first, *rest = sorted(set(asked.counts))
     materials, net = prepare(folder, asked.backbone, dtype=asked.dtype, tasks=first, shape=shape)
     found = [materials]
     for count in rest:
-        names = tuple(f"task-{number:05}" for number in range(count))
+        names = task_names(count)
         home = folder / str(count)
         fill_store(
             home / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names))
         )
-        found.append(
-            Materials(
-                home, materials.backbone, materials.checkpoint, asked.dtype, names, materials.images
-            )
-        )
+        found.append(replace(materials, folder=home, tasks=names))
     return found
 
 
@@ -126,7 +116,8 @@ def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) 
     with facet(materials) as server:
         at_start, (loaded_at_start, _) = float(server.memory()), _on_device(server)
         tasks = materials.tasks[: asked.ask]
-        first, second = (ask_each(server, materials, tasks) for _ in range(2))
+        first = request_each(server, materials, tasks)
+        second = request_each(server, materials, tasks)
         loaded, device = _on_device(server)
         files = [path for path in materials.store.rglob("*") if path.is_file()]
         return {
@@ -143,7 +134,7 @@ def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) 
 
 
 def _on_device(server: Server) -> tuple[float, float]:
-    """How many tasks are on the device, and their bytes, by the server's metrics."""
+    """Return how many tasks are on the device and their bytes, by the server's metrics."""
     lines = httpx.get(f"{server.url}/metrics", timeout=60).text.splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return float(values["facet_resident_tasks"]), float(values["facet_resident_bytes"])
@@ -153,19 +144,17 @@ def _per_task(records: Sequence[Record], kind: str) -> Record:
     found = [record for record in records if record["kind"] == kind]
     fewest, most = found[0], found[-1]
     loaded = most["loaded"].median - fewest["loaded_at_start"].median
+    growth = most["memory"].median - fewest["memory_at_start"].median
     return {
         "kind": kind,
         "device": most["device"].median / max(1.0, most["loaded"].median),
-        "memory": (most["memory"].median - fewest["memory_at_start"].median) / loaded
-        if loaded
-        else None,
+        "memory": growth / loaded if loaded else None,
         "disk": most["disk"].median / most["tasks"],
     }
 
 
 def _figure(records: Sequence[Record], kinds: Sequence[str]) -> Draw:
-    lines = {
-        kind: [(record["tasks"], record["start"]) for record in records if record["kind"] == kind]
-        for kind in kinds
-    }
+    lines: dict[str, list[tuple[float, Spread]]] = {kind: [] for kind in kinds}
+    for record in records:
+        lines[record["kind"]].append((record["tasks"], record["start"]))
     return curves({"": lines}, "tasks in the store", "seconds to the first answer", log=True)

@@ -1,4 +1,4 @@
-"""Whether it costs throughput that traffic asks many tasks instead of one."""
+"""The cost in throughput of traffic over many tasks instead of one."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.spread import Spread
 from facet_vision.bench.measuring.timing import in_turns
 from facet_vision.bench.reporting.figures import Draw, curves
 from facet_vision.bench.reporting.report import Column, Record, Report, Section
@@ -17,10 +18,10 @@ from facet_vision.bench.servers.processes import Server
 from facet_vision.bench.servers.serving import (
     COLUMNS,
     RATE,
-    ask_each,
     facet,
     generator_note,
     plan,
+    request_each,
     spreads,
     summary,
     targets,
@@ -34,10 +35,12 @@ LEVELS = ("engine", "http")
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure: at every level, every number of tasks under every distribution of the traffic over them.
+    """What to measure: every number of tasks under every distribution, at every level.
 
     Attributes:
         batch: most images in a forward.
+        spreads: distributions of the traffic over the tasks, names of `SPREADS`.
+        levels: names of `LEVELS`.
         clients: of the closed load over HTTP.
     """
 
@@ -54,13 +57,13 @@ class Asked:
 
 
 def weights(tasks: int, spread: str) -> list[float]:
-    """Shares of traffic: all alike, or by Zipf's law, 1 / rank."""
+    """Return shares of traffic: all alike, or by Zipf's law, 1 / rank."""
     return [1.0 / rank if spread == "zipf" else 1.0 for rank in range(1, tasks + 1)]
 
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
-    """Everything that was asked for; all tasks are there all the time, the traffic asks the first so many."""
-    where = environment()  # first of all: the load that others make is read here
+    """Measure all cells; all tasks exist all the time, traffic goes to the first of them."""
+    where = environment()  # first, since it reads the load that other processes make
     with tempfile.TemporaryDirectory() as folder:
         most, shape = max(asked.tasks), TaskShape(tokens=asked.tokens)
         progress(f"making {most} tasks on {asked.backbone}")
@@ -70,20 +73,18 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         sections = []
         if "engine" in asked.levels:
             progress("the engine")
-            records = _records(
-                asked, partial(_engine, EngineAlone(materials, net, asked.batch), materials, asked)
-            )
+            alone = EngineAlone(materials, net, asked.batch)
+            records = _records(asked, partial(_engine, alone, materials, asked))
             sections.append(Section(TITLES["engine"], records, [*_CELL, RATE, _RATIO], [NOTE]))
         if "http" in asked.levels:
             progress("HTTP")
             with facet(materials, max_batch=asked.batch) as server:
-                ask_each(
-                    server, materials, materials.tasks
-                )  # none is to be loaded while it is measured
+                # Loads all tasks, so that none is loaded while traffic is measured.
+                request_each(server, materials, materials.tasks)
                 records = _records(asked, partial(_http, server, materials, asked))
             notes = [
                 NOTE,
-                "Every task had been asked before, so none was loaded meanwhile.",
+                "Every task had been requested before, so none was loaded meanwhile.",
                 generator_note(records),
             ]
             sections.append(Section(TITLES["http"], records, [*_CELL, *COLUMNS, _RATIO], notes))
@@ -91,28 +92,25 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
 
 
 TITLES = {"engine": "Engine alone, full batches", "http": "Over HTTP, closed load"}
-NOTE = "Every image asks one task at random. Ratios are to the fewest tasks of the same round."
+NOTE = "Every image is for one task at random. Ratios are to the fewest tasks of the same round."
 _CELL = [Column.of("tasks"), Column.of("traffic")]
 _RATIO = Column.of("ratio", digits=3)
 
 
 def _records(asked: Asked, run: Callable[[int, str], dict[str, float]]) -> list[Record]:
-    fewest = min(asked.tasks)
-    cells = [(tasks, spread) for tasks, spread in product(sorted(asked.tasks), asked.spreads)]
-    cells = [
-        cell for cell in cells if cell[0] > 1 or cell[1] == asked.spreads[0]
-    ]  # one task has one distribution
-    found = in_turns(
-        {f"{tasks} {spread}": partial(run, tasks, spread) for tasks, spread in cells},
-        rounds=asked.rounds,
-    )
-    values = {cell: spreads(found[f"{cell[0]} {cell[1]}"]) for cell in cells}
-    base = values[fewest, asked.spreads[0]]["images_per_second"]
-    return [
-        {"tasks": tasks, "traffic": spread, "ratio": figures["images_per_second"].over(base)}
-        | figures
-        for (tasks, spread), figures in values.items()
-    ]
+    cells: dict[str, tuple[int, str]] = {}
+    for tasks, spread in product(sorted(asked.tasks), asked.spreads):
+        if tasks > 1 or spread == asked.spreads[0]:  # one task has only one distribution
+            cells[f"{tasks} {spread}"] = (tasks, spread)
+    contenders = {name: partial(run, *cell) for name, cell in cells.items()}
+    rounds = in_turns(contenders, rounds=asked.rounds)
+    base = spreads(rounds[f"{min(asked.tasks)} {asked.spreads[0]}"])["images_per_second"]
+    records: list[Record] = []
+    for name, (tasks, spread) in cells.items():
+        figures = spreads(rounds[name])
+        ratio = figures["images_per_second"].over(base)
+        records.append({"tasks": tasks, "traffic": spread, "ratio": ratio} | figures)
+    return records
 
 
 def _engine(
@@ -133,13 +131,8 @@ def _http(
 def _figure(sections: Sequence[Section]) -> Draw:
     panels = {}
     for section in sections:
-        names = dict.fromkeys(record["traffic"] for record in section.records)
-        panels[section.title] = {
-            name: [
-                (record["tasks"], record["ratio"])
-                for record in section.records
-                if record["traffic"] == name
-            ]
-            for name in names
-        }
+        lines: dict[str, list[tuple[float, Spread]]] = {}
+        for record in section.records:
+            lines.setdefault(record["traffic"], []).append((record["tasks"], record["ratio"]))
+        panels[section.title] = lines
     return curves(panels, "tasks in the traffic", "throughput over one task", log=True)

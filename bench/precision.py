@@ -1,4 +1,4 @@
-"""What a lower precision costs in accuracy, on the builtin tasks and their held-out images."""
+"""The cost of a lower precision in accuracy, on held-out images of the builtin tasks."""
 
 from collections.abc import Callable, Sequence
 from math import sqrt
@@ -17,8 +17,8 @@ EMBEDDED = "facet-tiny"
 BATCH = 64
 
 NOTE = (
-    "The same images through both. A loss is in percentage points of accuracy, with the standard error of a paired "
-    "difference; a negative one is a gain. The mean weighs every task alike."
+    "The same images through both. A loss is in percentage points of accuracy, with the standard "
+    "error of a paired difference; a negative one is a gain. The mean weighs every task alike."
 )
 
 
@@ -33,23 +33,18 @@ def measure(
 
     Args:
         tasks: names of builtin tasks.
-        most: use so many held-out images of each; all of them if None.
+        most: held-out images of each that are used; None for all.
     """
     where = environment()
-    exact, lower = (
-        backbone.load(EMBEDDED, dtype=one, execution="auto") for one in ("float32", dtype)
-    )
+    exact = backbone.load(EMBEDDED, dtype="float32", execution="auto")
+    lower = backbone.load(EMBEDDED, dtype=dtype, execution="auto")
     records: list[Record] = []
     for task in tasks:
         progress(task)
         records.append(measure_task(exact, lower, task, most))
     records.append(_mean(records))
-    return Report(
-        "precision",
-        {"dtype": dtype, "tasks": tasks},
-        where,
-        [Section("Accuracy", records, COLUMNS, [NOTE])],
-    )
+    sections = [Section("Accuracy", records, COLUMNS, [NOTE])]
+    return Report("precision", {"dtype": dtype, "tasks": tasks}, where, sections)
 
 
 COLUMNS = (
@@ -65,12 +60,13 @@ COLUMNS = (
 
 
 def measure_task(exact: Backbone, lower: Backbone, task: str, most: int | None) -> Record:
-    """One builtin task: accuracy by both backbones, and how their answers differ."""
+    """Compare both backbones on one builtin task: their accuracy, and how their answers differ."""
     file, data = TaskFile.from_bytes(builtin.read(task)), load(task)
     images = data.test if most is None else data.test.take(range(min(most, len(data.test))))
     place = {label: index for index, label in enumerate(file.manifest.labels)}
     truth = torch.tensor([place[data.names(target)] for target in images.targets])
     first, second = (probabilities(net, file, images) for net in (exact, lower))
+    # Paired per image: 1 where only the exact one is right, -1 where only the lower one is.
     lost = (first.argmax(1) == truth).double() - (second.argmax(1) == truth).double()
     return {
         "task": task,
@@ -86,28 +82,29 @@ def measure_task(exact: Backbone, lower: Backbone, task: str, most: int | None) 
 
 @torch.inference_mode()
 def probabilities(net: Backbone, file: TaskFile, images: Examples) -> Tensor:
-    """What a server answers, (images, labels) float32 on the CPU."""
-    prefix, head = net.encode(file.prompts), file.head.to(net.device, torch.float32)
+    """Compute a server's answers, (images, labels) float32 on the CPU."""
+    prefix = net.encode(file.prompts)
+    head = file.head.to(net.device, torch.float32)
     found = []
     for start in range(0, len(images), BATCH):
         rows = range(start, min(start + BATCH, len(images)))
         batch = torch.stack([net.preprocess(images.image(row)) for row in rows])
-        found.append(
-            head(net.features_mixed(batch, [(prefix, len(batch))]).float()).softmax(-1).cpu()
-        )
+        features = net.features_mixed(batch, [(prefix, len(batch))]).float()
+        found.append(head(features).softmax(-1).cpu())
     return torch.cat(found)
 
 
 def _mean(records: Sequence[Record]) -> Record:
-    """Of all tasks; images are added up, of differences the largest counts."""
+    """Average all tasks; images are added up, of differences the largest counts."""
     count = len(records)
+    means = {
+        key: sum(record[key] for record in records) / count
+        for key in ("float32", "lower", "loss", "same")
+    }
     return {
         "task": "mean",
         "images": sum(record["images"] for record in records),
-        **{
-            key: sum(record[key] for record in records) / count
-            for key in ("float32", "lower", "loss", "same")
-        },
+        **means,
         "error": sqrt(sum(record["error"] ** 2 for record in records)) / count,
         "difference": max(record["difference"] for record in records),
     }

@@ -1,9 +1,8 @@
-"""How soon an upload is live, and what swapping a task every second does to the traffic of the others."""
+"""The time until an upload is live, and the effect of swaps on the traffic of other tasks."""
 
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -34,7 +33,9 @@ from .load import Closed, Open, generate
 
 SWAPPED = "swapped"
 TASK_FILE = {"Content-Type": "application/octet-stream"}
-ALONE, SWAPPING = "traffic alone", "traffic, swapping"
+ALONE = "traffic alone"
+SWAPPING = "traffic, swapping"
+QUANTILES = {"p50": 0.5, "p99": 0.99}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Asked:
 
     Attributes:
         megabytes: size of the uploaded task file.
-        uploads: how many are timed, in each round.
+        uploads: number that is timed, in each round.
         load: the traffic as share of what a closed load of `clients` reaches.
         swaps: uploads per second beside the traffic.
     """
@@ -62,8 +63,8 @@ class Asked:
 
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
-    """Uploads to an idle server, then traffic with and without swaps in turn."""
-    where = environment()  # first of all: the load that others make is read here
+    """Time uploads to an idle server, then traffic with and without swaps in turn."""
+    where = environment()  # first, since it reads the load that other processes make
     with tempfile.TemporaryDirectory() as folder:
         progress(f"making {asked.tasks} tasks on {asked.backbone}")
         shape = TaskShape(tokens=asked.tokens)
@@ -73,54 +74,52 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         file = sized_file(net, shape, asked.megabytes)
         with facet(materials) as server, httpx.Client(base_url=server.url, timeout=60) as client:
             swapper = Swapper(client, file, materials.images[0].read_bytes())
-            idle = in_turns(
-                {"idle": partial(_uploads, swapper, asked.uploads)}, rounds=asked.rounds
-            )["idle"]
+            idle = [_uploads(swapper, asked.uploads) for _ in range(asked.rounds)]
             traffic, during = _traffic(asked, materials, server, swapper, progress)
     uploads = [
         _upload_record("idle server", idle),
         _upload_record(f"beside the {asked.load:.0%} load", during),
     ]
     notes = [
-        f"The file has {len(file) / 1e6:.2f} MB; each upload was followed by a request, and the new version answered."
+        f"The file has {len(file) / 1e6:.2f} MB; each upload was followed by a request, and the "
+        "new version answered."
     ]
     sections = [
         Section("Upload to live", uploads, UPLOAD_COLUMNS, notes),
         Section("Traffic of the other tasks", traffic, TRAFFIC_COLUMNS, [generator_note(traffic)]),
     ]
-    figure = bars(
-        {f"{record['what']}, {key}": record[key] for record in uploads for key in ("p50", "p99")},
-        "seconds",
-    )
-    return Report("swap", asdict(asked), where, sections, {"uploads": figure})
+    latencies = {f"{record['what']}, {key}": record[key] for record in uploads for key in QUANTILES}
+    figures = {"uploads": bars(latencies, "seconds")}
+    return Report("swap", asdict(asked), where, sections, figures)
 
 
 UPLOAD_COLUMNS = [
     Column.of("what"),
     Column.of("uploads"),
-    *(Column.of(k, f"{k} ms", 1, 1e3) for k in ("p50", "p99")),
+    *(Column.of(key, f"{key} ms", 1, 1e3) for key in QUANTILES),
 ]
 TRAFFIC_COLUMNS = [Column.of("what"), *COLUMNS, Column.of("p99_ratio", "p99 over that alone")]
 
 
 def sized_file(net: Backbone, shape: TaskShape, megabytes: float) -> bytes:
-    """A task file in float16 of about this size: what prompts leave of it, a larger head fills."""
+    """Make a task file in float16 of about this size; more labels fill what prompts leave of it."""
     least = len(task_file(net, SWAPPED, shape, 0).to_bytes(torch.float16))
-    per_label = (
-        2 * net.feature_dim + 20
-    )  # its row of the head, its bias and its name in the manifest
+    # Bytes of a label: its row of the head, its bias and its name in the manifest.
+    per_label = 2 * net.feature_dim + 20
     labels = shape.labels + max(0, round((megabytes * 1e6 - least) / per_label))
     return task_file(net, SWAPPED, replace(shape, labels=labels), 0).to_bytes(torch.float16)
 
 
 class Swapper:
-    """Uploads one task again and again, and makes sure that it is live when the upload is answered."""
+    """Uploads one task repeatedly and checks that each upload is live once it is answered."""
 
     def __init__(self, client: httpx.Client, file: bytes, image: bytes) -> None:
-        self._client, self._file, self._image = client, file, image
+        self._client = client
+        self._file = file
+        self._image = image
 
     def upload(self) -> float:
-        """Seconds from the first byte of an upload to its answer.
+        """Upload once; return the seconds from its first byte to its answer.
 
         Raises:
             ServerFailed: it was refused, or the next request was not answered by the new version.
@@ -134,8 +133,8 @@ class Swapper:
             raise ServerFailed(
                 f"upload: expected status 201, found {answer.status_code}: {answer.text[:200]}"
             )
-        asked = self._client.post(path_of(SWAPPED), content=self._image, headers=JPEG).json()
-        expected, found = answer.json()["version"], asked["results"][0]["version"]
+        predicted = self._client.post(path_of(SWAPPED), content=self._image, headers=JPEG).json()
+        expected, found = answer.json()["version"], predicted["results"][0]["version"]
         if found != expected:
             raise ServerFailed(f"upload: expected version {expected} to answer, found {found}")
         return seconds
@@ -153,9 +152,6 @@ def _upload_record(what: str, rounds: list[list[float]]) -> Record:
     return {"what": what, "uploads": sum(map(len, rounds))} | quantiles
 
 
-QUANTILES = {"p50": 0.5, "p99": 0.99}
-
-
 def _traffic(
     asked: Asked,
     materials: Materials,
@@ -163,6 +159,7 @@ def _traffic(
     swapper: Swapper,
     progress: Callable[[str], None],
 ) -> tuple[list[Record], list[list[float]]]:
+    """Measure traffic with and without swaps; return its records and the swaps' seconds."""
     others = targets(materials.tasks)
     saturation = generate(
         plan(server, materials, others, Closed(asked.clients), asked.seconds)
@@ -175,6 +172,7 @@ def _traffic(
         found: list[float] = []
         due = perf_counter()
 
+        # `due` advances by the interval, not from now: a late swap does not lower their rate.
         def meanwhile() -> None:
             nonlocal due
             if perf_counter() >= due and perf_counter() - begun < load.warmup + load.seconds:
@@ -190,12 +188,10 @@ def _traffic(
         progress(ALONE)
         return summary(generate(load))
 
-    values = {
-        n: spreads(r)
-        for n, r in in_turns({ALONE: alone, SWAPPING: swapping}, rounds=asked.rounds).items()
-    }
-    base = values[ALONE]["p99"]
-    return [
-        {"what": name, "p99_ratio": found["p99"].over(base)} | found
-        for name, found in values.items()
-    ], during
+    rounds = in_turns({ALONE: alone, SWAPPING: swapping}, rounds=asked.rounds)
+    base = spreads(rounds[ALONE])["p99"]
+    records: list[Record] = []
+    for name, values in rounds.items():
+        figures = spreads(values)
+        records.append({"what": name, "p99_ratio": figures["p99"].over(base)} | figures)
+    return records, during

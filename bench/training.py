@@ -1,4 +1,4 @@
-"""What a training step of VPT-Deep costs in the prefix form and in the plain one, in time and in memory."""
+"""The cost of a training step of VPT-Deep, in the prefix form and in the plain one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ from facet_vision.training.recipe import Recipe, make_recipe
 
 TOKENS, PREFIX = "vpt-deep, prompts as tokens", "vpt-deep, prefix"
 STEPS = {TOKENS: "vpt-deep", PREFIX: "vpt-deep", "head alone": "linear", "full": "full"}
-"""The method behind every step; the first is what the others are held against."""
+"""The method behind every step; ratios are to the first."""
 
 CLASSES = 100
 
@@ -62,11 +62,11 @@ Progress = Callable[[str], None]
 
 
 def ignore(_line: str) -> None:
-    """Tell progress to nobody."""
+    """Discard a line of progress."""
 
 
 def measure(asked: Asked, progress: Progress = ignore) -> Report:
-    """Time the steps side by side on random weights and images; then let a process each tell its memory."""
+    """Time the steps side by side on random weights and images; then measure their memory."""
     records: list[Record] = []
     for dtype in asked.dtypes:
         cell = Cell(asked.backbone, dtype, asked.prompts, asked.batch)
@@ -76,18 +76,18 @@ def measure(asked: Asked, progress: Progress = ignore) -> Report:
             {**asdict(cell), **record, **memory.get(record["step"], {})} for record in times
         ]
     ratios = {f"{record['step']}, {record['dtype']}": record["ratio"] for record in records}
-    section = Section("Training step", records, COLUMNS, [NOTE])
-    return Report(
-        "training", asdict(asked), environment(), [section], {"ratio": bars(ratios, RATIO)}
-    )
+    sections = [Section("Training step", records, COLUMNS, [NOTE])]
+    figures = {"ratio": bars(ratios, RATIO)}
+    return Report("training", asdict(asked), environment(), sections, figures)
 
 
 RATIO = "time over the step with prompts as tokens"
 
 NOTE = (
-    "A step is forward, loss, backward and optimizer step. Ratios are to the first row of the same dtype; those of "
-    "time round by round, medians with quartiles. Memory is the highest level during two steps above that before "
-    "them, in a process of its own: activations, gradients and the optimizer's state, but not the weights."
+    "A step is forward, loss, backward and optimizer step. Ratios are to the first row of the same "
+    "dtype; those of time round by round, medians with quartiles. Memory is the highest level "
+    "during two steps above that before them, in a process of its own: activations, gradients and "
+    "the optimizer's state, but not the weights."
 )
 
 COLUMNS = [
@@ -104,7 +104,7 @@ COLUMNS = [
 def measure_time(
     cell: Cell, steps: Sequence[str], rounds: int, progress: Progress = ignore
 ) -> list[Record]:
-    """Seconds of the steps, side by side in one process; the first is the others' measure."""
+    """Time the steps side by side in one process; ratios are to the first."""
     progress(f"timing {'; '.join(steps)}; in {cell.dtype}")
     net = load(cell)
     methods = {step: make_method(step, net, cell) for step in steps}
@@ -125,7 +125,7 @@ def measure_time(
 def measure_memory(
     cell: Cell, steps: Sequence[str], progress: Progress = ignore
 ) -> dict[str, Record]:
-    """Bytes of every step, each in a process of its own; the first is the others' measure."""
+    """Measure the bytes of every step, each in a process of its own; ratios are to the first."""
     found: dict[str, Record] = {}
     base: float | None = None
     for step in steps:
@@ -140,31 +140,34 @@ def measure_memory(
 
 
 def load(cell: Cell) -> Backbone:
+    """Load the backbone with random weights."""
     return backbone.load(cell.backbone, pretrained=False)
 
 
 def make_method(step: str, net: Backbone, cell: Cell) -> Method:
-    """The method as `facet train` makes it, on the backbone's device."""
+    """Make the method as `facet train` does, on the backbone's device."""
     kind = PromptsAsTokens if step == TOKENS else find(STEPS[step])
     made = kind(net, CLASSES, recipe(step, cell), torch.Generator().manual_seed(0))
     return made.to(net.device).train()
 
 
 def recipe(step: str, cell: Cell) -> Recipe:
+    """Make the recipe of a step: the method's defaults but for the cell's sizes."""
     given = {
         "data": "random",
         "task": "bench",
         "method": STEPS[step],
         "precision": cell.dtype,
         "tokens": cell.prompts,
+        "batch_size": cell.batch,
     }
-    return make_recipe(given | {"batch_size": cell.batch}, find(STEPS[step]).defaults)
+    return make_recipe(given, find(STEPS[step]).defaults)
 
 
 def training_step(method: Method, cell: Cell) -> Callable[[], Tensor]:
-    """One step on a batch that stays the same; returns its loss.
+    """Return one step on a fixed batch; the step returns its loss.
 
-    What a method would compute once of its training images is part of every step here.
+    A step includes what a method would compute only once of its training images.
     """
     optimizer = make_optimizer(method, method.recipe)
     net, generator = method.backbone, torch.Generator().manual_seed(0)
@@ -184,5 +187,5 @@ def training_step(method: Method, cell: Cell) -> Callable[[], Tensor]:
 
 
 def build(step: str, cell: Cell) -> Callable[[], Tensor]:
-    """A step from nothing."""
+    """Load a backbone and make a step on it, for a process of its own."""
     return training_step(make_method(step, load(cell), cell), cell)

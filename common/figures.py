@@ -1,4 +1,4 @@
-"""What all figures share; matplotlib is imported only where one is drawn."""
+"""Parts that all figures share; matplotlib is imported on first use."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Of Okabe and Ito: told apart by colour-blind people too."""
+"""Okabe and Ito's palette, which colour-blind people can distinguish too."""
 
 LETTERS_PER_INCH = 11
-"""Of matplotlib's usual size, roughly."""
+"""Average of text in matplotlib's default size."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches, whose layout keeps labels apart.
+    """Create an empty figure of this size in inches, with a layout that separates labels.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -40,17 +40,23 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def short(name: str, longest: int = 24) -> str:
-    """A name that fits under an axis; a path is told apart by its end, other names by their beginning."""
+    """Shorten a name so that it fits under an axis.
+
+    Of a path the end remains, of other names the beginning: that is where they differ.
+    """
     if len(name) <= longest:
         return name
-    return f"…{name[1 - longest :]}" if "/" in name else f"{name[: longest - 1]}…"
+    if "/" in name:
+        return f"…{name[1 - longest :]}"
+    return f"{name[: longest - 1]}…"
 
 
 def legend_below(
     figure: Figure, handles: Sequence[Any], labels: Sequence[str], **style: Any
 ) -> None:
-    """One legend for all panels, in as many columns as the figure is wide; the figure grows by its lines."""
+    """Draw one legend for all panels, in as many columns as fit; the figure grows by its lines."""
     width, height = figure.get_size_inches()
+    # An entry has its label, and about seven letters' width of marker and spacing.
     fitting = max(1, int(width * LETTERS_PER_INCH / (max(map(len, labels)) + 7)))
     lines = math.ceil(len(labels) / fitting)
     figure.set_size_inches(width, height + 0.24 * lines + 0.1)
@@ -65,7 +71,11 @@ def legend_below(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure atomically, in the format that the name's ending says; raises what `check_place` does."""
+    """Write the figure atomically, in the format of the name's ending.
+
+    Raises:
+        UsageError: see `check_place`.
+    """
     check_place(path)
     content = io.BytesIO()
     figure.savefig(content, format=_ending(path))
@@ -73,10 +83,11 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Find out before the work that a figure can be drawn and written.
+    """Check before the work that a figure can be drawn and written.
 
     Raises:
-        UsageError: there is no such folder, the name's ending is of no known format, or matplotlib is missing.
+        UsageError: there is no such folder, the name's ending is of no known format, or matplotlib
+            is missing.
     """
     kinds = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
     if _ending(path) not in kinds:

@@ -1,6 +1,14 @@
 """The task file and the store of its versions.
 
-Names are imported on first use, so that the store works without loading torch.
+* `taskfile`: one version in memory; `manifest`, `head` and `layout` are its parts, `header` reads a
+  file before its tensors are believed, `preview` is the header alone.
+* `store`: durable versions and events; it caches only events, which never change. `objects` reads
+  and creates objects in a folder or bucket, `durable` writes files that survive a power cut.
+* `events`: the state of a task as the sum of its events.
+* `builtin`: the demo tasks that ship with the package.
+
+The room knows tensors and manifests, not networks. Names are imported on first use, so that the
+store works without loading torch.
 """
 
 from importlib import import_module

@@ -1,4 +1,7 @@
-"""Files that survive a power cut: bytes reach the disk before the name does, and the name before the caller hears."""
+"""Files that survive a power cut.
+
+Bytes reach the disk before the name does, and the name before the call returns.
+"""
 
 import contextlib
 import os
@@ -10,8 +13,8 @@ from pathlib import Path
 STAGING = ".staging"
 STALE_SECONDS = 3600.0
 
-# Brings what an open descriptor stands for to the disk; a parameter, so that a test can watch the order.
 Sync = Callable[[int], None]
+"""Writes the file or folder of an open descriptor to the disk; tests inject it to see the order."""
 
 
 class Folder:
@@ -21,17 +24,19 @@ class Folder:
         """Create `root` if need be, and remove what crashed writers left in it."""
         self.root = root
         self._sync = sync
-        # Folders whose own name is known to be on the disk. It is not enough to sync those that we create:
-        # another process may have created one a moment ago and not synced it yet.
-        self._settled = {root}
+        # Folders whose own name is known to be on the disk. It is not enough to sync those that
+        # this process creates: another one may have created a folder a moment ago and not synced
+        # it yet.
+        self._synced_names = {root}
         make_folder(root / STAGING, sync)
         clean_staging(root, time.time())
 
     def create(self, path: str, data: bytes) -> None:
-        """Write `data` to the new file root/path; raise FileExistsError when it is there already.
+        """Write `data` to the new file root/path; raise FileExistsError where one exists.
 
-        The bytes are written and synced under a staging name, then linked to the final one, so that a
-        file with a final name is complete even after a crash.
+        The bytes are written and synced under a staging name, then linked to the final one, so
+        that a file with a final name is complete even after a crash. A link, unlike a rename,
+        fails where the name is taken.
         """
         target = self.root / path
         make_folder(target.parent, self._sync)
@@ -42,13 +47,14 @@ class Folder:
         finally:
             staged.unlink(missing_ok=True)
         sync_folder(target.parent, self._sync)
-        self._settle(target.parent)
+        self._sync_name(target.parent)
 
-    def _settle(self, folder: Path) -> None:
-        if folder not in self._settled:
-            self._settle(folder.parent)
+    def _sync_name(self, folder: Path) -> None:
+        """Sync the names of `folder` and of its parents up to the root, each once per process."""
+        if folder not in self._synced_names:
+            self._sync_name(folder.parent)
             sync_folder(folder.parent, self._sync)
-            self._settled.add(folder)
+            self._synced_names.add(folder)
 
 
 def replace(path: Path, data: bytes, sync: Sync = os.fsync) -> None:
@@ -72,7 +78,7 @@ def make_folder(folder: Path, sync: Sync) -> None:
 
 
 def sync_folder(folder: Path, sync: Sync) -> None:
-    """Bring the folder's entries to the disk."""
+    """Write the folder's entries to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         sync(descriptor)
@@ -81,9 +87,9 @@ def sync_folder(folder: Path, sync: Sync) -> None:
 
 
 def clean_staging(root: Path, now: float) -> None:
-    """Remove staged files that were last written STALE_SECONDS before `now` (seconds since 1970) or earlier."""
+    """Remove staged files that are at least STALE_SECONDS old at `now` (seconds since 1970)."""
     for staged in (root / STAGING).iterdir():
-        # another process may be cleaning, or finishing its own write, at this moment
+        # Another process may be cleaning, or finishing its own write, at this moment.
         with contextlib.suppress(FileNotFoundError):
             if staged.stat().st_mtime <= now - STALE_SECONDS:
                 staged.unlink()

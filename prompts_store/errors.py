@@ -1,4 +1,4 @@
-"""Every error of this package; each message is one sentence that names the field, the expected and the found value.
+"""Errors of this room; each message is one sentence with the expected and the found value.
 
 StoreError                the store
   InvalidTaskName         a name outside the rule (also a ValueError)
@@ -9,7 +9,7 @@ StoreError                the store
   DamagedObject           an object whose bytes are not what was published
   StoreUnavailable        the folder, bucket or network failed
 TaskFileError             a task file (also a ValueError)
-  NotATaskFile            not a readable safetensors file with a manifest: pickle, zip, truncated, broken header
+  NotATaskFile            no readable safetensors file with a manifest: pickle, zip, truncated
   InvalidManifest         the manifest breaks its own rules
   InvalidTensors          names, dtypes, shapes or values that contradict the manifest
   WrongBackbone           the file is sound but was learned for another backbone
@@ -69,6 +69,6 @@ class WrongBackbone(TaskFileError):
 
 
 def shown(value: object) -> str:
-    """A value as the sentences show it: its repr, cut where it gets long."""
+    """Return a value as the sentences show it: its repr, at most 80 characters of it."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,4 +1,4 @@
-"""The history of a task: events that are written once, and the state that they add up to."""
+"""The history of a task: immutable events, and the state that they add up to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from .errors import DamagedObject, VersionNotFound
 
-MAX_BY = 200
+MAX_BY_LENGTH = 200
 
 
 class Event(BaseModel):
     """One entry of a task's history: who did what to which version, and when."""
 
-    # a later release may add fields; this one then reads what it knows
+    # A later release may add fields; this one then reads those that it knows.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     event: Literal["publish", "activate", "retire"]
     version: Annotated[int, Field(ge=1)]
     at: AwareDatetime
-    by: Annotated[str, Field(min_length=1, max_length=MAX_BY)]
+    by: Annotated[str, Field(min_length=1, max_length=MAX_BY_LENGTH)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=0)]
 
     def to_bytes(self) -> bytes:
-        """JSON as it stands in the store."""
+        """Return the JSON that is stored."""
         return self.model_dump_json().encode()
 
     @classmethod
@@ -44,7 +44,7 @@ class Event(BaseModel):
 
 @dataclass(frozen=True)
 class Version:
-    """One published task file: its number, sha256 (hex), size in bytes, and when and by whom it came."""
+    """One published task file: number, sha256 (hex), size in bytes, time and publisher."""
 
     number: int
     sha256: str
@@ -55,17 +55,22 @@ class Version:
 
 @dataclass(frozen=True)
 class TaskState:
-    """What the events of one task add up to; `live` is the number of the live version, if any."""
+    """The state of one task after its events.
+
+    Attributes:
+        live: number of the live version, if any.
+        head: number of the last event. It may exceed the number of events where an operator removed
+            one.
+    """
 
     name: str
     live: int | None
     versions: tuple[Version, ...]
     events: tuple[Event, ...]
-    # number of the last event, as the listing of heads shows it; gaps are possible where an operator removed one
     head: int
 
     def version(self, number: int) -> Version:
-        """The version with this number; raise VersionNotFound."""
+        """Return the version with this number; raise VersionNotFound."""
         for version in self.versions:
             if version.number == number:
                 return version
@@ -76,13 +81,13 @@ class TaskState:
 
 
 def fold(name: str, events: Sequence[Event], head: int) -> TaskState:
-    """The state of task `name` after `events`, the last of which has the number `head`."""
+    """Return the state of task `name` after `events`, the last of which has the number `head`."""
     live: int | None = None
     versions: dict[int, Version] = {}
     for event in events:
         match event.event:
             case "publish":
-                # setdefault: a publish that the network made us write twice counts once
+                # A publish that was written twice, since the network hid its success, counts once.
                 versions.setdefault(
                     event.version,
                     Version(event.version, event.sha256, event.size, event.at, event.by),

@@ -1,4 +1,4 @@
-"""Whether a task, as its manifest and tensor widths describe it, belongs to a given backbone."""
+"""The check that a task belongs to a given backbone."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from .manifest import Manifest
 
 
 class BackboneFacts(Protocol):
-    """What a task file must agree with; `input_size` is (3, height, width) in pixels."""
+    """Properties that a task file must agree with; `input_size` is (3, height, width) in pixels."""
 
     @property
     def name(self) -> str: ...
@@ -34,18 +34,21 @@ def check_fits(
 ) -> None:
     """Raise WrongBackbone with the first field in which task and backbone differ.
 
-    prompt_dims: width of each prompt tensor; feature_dim: width that the head reads.
+    Args:
+        prompt_dims: width of each prompt tensor.
+        feature_dim: width that the head reads.
     """
     for field, expected, found in _differences(manifest, tuple(prompt_dims), feature_dim, facts):
         raise WrongBackbone(
-            f"{field} of task '{manifest.task}': expected {expected} as backbone '{facts.name}' has, found {found}"
+            f"{field} of task '{manifest.task}': expected {expected} as backbone '{facts.name}' "
+            f"has, found {found}"
         )
 
 
 def _differences(
     manifest: Manifest, prompt_dims: tuple[int, ...], feature_dim: int, facts: BackboneFacts
 ) -> Iterator[tuple[str, object, object]]:
-    """(field, expected, found) where they differ, the most telling first."""
+    """Yield (field, expected, found) where they differ, the most telling first."""
     if manifest.fingerprint != facts.fingerprint:
         yield "fingerprint", facts.fingerprint, f"{manifest.fingerprint} ('{manifest.backbone}')"
     if manifest.pooling != facts.pooling:
@@ -64,6 +67,6 @@ def _differences(
         ("mean", manifest.mean, facts.mean),
         ("std", manifest.std, facts.std),
     ):
-        # a tolerance, because the backbone's numbers may have passed through float32
+        # A tolerance, since the backbone's numbers may have passed through float32.
         if not all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(ours, theirs, strict=True)):
             yield f"normalisation {field}", list(theirs), list(ours)

@@ -1,4 +1,4 @@
-"""The head of a task: what turns the pooled feature into class logits."""
+"""The head of a task: from the pooled feature to class logits."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from torch import Tensor
 class Head:
     """Linear layers with ReLU between them; the last one is the classifier.
 
-    layers: ((weight (out, in), bias (out,)), ...); one pair for a linear head.
+    Attributes:
+        layers: ((weight (out, in), bias (out,)), ...); one pair for a linear head.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
@@ -39,16 +40,15 @@ class Head:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "Head":
-        """The same head on another device or in another dtype; None keeps what it is."""
-        return Head(
-            tuple(
-                (weight.to(device=device, dtype=dtype), bias.to(device=device, dtype=dtype))
-                for weight, bias in self.layers
-            )
-        )
+        """Return the same head on another device or in another dtype; None changes nothing."""
+        layers = []
+        for weight, bias in self.layers:
+            moved_weight = weight.to(device=device, dtype=dtype)
+            layers.append((moved_weight, bias.to(device=device, dtype=dtype)))
+        return Head(tuple(layers))
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Logits (batch, classes) for pooled features (batch, feature_dim); dtypes must agree."""
+        """Return logits (batch, classes) of features (batch, feature_dim); dtypes must agree."""
         *hidden, (weight, bias) = self.layers
         for hidden_weight, hidden_bias in hidden:
             features = F.relu(F.linear(features, hidden_weight, hidden_bias))

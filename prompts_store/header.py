@@ -1,7 +1,7 @@
-"""The header of a safetensors file, read with distrust before any tensor is touched.
+"""The header of a safetensors file, checked before any tensor is read.
 
-Layout: 8 bytes little-endian header length, that many bytes of JSON, then the tensors' bytes. The JSON maps
-tensor names to dtype, shape and data_offsets, and "__metadata__" to text values.
+Layout: 8 bytes little-endian header length, that many bytes of JSON, then the tensors' bytes. The
+JSON maps tensor names to dtype, shape and data_offsets, and "__metadata__" to text values.
 """
 
 import json
@@ -15,13 +15,16 @@ from .errors import InvalidTensors, NotATaskFile, TaskFileError, shown
 MAX_FILE_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 2**20
 _LENGTH_BYTES = 8
-LARGEST_START = _LENGTH_BYTES + MAX_HEADER_BYTES
-"""So many bytes of a file hold its header, whatever it is."""
+MAX_START_BYTES = _LENGTH_BYTES + MAX_HEADER_BYTES
+"""Length of a file's beginning that holds any acceptable header."""
 METADATA_KEY = "facet"
-# The same for a training checkpoint: what a method that changes the backbone writes in place of a task file.
 CHECKPOINT_KEY = "facet-checkpoint"
-# safetensors' names for the storage dtypes of a task file, with bytes per element
+"""Metadata key of a training checkpoint.
+
+A method that changes the backbone writes such a file in place of a task file.
+"""
 DTYPES: Mapping[str, int] = {"F16": 2, "BF16": 2, "F32": 4}
+"""Bytes per element of a task file's storage dtypes, by safetensors' names."""
 
 _MAGIC = {
     b"PK\x03\x04": "a zip archive, as torch.save and numpy.savez write",
@@ -37,7 +40,7 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """dtype (safetensors' name) and shape of one tensor, known before its values are."""
+    """The dtype (safetensors' name) and shape of one tensor, as the header declares them."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -59,15 +62,16 @@ class Header:
 def read_header(data: bytes, size: int | None = None) -> Header:
     """Parse and check the header of a file; raise NotATaskFile or InvalidTensors.
 
-    data: the file, or with `size`, the bytes of the whole file, at least its first `header_end` bytes.
+    Args:
+        data: the whole file, or at least its first `header_end` bytes.
+        size: bytes of the whole file; by default `data` is all of it.
     """
     size = len(data) if size is None else size
     end = header_end(data, size)
     fields = _parse(data[_LENGTH_BYTES:end])
     metadata = fields.pop("__metadata__", None)
-    _refuse_checkpoint(
-        metadata
-    )  # before the size: checkpoints are large, and that is not what is wrong with them
+    # Before the size: checkpoints are large, and that is not what is wrong with them.
+    _refuse_checkpoint(metadata)
     _check_size(size)
     manifest = _manifest_text(metadata)
     offsets: dict[str, tuple[int, int]] = {}
@@ -85,7 +89,10 @@ def _check_size(size: int) -> None:
 
 
 def load_json(text: str | bytes, what: str, error: type[TaskFileError]) -> Any:
-    """Strict JSON: no duplicate keys, no NaN or Infinity, bounded depth; `what` begins the sentence of `error`."""
+    """Parse strict JSON: no duplicate keys, no NaN or Infinity, bounded depth.
+
+    `what` begins the sentence of `error`.
+    """
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
@@ -95,7 +102,11 @@ def load_json(text: str | bytes, what: str, error: type[TaskFileError]) -> Any:
 
 
 def header_end(start: bytes, size: int) -> int:
-    """Where the tensors begin in a file of `size` bytes that begins with `start`; raise NotATaskFile."""
+    """Return where the tensors begin in a file of `size` bytes that begins with `start`.
+
+    Raises:
+        NotATaskFile: the header's length is impossible.
+    """
     if min(len(start), size) < _LENGTH_BYTES:
         raise NotATaskFile(
             f"file size: expected at least {_LENGTH_BYTES} bytes, found {min(len(start), size)}"
@@ -108,12 +119,14 @@ def header_end(start: bytes, size: int) -> int:
         )
     if length > size - _LENGTH_BYTES:
         raise NotATaskFile(
-            f"header length: expected at most the {size - _LENGTH_BYTES} bytes that follow, found {length}"
+            f"header length: expected at most the {size - _LENGTH_BYTES} bytes that follow, "
+            f"found {length}"
         )
     return _LENGTH_BYTES + length
 
 
 def _foreign(data: bytes) -> str | None:
+    """Name the format of a file that is known not to be safetensors."""
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
             return f"file format: expected safetensors, found {kind}; such files are never loaded"
@@ -145,8 +158,9 @@ def _refuse_checkpoint(metadata: object) -> None:
         fields = load_json(str(metadata[CHECKPOINT_KEY]), "checkpoint", NotATaskFile)
         method = fields.get("method") if isinstance(fields, dict) else None
         raise NotATaskFile(
-            f"file: expected a task file, found a training checkpoint of method {shown(method)}, which computes "
-            "with a network of its own, so it cannot be served from the shared backbone"
+            f"file: expected a task file, found a training checkpoint of method {shown(method)}, "
+            "which computes with a network of its own, so it cannot be served from the shared "
+            "backbone"
         )
 
 
@@ -166,7 +180,8 @@ def _manifest_text(metadata: object) -> str:
 def _tensor(name: str, entry: object) -> tuple[TensorSpec, tuple[int, int]]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise NotATaskFile(
-            f"header entry {shown(name)}: expected dtype, shape and data_offsets, found {shown(entry)}"
+            f"header entry {shown(name)}: expected dtype, shape and data_offsets, "
+            f"found {shown(entry)}"
         )
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
@@ -184,8 +199,8 @@ def _tensor(name: str, entry: object) -> tuple[TensorSpec, tuple[int, int]]:
     spec = TensorSpec(dtype, tuple(shape))
     if offsets[1] - offsets[0] != spec.nbytes:
         raise NotATaskFile(
-            f"data_offsets of {shown(name)}: expected {spec.nbytes} bytes for shape {shown(shape)}, "
-            f"found {offsets[1] - offsets[0]}"
+            f"data_offsets of {shown(name)}: expected {spec.nbytes} bytes for shape "
+            f"{shown(shape)}, found {offsets[1] - offsets[0]}"
         )
     return spec, (offsets[0], offsets[1])
 
@@ -196,6 +211,7 @@ def _naturals(value: object) -> bool:
 
 
 def _check_offsets(offsets: Mapping[str, tuple[int, int]], payload: int) -> None:
+    """Check that the tensors cover the `payload` bytes without gaps and without overlaps."""
     position = 0
     for name, (begin, end) in sorted(offsets.items(), key=lambda item: item[1]):
         if begin != position:

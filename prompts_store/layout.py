@@ -1,4 +1,4 @@
-"""Which tensors a task file must hold, and in which shapes, given its manifest."""
+"""The tensors and shapes that a manifest demands of its task file."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from .manifest import Manifest
 
 
 def hidden_layers(names: Iterable[str]) -> int:
-    """Number of hidden layers of the head: head.0, head.1, … as far as they go without a gap."""
+    """Count the hidden layers of the head: head.0, head.1, … up to the first gap."""
     present = set(names)
     count = 0
     while f"head.{count}.weight" in present:
@@ -32,7 +32,8 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
     if (hidden > 0) != (manifest.head == "mlp"):
         found = f"{hidden} hidden layers" if hidden else "no hidden layer 'head.0.weight'"
         raise InvalidTensors(
-            f"head: expected the tensors of kind '{manifest.head}' as the manifest says, found {found}"
+            f"head: expected the tensors of kind '{manifest.head}' as the manifest says, "
+            f"found {found}"
         )
     stems = [f"head.{index}" for index in range(hidden)] + ["head"]
     expected = [f"prompts.{layer}" for layer in range(manifest.layers)]
@@ -47,7 +48,11 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
 
 
 def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:
-    """Check that each layer's input is the output of the one before; return the last output: the classes."""
+    """Check that each layer reads the width that the one before it writes.
+
+    Returns:
+        The width of the last output: the number of classes.
+    """
     width = _matrix(f"{stems[0]}.weight", tensors[f"{stems[0]}.weight"])[1]
     for stem in stems:
         rows, columns = _matrix(f"{stem}.weight", tensors[f"{stem}.weight"])

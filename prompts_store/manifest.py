@@ -1,4 +1,4 @@
-"""The manifest: what a task file says about itself, as JSON in the file's metadata."""
+"""The manifest: a task file's description of itself, JSON in its metadata."""
 
 import json
 import math
@@ -74,7 +74,8 @@ class Manifest(BaseModel):
         for index, label in enumerate(labels):
             if not 0 < len(label) <= MAX_LABEL_LENGTH or not label.isprintable():
                 raise ValueError(
-                    f"expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r} for label {index}"
+                    f"expected 1 to {MAX_LABEL_LENGTH} printable characters, "
+                    f"found {label[:60]!r} for label {index}"
                 )
             if label in seen:
                 raise ValueError(f"expected every label once, found {label[:60]!r} twice")
@@ -84,6 +85,7 @@ class Manifest(BaseModel):
     @field_validator("recipe", mode="before")
     @classmethod
     def _recipe(cls, recipe: object) -> object:
+        # Before pydantic's own check, whose first error would name only one type of the union.
         for key, value in recipe.items() if isinstance(recipe, dict) else ():
             if not isinstance(value, str | int | float | None):
                 raise ValueError(
@@ -102,12 +104,13 @@ class Manifest(BaseModel):
     def _prompts_agree(self) -> Self:
         if (self.layers == 0) != (self.tokens == 0):
             raise ValueError(
-                f"layers and tokens: expected both zero or both positive, found {self.layers} and {self.tokens}"
+                f"layers and tokens: expected both zero or both positive, "
+                f"found {self.layers} and {self.tokens}"
             )
         return self
 
     def to_json(self) -> str:
-        """Canonical JSON: the same manifest always gives the same text."""
+        """Return canonical JSON: the same manifest always gives the same text."""
         return json.dumps(
             self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )
@@ -122,7 +125,7 @@ class Manifest(BaseModel):
 
 
 def _first_fault(error: ValidationError) -> str:
-    """One sentence in our words for the first of pydantic's errors."""
+    """Describe the first of pydantic's errors in one sentence of our own form."""
     fault = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in fault["loc"])
     where = f"manifest field '{field[:80]}'" if field else "manifest"
@@ -131,7 +134,7 @@ def _first_fault(error: ValidationError) -> str:
             return f"{where}: expected a value, found none"
         case "extra_forbidden":
             return f"{where}: expected no field of this name, found {shown(fault['input'])}"
-        case "value_error":  # one of the validators above, which name expected and found themselves
+        case "value_error":  # from a validator above, whose message is complete
             return f"{where}: {fault['ctx']['error']}"
         case "json_invalid":
             return f"{where}: expected valid JSON, found a fault: {fault['ctx']['error']}"

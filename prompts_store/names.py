@@ -1,4 +1,4 @@
-"""The rule for task names: safe as one path segment, one URL segment and one metric label."""
+"""The rule for task names: safe in paths, URLs and metric labels."""
 
 import re
 
@@ -14,8 +14,8 @@ def check_task_name(name: str) -> str:
     """Return `name` unchanged; raise InvalidTaskName when it breaks the rule."""
     if not isinstance(name, str) or not _RULE.fullmatch(name) or ".." in name:
         raise InvalidTaskName(
-            f"task name: expected 1 to {MAX_LENGTH} letters, digits, '.', '_' or '-', starting with a letter "
-            f"or digit and without '..', found {shown(name)}"
+            f"task name: expected 1 to {MAX_LENGTH} letters, digits, '.', '_' or '-', starting "
+            f"with a letter or digit and without '..', found {shown(name)}"
         )
     if name in RESERVED:
         raise InvalidTaskName(f"task name: expected a name that is not reserved, found '{name}'")
@@ -23,7 +23,7 @@ def check_task_name(name: str) -> str:
 
 
 def is_task_name(name: str) -> bool:
-    """Whether `check_task_name` would accept `name`."""
+    """Return whether `check_task_name` would accept `name`."""
     try:
         check_task_name(name)
     except InvalidTaskName:

@@ -1,4 +1,7 @@
-"""Where objects lie: obstore reads and lists everywhere, and creates everywhere but in a local folder."""
+"""Create-only objects in a folder, a bucket or memory.
+
+obstore reads and lists everywhere, and creates everywhere except in a local folder.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from . import durable
@@ -20,7 +23,7 @@ class Objects:
     """Create-only objects by path. Creating is atomic, and durable before it returns."""
 
     def __init__(self, store: ObjectStore, folder: durable.Folder | None = None) -> None:
-        """`folder` is the local root of `store`; obstore does not sync what it writes there, so `Folder` writes."""
+        """Use `folder`, the local root of `store`, for writing: obstore does not sync its files."""
         self._store = store
         self._folder = folder
 
@@ -36,34 +39,50 @@ class Objects:
         if self._folder is not None:
             self._folder.create(path, data)
         else:
-            # multipart uploads would ignore the create mode
+            # Not in parts: a multipart upload ignores the create mode.
             obstore.put(self._store, path, data, mode="create", use_multipart=False)
 
     def read(self, path: str, length: int | None = None) -> bytes:
-        """The bytes of an object, or only its first `length`; raise FileNotFoundError when there is none."""
+        """Return the bytes of an object, or only its first `length`.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
         with _translated(path):
             if length is not None:
-                return obstore.get_range(self._store, path, start=0, length=length).to_bytes()
+                return self._read_start(path, length)
             return obstore.get(self._store, path).bytes().to_bytes()
 
+    def _read_start(self, path: str, length: int) -> bytes:
+        try:
+            return obstore.get_range(self._store, path, start=0, length=length).to_bytes()
+        except GenericError:
+            # An empty object has no byte 0, so storages refuse every range of it (S3 with status
+            # 416). That is no fault of the storage; the reader finds an object that is too short.
+            if obstore.head(self._store, path)["size"] == 0:
+                return b""
+            raise
+
     def probe(self) -> None:
-        """Raise StoreUnavailable when the place cannot be listed; reads no more than the first page."""
+        """Raise StoreUnavailable when the storage cannot be listed; read one page at most."""
         with _translated("/"):
             next(iter(obstore.list(self._store, chunk_size=1)), None)
 
     def paths(self, prefix: str | None = None) -> list[str]:
-        """The paths of all objects under the folder `prefix`, in no particular order."""
+        """Return the paths of all objects under the folder `prefix`, in no particular order."""
+        found: list[str] = []
         with _translated(prefix or "/"):
-            # By chunks: to turn tens of thousands of entries into Python's at once would hold up every other thread.
-            return [
-                meta["path"]
-                for chunk in obstore.list(self._store, prefix, chunk_size=1000)
-                for meta in chunk
-            ]
+            # By chunks: converting tens of thousands of entries at once would block every thread.
+            for chunk in obstore.list(self._store, prefix, chunk_size=1000):
+                found += [meta["path"] for meta in chunk]
+        return found
 
 
 def open_objects(location: str | Path, **options: Any) -> Objects:
-    """Open a folder, "memory:", or an s3://, gs:// or az:// URL; `options` go to obstore (endpoint, region, …)."""
+    """Open a folder, "memory:", or an s3://, gs:// or az:// URL.
+
+    `options` are passed to obstore (endpoint, region, …).
+    """
     scheme = urlsplit(str(location)).scheme
     if scheme in _REMOTE:
         with _translated(str(location)):
@@ -94,7 +113,7 @@ def _open_folder(path: Path) -> Objects:
 
 @contextmanager
 def _translated(path: str) -> Iterator[None]:
-    """Turn the storage's own errors into ours, but for the two that tell whether an object exists."""
+    """Turn the storage's errors into ours, except the two that say whether an object exists."""
     try:
         yield
     except AlreadyExistsError:

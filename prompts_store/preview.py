@@ -1,4 +1,4 @@
-"""What a task file says of itself, read from its header alone: a list of tasks needs no tensors."""
+"""The description of a task file, read from its header alone."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,10 +12,12 @@ from .manifest import Manifest
 
 @dataclass(frozen=True)
 class Preview:
-    """The manifest of a task file and the widths of its tensors, whose values nobody has seen yet.
+    """The manifest of a task file and the widths of its tensors, whose values are not read.
+
+    That is enough for a list of tasks.
 
     Attributes:
-        manifest: what the file says of itself.
+        manifest: the file's description of itself.
         prompt_dims: width of each prompt tensor.
         feature_dim: width of the feature that the head reads.
     """
@@ -26,7 +28,11 @@ class Preview:
 
     @classmethod
     def parse(cls, start: bytes, size: int) -> Self:
-        """Check the header of a file of `size` bytes that begins with `start`; raise a TaskFileError."""
+        """Check the header of a file of `size` bytes that begins with `start`.
+
+        Raises:
+            TaskFileError: the header is not sound.
+        """
         header = read_header(start, size)
         load_json(header.manifest, "manifest", InvalidManifest)
         manifest = Manifest.from_json(header.manifest)
@@ -38,5 +44,5 @@ class Preview:
         return cls(manifest, dims, header.tensors[first].shape[1])
 
     def check_fits(self, facts: BackboneFacts) -> None:
-        """Raise WrongBackbone, naming the field, when the task was not learned for this backbone."""
+        """Raise WrongBackbone with the field when the task was not learned for this backbone."""
         check_fits(self.manifest, self.prompt_dims, self.feature_dim, facts)

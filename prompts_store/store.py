@@ -3,9 +3,9 @@
     <task>/versions/000003.safetensors    the task file
     <task>/events/000007.json             publish, activate or retire
 
-Objects are created once and never rewritten. A writer takes the number after the last one it knows; when another
-writer took it first, creating fails, the writer reads what is new and tries the next number. So an event is only
-ever written on top of the exact state it was checked against.
+Objects are created once and never rewritten. A writer takes the number after the last one it knows;
+when another writer took it first, creating fails, the writer reads what is new and tries the next
+number. So an event is only ever written on top of the exact state it was checked against.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import DamagedObject, StoreConflict, StoreError, TaskNotFound, TaskNotLive
-from .events import MAX_BY, Event, TaskState, Version, fold
+from .events import MAX_BY_LENGTH, Event, TaskState, Version, fold
 from .header import header_end
 from .names import check_task_name, is_task_name
 from .objects import Objects, open_objects
 
-_HEADER_GUESS = 16 * 1024  # most headers are shorter; a longer one costs a second read
+_HEADER_GUESS_BYTES = 16 * 1024  # most headers are shorter; a longer one costs a second read
 _TRIES = 100
 _PARALLEL_READS = 16
 _LOCKS = 64
@@ -34,30 +34,39 @@ def open_store(
 ) -> "Store":
     """Open the store at a folder, "memory:", or an s3://, gs:// or az:// URL.
 
-    options: passed to obstore for URLs (`endpoint`, `region`, `client_options={"allow_http": True}`, …);
-    credentials come from the provider's usual environment variables or from options.
+    Args:
+        clock: the time of events; by default the system's, in UTC.
+        options: passed to obstore for URLs (`endpoint`, `region`,
+            `client_options={"allow_http": True}`, …). Credentials are read from the provider's
+            usual environment variables or from options.
     """
     return Store(open_objects(location, **options), clock=clock)
 
 
 class Store:
-    """Versions and history of tasks. Every method may be called from any thread; any number of
-    stores, in any processes, may work on one location."""
+    """Versions and history of tasks.
+
+    Every method may be called from any thread; any number of stores, in any processes, may work on
+    one location.
+    """
 
     def __init__(self, objects: Objects, *, clock: Callable[[], datetime] | None = None) -> None:
         self._objects = objects
         self._clock = clock or (lambda: datetime.now(UTC))
         self._readers = ThreadPoolExecutor(_PARALLEL_READS, "store")
-        # Events never change, so states are only ever extended; threads may replace them without a lock.
+        # Events never change, so states are only ever extended, and threads may replace them
+        # without a lock: the worst that a race costs is reading an event again.
         self._states: dict[str, TaskState] = {}
-        # Writers of one task queue here instead of racing each other to the storage. A fixed number of
-        # locks, because names come from clients.
+        # Writers of one task queue here instead of racing each other to the storage. The number of
+        # locks is fixed, since clients choose the names.
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def publish(self, task: str, data: bytes, *, by: str) -> Version:
         """Add a version; it is durable when this returns, and not live until it is activated."""
         with self._writing(task, by):
-            sha256, number = hashlib.sha256(data).hexdigest(), self._create_version(task, data)
+            sha256 = hashlib.sha256(data).hexdigest()
+            # The file first: an event must never name a version that is not there.
+            number = self._create_version(task, data)
             publish = self._event("publish", number, by, sha256, len(data))
             return self._append(task, lambda _: publish).version(number)
 
@@ -72,7 +81,11 @@ class Store:
             return self._append(task, event)
 
     def retire(self, task: str, *, by: str) -> TaskState:
-        """Take the live version out of service; its versions stay. Raise TaskNotFound or TaskNotLive."""
+        """Take the live version out of service; versions stay in the store.
+
+        Raises:
+            TaskNotFound, TaskNotLive: there is nothing to retire.
+        """
 
         def event(state: TaskState) -> Event:
             number = _existing(state).live
@@ -85,11 +98,14 @@ class Store:
             return self._append(task, event)
 
     def tasks(self) -> list[str]:
-        """Names of all tasks that have a history, retired ones too, sorted."""
+        """Return the names of all tasks that have a history, retired ones too, sorted."""
         return sorted(self.heads())
 
     def heads(self) -> dict[str, int]:
-        """The number of the last event of each task: one listing, for noticing changes by polling."""
+        """Return the number of the last event of each task.
+
+        It costs one listing, so replicas poll it to notice new events.
+        """
         heads: dict[str, int] = {}
         for path in self._objects.paths():
             task, _, rest = path.partition("/")
@@ -99,37 +115,43 @@ class Store:
         return heads
 
     def state(self, task: str) -> TaskState:
-        """Live version, versions and history as of now; raise TaskNotFound."""
+        """Return live version, versions and history as of now; raise TaskNotFound."""
         check_task_name(task)
         return _existing(self._refresh(task))
 
     def check_reachable(self) -> None:
-        """Raise StoreUnavailable when the storage cannot be listed; cheap, however many tasks there are."""
+        """Raise StoreUnavailable when the storage cannot be listed; the cost is one page."""
         self._objects.probe()
 
     def read(self, task: str, version: int) -> bytes:
-        """The bytes of a published version, checked against its sha256."""
+        """Return the bytes of a published version, checked against its sha256."""
         expected = self._version(task, version).sha256
         data = self._read_version(task, version)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            raise DamagedObject(
-                f"object '{_version_path(task, version)}': expected sha256 {expected}, found {found}"
-            )
+            path = _version_path(task, version)
+            raise DamagedObject(f"object '{path}': expected sha256 {expected}, found {found}")
         return data
 
     def read_header(self, task: str, version: int) -> bytes:
-        """The header of a published task file, for `Preview.parse`; not checked against the file's sha256.
+        """Return the header of a published task file, for `Preview.parse`.
 
-        Raises a StoreError, or NotATaskFile.
+        It is not checked against the sha256, which is that of the whole file.
+
+        Raises:
+            StoreError: the version cannot be read.
+            NotATaskFile: the object is too short, or has an impossible header length.
         """
         size = self._version(task, version).size
-        start = self._read_version(task, version, _HEADER_GUESS)
+        start = self._read_version(task, version, _HEADER_GUESS_BYTES)
         end = header_end(start, size)
         return start[:end] if end <= len(start) else self._read_version(task, version, end)
 
     def _version(self, task: str, number: int) -> Version:
-        """The record of a version; the storage is asked only if it is new to us, since versions never change."""
+        """Return the record of a version.
+
+        Versions never change, so the storage is read only for one that is not cached.
+        """
         state = self._states.get(task)
         if state is None or all(version.number != number for version in state.versions):
             state = self.state(task)
@@ -147,9 +169,9 @@ class Store:
     @contextmanager
     def _writing(self, task: str, by: str) -> Iterator[None]:
         check_task_name(task)
-        if not 0 < len(by) <= MAX_BY:
+        if not 0 < len(by) <= MAX_BY_LENGTH:
             raise StoreError(
-                f"by: expected 1 to {MAX_BY} characters that say who acts, found {len(by)}"
+                f"by: expected 1 to {MAX_BY_LENGTH} characters that say who acts, found {len(by)}"
             )
         with self._locks[hash(task) % _LOCKS]:
             yield
@@ -165,7 +187,10 @@ class Store:
         return Event(event=kind, version=version, at=self._clock(), by=by, sha256=sha256, size=size)
 
     def _create_version(self, task: str, data: bytes) -> int:
-        """Store the file under the next free number. Numbers of orphans (no publish event) stay taken."""
+        """Store the file under the next free number and return it.
+
+        A number whose publish event is missing, since its writer crashed, stays taken.
+        """
         state = self._refresh(task)
         number = max((version.number for version in state.versions), default=0) + 1
         for _ in range(_TRIES):
@@ -187,32 +212,34 @@ class Store:
                 self._objects.create(_event_path(task, number), made.to_bytes())
             except FileExistsError:
                 continue
-            return self._keep(fold(task, (*state.events, made), number))
+            return self._cache(fold(task, (*state.events, made), number))
         raise StoreConflict(
             f"event of task '{task}': expected a free number within {_TRIES} tries, found none"
         )
 
     def _refresh(self, task: str) -> TaskState:
-        """The cached state, extended by the events that are new."""
+        """Return the cached state, extended by the events that are new."""
         state = self._states.get(task)
         if state is None:
             return self._load(task)
         new: list[Event] = []
-        # Asking for the next number is exact, since writers leave no gaps, and cheaper than a listing.
+        # Reading the next number is exact, since writers leave no gaps, and cheaper than a listing.
         while (event := self._read_event(task, state.head + len(new) + 1)) is not None:
             new.append(event)
-        return (
-            self._keep(fold(task, (*state.events, *new), state.head + len(new))) if new else state
-        )
+        if not new:
+            return state
+        return self._cache(fold(task, (*state.events, *new), state.head + len(new)))
 
     def _load(self, task: str) -> TaskState:
         """Read the whole history, many events at a time since each may be a round trip."""
         numbers = sorted(self._numbers(task, "events", ".json"))
         events = self._readers.map(lambda number: self._read_event(task, number), numbers)
         state = fold(task, [event for event in events if event], numbers[-1] if numbers else 0)
-        return self._keep(state) if state.events else state
+        # A task without history is not cached: clients could fill the memory with invented names.
+        return self._cache(state) if state.events else state
 
-    def _keep(self, state: TaskState) -> TaskState:
+    def _cache(self, state: TaskState) -> TaskState:
+        # Another thread may have cached a newer state meanwhile; that one stays.
         known = self._states.get(state.name)
         if known is None or known.head < state.head:
             self._states[state.name] = state
@@ -249,13 +276,7 @@ def _existing(state: TaskState) -> TaskState:
 
 
 def _number(path: str, prefix: str, suffix: str) -> int | None:
-    """The number in a path such as events/000007.json; None for anything else that lies there."""
+    """Return the number in a path such as events/000007.json, None for any other path."""
     digits = path.removeprefix(prefix).removesuffix(suffix)
-    if (
-        path == f"{prefix}{digits}{suffix}"
-        and digits.isascii()
-        and digits.isdigit()
-        and len(digits) >= 6
-    ):
-        return int(digits)
-    return None
+    is_number = digits.isascii() and digits.isdigit() and len(digits) >= 6
+    return int(digits) if is_number and path == f"{prefix}{digits}{suffix}" else None

@@ -1,4 +1,4 @@
-"""The task file: one version of a task as safetensors bytes, checked whole before it is believed."""
+"""The task file: one version of a task as safetensors bytes."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from . import durable
 from .errors import InvalidTensors, NotATaskFile, TaskFileError
 from .fits import BackboneFacts, check_fits
 from .head import Head
-from .header import LARGEST_START, METADATA_KEY, TensorSpec, read_header
+from .header import MAX_START_BYTES, METADATA_KEY, TensorSpec, read_header
 from .layout import check_specs, hidden_layers
 from .manifest import Manifest
 from .preview import Preview
@@ -27,8 +27,12 @@ _DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F3
 class TaskFile:
     """A manifest with the tensors it describes; an instance is always consistent in itself.
 
-    prompts: one (tokens, layer dim) tensor per prompted layer; head: see `Head`. Dtypes are
-    float16, bfloat16 or float32. Raises InvalidTensors when tensors and manifest disagree.
+    Attributes:
+        prompts: one (tokens, layer dim) tensor per prompted layer. Dtypes, also of the head, are
+            float16, bfloat16 or float32.
+
+    Raises:
+        InvalidTensors: tensors and manifest disagree.
     """
 
     manifest: Manifest
@@ -46,7 +50,7 @@ class TaskFile:
         return sum(prompt.nbytes for prompt in self.prompts) + self.head.nbytes
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors by the names that they have in the file."""
+        """Return all tensors by their names in the file."""
         named = {f"prompts.{layer}": prompt for layer, prompt in enumerate(self.prompts)}
         *hidden, (weight, bias) = self.head.layers
         for index, (hidden_weight, hidden_bias) in enumerate(hidden):
@@ -54,18 +58,22 @@ class TaskFile:
         return named | {"head.weight": weight, "head.bias": bias}
 
     def to_bytes(self, dtype: torch.dtype | None = None) -> bytes:
-        """Safetensors bytes, the same for the same content; `dtype` converts all tensors.
+        """Return safetensors bytes, the same for the same content.
 
-        Raises InvalidTensors when a value does not fit `dtype`.
+        Args:
+            dtype: converts all tensors; None changes none.
+
+        Raises:
+            InvalidTensors: a value does not fit `dtype`.
         """
         stored = {name: _stored(name, tensor, dtype) for name, tensor in self.tensors().items()}
         data = safetensors.torch.save(stored, metadata={METADATA_KEY: self.manifest.to_json()})
-        read_header(data)  # what we write, we must accept: the limits on sizes hold here too
+        read_header(data)  # what is written must be readable: the limits on sizes hold here too
         return data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "TaskFile":
-        """Read and validate completely; raise a TaskFileError that says in one sentence what is wrong.
+        """Read and validate completely; raise a TaskFileError with the first fault.
 
         Header, manifest, names, dtypes and shapes are checked before any tensor is materialised.
         """
@@ -80,14 +88,13 @@ class TaskFile:
 
     @classmethod
     def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
+        prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        return cls(
-            manifest, tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers)), head
-        )
+        return cls(manifest, prompts, head)
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
-        """Write the file atomically: a reader sees the old content or the new, never a part."""
+        """Write the file atomically: a reader sees either the old content or the new."""
         durable.replace(Path(path), self.to_bytes(dtype))
 
     @classmethod
@@ -101,24 +108,26 @@ class TaskFile:
             raise type(error)(f"{path}: {error}") from None
 
     def check_fits(self, facts: BackboneFacts) -> None:
-        """Raise WrongBackbone, naming the field, when the task was not learned for this backbone."""
+        """Raise WrongBackbone with the field when the task was not learned for this backbone."""
         dims = [prompt.shape[1] for prompt in self.prompts]
         check_fits(self.manifest, dims, self.head.feature_dim, facts)
 
 
 def _check_start(file: BinaryIO) -> None:
-    """Check the header before the rest is read: what is too large for a task file is often something else."""
+    """Check the header before the rest is read.
+
+    A file that is too large for a task file is often something else, and the header says what.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    read_header(file.read(LARGEST_START), size)
+    read_header(file.read(MAX_START_BYTES), size)
     file.seek(0)
 
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:
     if tensor.dtype not in _DTYPE_NAMES:
-        raise InvalidTensors(
-            f"dtype of '{name}': expected one of {', '.join(_DTYPE_NAMES.values())}, found {tensor.dtype}"
-        )
+        expected = ", ".join(_DTYPE_NAMES.values())
+        raise InvalidTensors(f"dtype of '{name}': expected one of {expected}, found {tensor.dtype}")
     return TensorSpec(_DTYPE_NAMES[tensor.dtype], tuple(tensor.shape))
 
 
@@ -133,9 +142,10 @@ def _check_finite(tensors: Mapping[str, Tensor]) -> None:
 def _stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     converted = tensor.detach().to("cpu", dtype or tensor.dtype)
     if not torch.isfinite(converted).all():
+        most = torch.finfo(converted.dtype).max
         raise InvalidTensors(
-            f"values of '{name}': expected at most {torch.finfo(converted.dtype).max:g} for {converted.dtype}, "
+            f"values of '{name}': expected at most {most:g} for {converted.dtype}, "
             f"found {tensor.abs().max().item():g}"
         )
-    # clone: safetensors refuses tensors that share their storage
+    # A clone, since safetensors refuses tensors that share their storage.
     return converted.contiguous().clone()

@@ -1,4 +1,4 @@
-"""The first lines on the terminal."""
+"""The first lines that the server prints."""
 
 import shlex
 from collections.abc import Sequence
@@ -9,39 +9,63 @@ from facet_vision.service.residency.listing import Listed
 from .components import Components
 
 FIRST_TASKS = 20
-"""Tasks that the first lines describe."""
+"""How many tasks the first lines describe."""
 
 
 async def banner(components: Components, address: str) -> str:
-    """What a person wants to know first: the address, the first tasks, and a line to try."""
-    backbone, listed, more = (
-        components.backbone,
-        await components.listing.page("", FIRST_TASKS),
-        len(components.listing) - FIRST_TASKS,
-    )
-    live = sum(one.manifest is not None for one in listed)
-    what = f"a store of {len(components.listing)} tasks" if more > 0 else f"{live} tasks"
-    how = f"{backbone.device}, {str(backbone.dtype).removeprefix('torch.')}, {backbone.execution}"
-    lines = [f"Facet serves {what} on {backbone.name} ({how}) at {address}"]
-    width = max((len(one.entry.name) for one in listed), default=0)
-    lines += [f"  {one.entry.name:<{width}}  {_describe(one)}" for one in listed]
-    lines += [f"  and {more} more"] if more > 0 else []
+    """Describe what is served and where, with a command to try.
+
+    Args:
+        components: of the server.
+        address: its URL.
+
+    Returns:
+        Several lines, without a newline at the end.
+    """
+    listed = await components.listing.page("", FIRST_TASKS)
+    more = len(components.listing) - FIRST_TASKS
+    width = max((len(one.task) for one in listed), default=0)
+    lines = [_headline(components, listed, address)]
+    lines += [f"  {one.task:<{width}}  {_describe(one)}" for one in listed]
+    if more > 0:
+        lines.append(f"  and {more} more")
     lines += ["", *_try(listed, address), f"API: {address}/docs   Stop: Ctrl-C"]
     return "\n".join(lines)
 
 
+def _headline(components: Components, listed: Sequence[Listed], address: str) -> str:
+    backbone = components.backbone
+    total = len(components.listing)
+    live = sum(one.manifest is not None for one in listed)
+    # Beyond the listed tasks it is not known yet which are live.
+    what = f"a store of {total} tasks" if total > FIRST_TASKS else f"{live} tasks"
+    how = f"{backbone.device}, {str(backbone.dtype).removeprefix('torch.')}, {backbone.execution}"
+    return f"Facet serves {what} on {backbone.name} ({how}) at {address}"
+
+
 def _describe(listed: Listed) -> str:
-    entry, manifest = listed.entry, listed.manifest
+    manifest = listed.manifest
     if manifest is None:
-        return f"not served: {entry.reason}" if entry.reason else "not live"
-    metrics = ", ".join(f"{name} {value:.3f}" for name, value in list(manifest.metrics.items())[:1])
-    return f"version {entry.live}, {manifest.method}, {len(manifest.labels)} labels{metrics and ', '}{metrics}"
+        return f"not served: {listed.reason}" if listed.reason else "not live"
+    parts = [
+        f"version {listed.entry.live}",
+        manifest.method,
+        f"{len(manifest.labels)} labels",
+    ]
+    for name, value in list(manifest.metrics.items())[:1]:
+        parts.append(f"{name} {value:.3f}")
+    return ", ".join(parts)
 
 
 def _try(listed: Sequence[Listed], address: str) -> list[str]:
-    """A curl line that works as it stands, if one of the tasks that are live has a sample image."""
+    """Return a command to try.
+
+    It is a curl line that works as it stands if a live task has a sample image, else an upload.
+    """
     for one in listed:
-        for sample in builtin.samples(one.entry.name)[:1] if one.manifest else ():
-            path, url = shlex.quote(str(sample)), f"{address}/v1/tasks/{one.entry.name}/predict"
+        samples = builtin.samples(one.task) if one.manifest else ()
+        if samples:
+            path = shlex.quote(str(samples[0]))
+            url = f"{address}/v1/tasks/{one.task}/predict"
             return ["Try:", f"  curl -H 'Content-Type: image/png' --data-binary @{path} {url}", ""]
     return ["Add a task:", f"  facet push TASK.safetensors --to {address}", ""]

@@ -20,7 +20,7 @@ from .engine.engine import Engine
 from .engine.threads import use_threads
 from .predictor.context import RequestContext
 from .predictor.decoder import Decoder
-from .predictor.local import EnginePredictor
+from .predictor.local import LocalPredictor
 from .predictor.socket_server import PredictorServer
 from .residency.bank import Bank
 from .residency.budgets import device_budget, host_budget
@@ -88,7 +88,7 @@ class Components:
         )
         metrics.watch(bank, registry, resolver.loads, batcher)
 
-        predictor = EnginePredictor(
+        predictor = LocalPredictor(
             resolver, listing, batcher, limit=settings.queue_limit, count=metrics.count_images
         )
         predictor_server = PredictorServer(predictor, backbone.preprocess, clock)
@@ -138,7 +138,7 @@ class Components:
             await self.batcher.drain()
             self.context.decoder.close()
             self.resolver.loads.close()
-            self.listing.looks.close()
+            self.listing.reads.close()
 
     def drain(self) -> None:
         """Refuse new requests and changes from now on; admitted ones are finished."""

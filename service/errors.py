@@ -1,29 +1,29 @@
-"""What the service refuses or fails at; `problems` gives each its HTTP status.
+"""Exceptions of the service; `http.problems` gives each its HTTP status.
 
     ServiceError
-    ├─ BadRequest            a request that cannot be read
-    │  ├─ UnsupportedMedia   a body of a type that this call does not take
-    │  ├─ BodyTooLarge       more bytes, files or rows than the limits allow
-    │  └─ BodyTimeout        a body that stopped arriving
-    ├─ UnknownTask           no task of that name is served
-    ├─ TaskUnavailable       the task exists, but its live version cannot be served here
-    ├─ UnfitTask             a task file that cannot be served under this name or by this backbone
-    ├─ DeviceFull            the device has no room for a task
-    ├─ Overloaded            there is no room for this request now
-    │  ├─ DeadlineUnreachable  what waits already takes longer than the request has time
-    │  └─ TooManyMisses      too many requests wait for tasks to be loaded
-    ├─ Draining              the server is shutting down
-    ├─ DeadlineExceeded      no answer in the time allowed
-    ├─ ClientGone            nobody waits for the answer any more
-    ├─ EngineGone            the process that has the engine has ended
-    └─ ForwardFailed         the engine could not answer this batch
+    ├─ BadRequest              a request that cannot be read
+    │  ├─ UnsupportedMedia     a body of a type that this call does not take
+    │  ├─ BodyTooLarge         more bytes, files or rows than the limits allow
+    │  └─ BodyTimeout          a body that stopped arriving
+    ├─ UnknownTask             no task of that name is served
+    ├─ TaskUnavailable         the task exists, but its live version cannot be served here
+    ├─ UnfitTask               a task file that this name or backbone cannot serve
+    ├─ DeviceFull              the device has no room for a task
+    ├─ Overloaded              there is no room for this request now
+    │  ├─ DeadlineUnreachable  queued work already takes longer than the request has time
+    │  └─ TooManyMisses        too many requests wait for tasks to be loaded
+    ├─ Draining                the server is shutting down
+    ├─ DeadlineExceeded        no answer in the time allowed
+    ├─ ClientGone              the client has closed its connection before the answer
+    ├─ EngineGone              the engine's process has ended
+    └─ ForwardFailed           the engine could not answer this batch
 
 Every message is one sentence.
 """
 
 
 class ServiceError(Exception):
-    """Root of what the service raises by itself."""
+    """The root of the service's own exceptions."""
 
 
 class BadRequest(ServiceError):
@@ -62,7 +62,8 @@ class Overloaded(ServiceError):
     """There is no room for this request now.
 
     Attributes:
-        retry_after: seconds until all that was let in so far is answered: by then there is room for any request.
+        retry_after: seconds until everything admitted so far is answered; by then there is room
+            for any request.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:
@@ -70,16 +71,16 @@ class Overloaded(ServiceError):
         self.retry_after = retry_after
 
 
-class TooManyMisses(Overloaded):
-    """Too many requests wait for tasks to be brought onto the device."""
-
-
 class DeadlineUnreachable(Overloaded):
-    """The rows that wait already take longer to answer than the request has time."""
+    """The queued rows already take longer to answer than the request has time."""
+
+
+class TooManyMisses(Overloaded):
+    """Too many requests wait for tasks to be loaded onto the device."""
 
 
 class Draining(ServiceError):
-    """The server finishes what it has admitted and takes nothing new."""
+    """The server finishes what it has admitted and admits nothing new."""
 
 
 class DeadlineExceeded(ServiceError):
@@ -97,8 +98,8 @@ class ClientGone(ServiceError):
 
 
 class EngineGone(ServiceError):
-    """The process that has the engine has ended; this server is about to."""
+    """The engine's process has ended; this HTTP worker is about to end as well."""
 
 
 class ForwardFailed(ServiceError):
-    """The forward of a task's rows raised or gave scores that are not finite."""
+    """The forward of a task's rows raised, or returned scores that are not finite."""

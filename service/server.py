@@ -1,4 +1,4 @@
-"""Running the server: in one process, or with HTTP workers of their own."""
+"""The server: in one process, or with HTTP workers."""
 
 from collections.abc import Callable
 
@@ -26,12 +26,12 @@ def run(
     backbone: Backbone | None = None,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what was admitted and return.
+    """Serve until SIGINT or SIGTERM, then finish admitted requests and return.
 
     Args:
         settings: where to listen and what to serve.
         store, backbone: used in place of those that the settings name.
-        announce: is given the text for the terminal once requests are taken.
+        announce: is called with the text for the terminal once requests are taken.
 
     Raises:
         SettingsError: the address cannot be listened on.
@@ -51,32 +51,32 @@ def run(
 def _serve_alone(
     settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]
 ) -> None:
-    with bind(settings) as listener:  # before anything slow: a taken port should be told at once
+    # The port first: an application takes seconds to make, and a port in use is reported at once.
+    with bind(settings) as listener:
         app = make()
-
-        async def tell() -> None:
-            announce(await banner(app.state.components, address_of(settings, listener)))
-
         components: Components = app.state.components
+
+        async def ready() -> None:
+            announce(await banner(components, address_of(settings, listener)))
+
         shed = Shedding(components.context.predictor.refusal, components.metrics)
-        HttpServer(
-            app, settings, on_ready=tell, on_exit=components.drain, shed=shed
-        ).serve_until_stopped([listener])
+        server = HttpServer(app, settings, on_ready=ready, on_exit=components.drain, shed=shed)
+        server.serve_until_stopped([listener])
 
 
 def _application(settings: Settings, store: Store | None, backbone: Backbone | None) -> FastAPI:
-    most = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # this thread's part: it should have no pool of its own, see `Components`
+    cores = torch.get_num_threads()
+    # Every thread that computes in parallel gets a pool of OpenMP threads. Only the engine's
+    # threads shall have one (see `Components.running`), and this thread is none of them.
+    torch.set_num_threads(1)
     backbone = backbone or load_backbone(settings)
     store = store or open_store(settings.store)
-    store.check_reachable()  # one that is not is told here, in a sentence
+    store.check_reachable()  # raises one sentence, before anything else is tried
     if settings.builtin:
         builtin.seed(store, backbone)
-    threads = settings.engine_threads or engine_threads(backbone, most)
+    threads = settings.engine_threads or engine_threads(backbone, cores)
     workers = settings.engine_workers or engine_workers(
-        backbone, most, threads, settings.http_workers
+        backbone, cores, threads, settings.http_workers
     )
-    found = {"engine_threads": threads, "engine_workers": workers}
-    return create_app(settings.model_copy(update=found), store=store, backbone=backbone)
+    chosen = {"engine_threads": threads, "engine_workers": workers}
+    return create_app(settings.model_copy(update=chosen), store=store, backbone=backbone)

@@ -1,4 +1,4 @@
-"""The service's configuration: one frozen object, read from FACET_* variables and flags."""
+"""The configuration of a server: one frozen object from variables and flags."""
 
 import ipaddress
 import os
@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import ByteSize, Field, JsonValue, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
 
+NETWORK: dict[str, JsonValue] = {"panel": "Network"}
+BACKBONE: dict[str, JsonValue] = {"panel": "Backbone"}
+TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
+LOAD: dict[str, JsonValue] = {"panel": "Load"}
+LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
+"""Where `facet serve --help` shows a setting."""
 # Kubernetes adds such variables to every container of a namespace that holds a Service called "facet".
 _SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
 
@@ -25,106 +31,178 @@ def _cores() -> int:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set about a server; each field is also the variable FACET_<NAME>."""
+    """Everything that can be set about a server.
+
+    Each field is a flag of `facet serve` and the variable FACET_<NAME>.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FACET_", frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", description="Address to listen on.", json_schema_extra=NETWORK)
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8000, description="Port to listen on; 0 takes a free one."
+        8000,
+        description="Port to listen on; 0 takes a free one.",
+        json_schema_extra=NETWORK,
     )
     trust_network: bool = Field(
         False,
-        description="Listen beyond loopback without keys: whoever can reach the port can publish tasks.",
+        description="Listen beyond loopback without keys: anyone who can reach the port can publish "
+        "tasks.",
+        json_schema_extra=NETWORK,
     )
+    http_workers: int = Field(
+        0,
+        ge=0,
+        description="Processes that speak HTTP and decode; 0 leaves both to the engine's process.",
+        json_schema_extra=NETWORK,
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning",
+        description="Least severe messages to log; info logs every request.",
+        json_schema_extra=NETWORK,
+    )
+
     backbone: str = Field(
-        "facet-tiny", description="The embedded backbone, or a supported timm model by name."
+        "facet-tiny",
+        description="The embedded backbone, or a supported timm model by name.",
+        json_schema_extra=BACKBONE,
     )
-    checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
-    device: str = Field("auto", description="auto, cpu, or a torch device such as cuda:0.")
+    checkpoint: Path | None = Field(
+        None, description="Local weight file for the backbone.", json_schema_extra=BACKBONE
+    )
+    device: str = Field(
+        "auto",
+        description="auto, cpu, or a torch device such as cuda:0.",
+        json_schema_extra=BACKBONE,
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Precision of the forward; auto is bfloat16 where the device multiplies in it.",
+        json_schema_extra=BACKBONE,
     )
     execution: Literal["auto", "plain", "packed"] = Field(
         "auto",
-        description="How weights lie in a CPU's memory; auto is packed where a measurement finds it faster.",
-    )
-    store: str = Field(
-        "./facet-store", description="Folder, or s3://, gs://, az:// or memory: URL of the tasks."
-    )
-    store_poll_seconds: float = Field(
-        0.0,
-        ge=0,
-        description="How often to look for changes that other servers made in the store; 0 is never.",
-    )
-    device_budget: ByteSize | None = Field(
-        None,
-        description="Most bytes of tasks on the device, such as 8GiB; by default half of a GPU's free memory, "
-        "without a GPU a quarter of the machine's.",
-    )
-    host_budget: ByteSize | None = Field(
-        None,
-        description="Most bytes of task files kept in host memory; by default a quarter of the machine's.",
-    )
-    builtin: bool = Field(
-        True, description="Seed the store with the demo tasks that fit the backbone."
-    )
-    max_batch: int = Field(
-        32, ge=1, description="Most images in a forward; fewer where more make it no faster."
-    )
-    latency_target_seconds: float | None = Field(
-        None,
-        gt=0,
-        description="How long a forward should take at most, if that leaves half of the throughput.",
+        description="Layout of weights in a CPU's memory; auto is packed where a measurement finds "
+        "it faster.",
+        json_schema_extra=BACKBONE,
     )
     engine_threads: int | None = Field(
         None,
         ge=1,
-        description="Threads of a forward on a CPU; by default as many as make one image much faster.",
+        description="Threads of a forward on a CPU; by default the fewest that are nearly as fast "
+        "as more.",
+        json_schema_extra=BACKBONE,
     )
     engine_workers: int | None = Field(
         None,
         ge=1,
-        description="Forwards that run at once; by default as many as the cores have room for, one on a GPU.",
+        description="Forwards that run at once; by default as many as the cores have room for, one "
+        "on a GPU.",
+        json_schema_extra=BACKBONE,
     )
-    http_workers: int = Field(
-        0, ge=0, description="Processes that speak HTTP and decode; 0 leaves it to the engine's."
+
+    store: str = Field(
+        "./facet-store",
+        description="Folder, or s3://, gs://, az:// or memory: URL of the tasks.",
+        json_schema_extra=TASKS,
     )
-    queue_limit: int = Field(512, ge=1, description="Most rows admitted and not yet answered.")
+    store_poll_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds between looks for other servers' changes in the store; 0 is never.",
+        json_schema_extra=TASKS,
+    )
+    builtin: bool = Field(
+        True,
+        description="Seed the store with the demo tasks that fit the backbone.",
+        json_schema_extra=TASKS,
+    )
+    device_budget: ByteSize | None = Field(
+        None,
+        description="Most bytes of tasks on the device, such as 8GiB; by default half of a GPU's "
+        "free memory, without a GPU a quarter of the machine's.",
+        json_schema_extra=TASKS,
+    )
+    host_budget: ByteSize | None = Field(
+        None,
+        description="Most bytes of task files in host memory; by default a quarter of the machine's.",
+        json_schema_extra=TASKS,
+    )
+
+    max_batch: int = Field(
+        32,
+        ge=1,
+        description="Most images in a forward; fewer where more make it no faster.",
+        json_schema_extra=LOAD,
+    )
+    latency_target_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds that a forward should take at most, if that leaves half of the "
+        "throughput.",
+        json_schema_extra=LOAD,
+    )
+    queue_limit: int = Field(
+        512, ge=1, description="Most rows admitted and not yet answered.", json_schema_extra=LOAD
+    )
     decode_threads: int = Field(
-        default_factory=_cores, ge=1, description="Threads that decode and preprocess."
+        default_factory=_cores,
+        ge=1,
+        description="Threads that decode and preprocess.",
+        json_schema_extra=LOAD | {"shown": "one for each core"},
     )
     deadline_seconds: float = Field(
-        60.0, gt=0, description="A request unanswered for so long is given up with 504."
+        60.0,
+        gt=0,
+        description="Seconds after which an unanswered request is given up with 504.",
+        json_schema_extra=LOAD,
     )
     idle_body_seconds: float = Field(
-        20.0, gt=0, description="A body that pauses for so long is given up with 408."
+        20.0,
+        gt=0,
+        description="Seconds without a byte after which a body is given up with 408.",
+        json_schema_extra=LOAD,
     )
     shutdown_seconds: int = Field(
-        30, ge=1, description="How long a shutdown waits for admitted requests."
+        30,
+        ge=1,
+        description="Seconds that a shutdown waits for admitted requests.",
+        json_schema_extra=LOAD,
     )
-    max_images: int = Field(64, ge=1, description="Most images in a request.")
-    max_image_bytes: int = Field(20 * MIB, ge=1, description="Most bytes of an image as sent.")
+
+    max_images: int = Field(
+        64, ge=1, description="Most images in a request.", json_schema_extra=LIMITS
+    )
+    max_image_bytes: int = Field(
+        20 * MIB, ge=1, description="Most bytes of an image as sent.", json_schema_extra=LIMITS
+    )
     max_image_pixels: int = Field(
-        64_000_000, ge=1, description="Most pixels of an image once decoded."
+        64_000_000,
+        ge=1,
+        description="Most pixels of an image once decoded.",
+        json_schema_extra=LIMITS,
     )
     max_request_bytes: int = Field(
-        128 * MIB, ge=1, description="Most bytes of a multipart request."
+        128 * MIB, ge=1, description="Most bytes of a multipart request.", json_schema_extra=LIMITS
     )
     max_inflight_bytes: int = Field(
-        512 * MIB, ge=1, description="Most bytes of all requests' bodies held at once."
+        512 * MIB,
+        ge=1,
+        description="Most bytes of all requests' bodies held at once.",
+        json_schema_extra=LIMITS,
     )
-    max_task_bytes: int = Field(256 * MIB, ge=1, description="Most bytes of an uploaded task file.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="info logs every request."
+    max_task_bytes: int = Field(
+        256 * MIB,
+        ge=1,
+        description="Most bytes of an uploaded task file.",
+        json_schema_extra=LIMITS,
     )
 
 
 def read_settings(
     flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ
 ) -> Settings:
-    """Settings from the environment, overridden by the flags that were given (those that are not None).
+    """Read settings from the environment; flags that are given, not None, win over it.
 
     Raises:
         SettingsError: one sentence about an unknown FACET_* variable, a bad value, or an unsafe address.

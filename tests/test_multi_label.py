@@ -14,8 +14,8 @@ from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import TaskFile, open_store
 from facet_vision.service.http.app import create_app
 from facet_vision.service.settings import Settings
-from facet_vision.training.command import resolve
 from facet_vision.training.data.reading import read_data
+from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.train import train_task
 from tests.service.support.app import ask, small_backbone, upload
 
@@ -25,7 +25,7 @@ MEANINGS = {"": set(), "r": {"red"}, "b": {"blue"}, "rb": {"red", "blue"}}
 
 @pytest.fixture(scope="module")
 def net() -> Backbone:
-    """A random ViT that sees its images: timm starts with weights so small that the class token hardly does."""
+    """A random ViT that sees its images: timm's initial weights are too small for that."""
     net = small_backbone()
     model = VisionTransformer(
         img_size=SIDE, patch_size=16, embed_dim=32, depth=2, num_heads=2, num_classes=0
@@ -59,15 +59,15 @@ def table(tmp_path: Path) -> Path:
 def test_every_label_is_answered_by_itself(
     net: Backbone, table: Path, method: str, rate: float
 ) -> None:
-    given = {
-        "data": str(table),
-        "label_separator": ";",
-        "task": "colours",
-        "method": method,
-        "epochs": 30,
-        "lr": rate,
-    }
-    recipe = resolve(given | {"batch_size": 16}, None)
+    recipe = new_recipe(
+        data=str(table),
+        label_separator=";",
+        task="colours",
+        method=method,
+        epochs=30,
+        lr=rate,
+        batch_size=16,
+    )
     task = train_task(net, read_data(recipe), recipe)
     assert isinstance(task, TaskFile)
     assert task.manifest.activation == "sigmoid"

@@ -21,6 +21,7 @@ def test_push_says_why_a_checkpoint_cannot_be_served(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert result.stderr == (
-        "facet push: file: expected a task file, found a training checkpoint of method 'full', which computes with a "
-        "network of its own, so it cannot be served from the shared backbone\n"
+        "facet push: file: expected a task file, found a training checkpoint of method 'full', "
+        "which computes with a network of its own, so it cannot be served from the shared "
+        "backbone\n"
     )

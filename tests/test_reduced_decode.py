@@ -1,4 +1,4 @@
-"""Large JPEGs are decoded at a fraction of their size, and the builtin tasks answer as if they were not."""
+"""Large JPEGs are decoded at a fraction of their size, and the builtin tasks answer alike."""
 
 import io
 import itertools
@@ -19,10 +19,10 @@ SIDE = 720
 """The worst case: 1/4 of it is just what the embedded backbone's preprocessing asks for."""
 
 MOVED = 0.015
-"""Most that the scores of an image may change on the mean; a step of JPEG quality changes them by up to 0.007."""
+"""Largest mean change of an image's scores; a step of JPEG quality changes them by up to 0.007."""
 
 LEVEL = 0.1
-"""Two labels whose probabilities differ by less may change places, as they may by a step of JPEG quality."""
+"""Labels whose probabilities differ by less may swap, as they may by a step of JPEG quality."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_a_large_jpeg_is_reduced_and_a_small_one_is_not(tiny: Backbone) -> None:
 
 @pytest.mark.parametrize("task", builtin.names())
 def test_predictions_are_those_of_the_whole_image(tiny: Backbone, task: str) -> None:
-    """The same label for every held-out image sent as a large JPEG, unless two labels were as good as level."""
+    """Every held-out image sent as a large JPEG has the same label, unless two were level."""
     engine = Engine(tiny)
     resident = engine.settle(TaskFile.from_bytes(builtin.read(task)), 1)
     files = [

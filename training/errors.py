@@ -1,10 +1,10 @@
-"""What can go wrong in this room.
+"""Errors of this room.
 
-    TrainingError        a method, recipe or place that cannot be used
+    TrainingError        a method, recipe or output path that cannot be used
     ├─ DataError         a data set that nothing can be learned from
     └─ CheckpointError   a file that is no training checkpoint, or one of another method
 
-Every message is one sentence that names what was expected and what was found.
+Every message is one sentence that names the expected and the found value.
 """
 
 

@@ -1,4 +1,7 @@
-"""What decides the result of a training: two of equal identity end alike on one machine."""
+"""Identity of a training: all facts that decide its result.
+
+Two trainings of equal identity give equal results on the same machine.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from .methods import find
 from .recipe import Recipe
 
 Scalar = str | int | float | bool | None
-SAMPLE = 64
-"""Images of each part that are looked at."""
+SAMPLED_IMAGES = 64
+"""Images of each part whose pixels enter the digest."""
 
 
 def identity(backbone: Backbone, data: TaskData, recipe: Recipe) -> dict[str, Scalar]:
-    """Recipe, data and backbone, by names for people."""
-    # how the values came about does not change what they give
+    """Return the facts of recipe, data and backbone under readable names."""
+    # how the hyperparameters were found does not change what they give
     chosen = recipe.model_copy(update={"search": None}).hyperparameters(find(recipe.method).uses)
     facts = {
         "backbone": backbone.name,
@@ -29,14 +32,18 @@ def identity(backbone: Backbone, data: TaskData, recipe: Recipe) -> dict[str, Sc
 
 
 def difference(expected: Mapping[str, Scalar], found: Mapping[str, Scalar]) -> str | None:
-    """The first name under which the two differ, if they do."""
-    return next(
-        (name for name in [*expected, *found] if expected.get(name) != found.get(name)), None
-    )
+    """Return the first name under which the two differ, or None."""
+    for name in [*expected, *found]:
+        if expected.get(name) != found.get(name):
+            return name
+    return None
 
 
 def digest(data: TaskData) -> str:
-    """sha256 over all labels, and the pixels of up to SAMPLE images of each part, spread over it."""
+    """Return a sha256 over all labels and, of each part, the pixels of evenly spread images.
+
+    Of a part with many images about SAMPLED_IMAGES are read, else all.
+    """
     hashed = hashlib.sha256(repr(data.labels).encode())
     for part in (data.train, data.validation, data.test):
         if part is not None:
@@ -46,6 +53,6 @@ def digest(data: TaskData) -> str:
 
 def _add(part: Examples, hashed: hashlib._Hash) -> None:
     hashed.update(repr(list(part.targets)).encode())
-    for index in range(0, len(part), max(1, len(part) // SAMPLE)):
+    for index in range(0, len(part), max(1, len(part) // SAMPLED_IMAGES)):
         image = part.image(index)
         hashed.update(repr(image.size).encode() + image.tobytes())

@@ -1,4 +1,4 @@
-"""What the trainings of one run have in common is loaded once."""
+"""Backbones and data sets, loaded once per run."""
 
 from __future__ import annotations
 
@@ -18,28 +18,38 @@ DATA_FIELDS = {
 }
 """Fields of a recipe that decide which images are learned from and measured on."""
 
-KEPT = 4
-"""Data sets: a run goes through them in order, and comes back to the one of another seed or part at most."""
+MAX_DATA_SETS = 4
+"""Data sets that stay loaded.
+
+A run goes through its data sets in order and returns at most to the one of another seed or part.
+"""
 
 
-class Sources:
-    """Backbones and data by recipe; every backbone stays loaded, and the data that was asked for last."""
+class LoadCache:
+    """Backbones and data by recipe.
+
+    Every backbone stays loaded, and so do the MAX_DATA_SETS data sets that were used last.
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device
         self._backbones: dict[tuple[str, Path | None], Backbone] = {}
-        self._data: dict[str, TaskData] = {}
+        self._data: dict[str, TaskData] = {}  # least recently used first
 
     def backbone(self, recipe: Recipe) -> Backbone:
+        """Return the backbone that the recipe names."""
         key = (recipe.backbone, recipe.checkpoint)
         if key not in self._backbones:
-            self._backbones[key] = load_backbone(key[0], checkpoint=key[1], device=self.device)
+            name, checkpoint = key
+            self._backbones[key] = load_backbone(name, checkpoint=checkpoint, device=self.device)
         return self._backbones[key]
 
     def data(self, recipe: Recipe) -> TaskData:
+        """Return the data that the recipe learns from and is measured on."""
         key = json.dumps(recipe.model_dump(include=DATA_FIELDS), sort_keys=True)
+        # popped and inserted again, so that the order of the dict is the order of use
         data = self._data.pop(key, None) or read_data(recipe)
         self._data[key] = data
-        if len(self._data) > KEPT:
+        if len(self._data) > MAX_DATA_SETS:
             del self._data[next(iter(self._data))]
         return data

@@ -1,4 +1,4 @@
-"""How well a task does on held-out images, computed as it will be."""
+"""Metrics on held-out images, computed as in serving."""
 
 from __future__ import annotations
 
@@ -15,56 +15,55 @@ from facet_vision.training.data.images import Inputs, in_order
 from .methods import Method
 from .objectives import is_multi_label
 
-BATCH = 64
+BATCH_IMAGES = 64
 
 TOLERANCE = {"accuracy": 0.0, "mean_average_precision": 0.0005}
-"""By how much the first of the metrics may fall for a task to count as good as before."""
+"""By how much the first metric may fall for a task to count as equally good."""
 
 
 def predict(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
-    """The logits of every image, (images, labels)."""
+    """Return the logits of every image, (images, labels)."""
     head = task.head.to(backbone.device, torch.float32)
     return _logits(lambda batch: head(backbone.features(batch, task.prompts).float()), images)
 
 
 def predict_live(method: Method, images: Inputs) -> Tensor:
-    """The same by a method in hand, in evaluation mode."""
+    """Return the logits that a method in evaluation mode gives, (images, labels)."""
     return predict_prepared(method, method.prepare(images))
 
 
 def predict_prepared(method: Method, inputs: Inputs) -> Tensor:
-    """The same from what the method's `prepare` made of the images."""
+    """Return the logits of rows that the method's `prepare` gave, (rows, labels)."""
     return _logits(method, inputs)
 
 
 def _logits(forward: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
     with torch.inference_mode():
-        batches = inputs.batches(in_order(len(inputs), BATCH))
+        batches = inputs.batches(in_order(len(inputs), BATCH_IMAGES))
         return torch.cat([forward(batch).cpu() for batch in batches])
 
 
 def measure(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    """Metrics in [0, 1] and the number of held-out images.
+    """Return metrics in [0, 1] and the number of held-out images.
+
+    The first metric is the one by which trials and epochs are compared.
 
     Args:
-        targets: (images,) for accuracy and macro F1; (images, labels) for mean average precision, micro and macro F1,
-            where a label counts as given from a probability of 0.5 on.
+        logits: (images, labels).
+        targets: (images,) for accuracy and macro F1; (images, labels) for mean average precision,
+            micro and macro F1, where a label counts as predicted from a probability of 0.5 on.
     """
-    metrics = (
-        _of_any_labels(logits, targets)
-        if is_multi_label(targets)
-        else _of_one_label(logits, targets)
-    )
-    return {**metrics, "held_out_images": float(len(targets))}
+    score = _multi_label if is_multi_label(targets) else _one_label
+    return {**score(logits, targets), "held_out_images": float(len(targets))}
 
 
 def as_good(metrics: dict[str, float], before: dict[str, float]) -> bool:
-    """The first of the metrics has not fallen."""
+    """Return whether the first metric has not fallen by more than its tolerance."""
     first = next(iter(before))
     return metrics[first] >= before[first] - TOLERANCE[first]
 
 
-def _of_one_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
+def _one_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
     predicted = logits.argmax(dim=1)
     return {
         "accuracy": float(accuracy_score(targets, predicted)),
@@ -72,17 +71,17 @@ def _of_one_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-def _of_any_labels(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    given = logits >= 0
+def _multi_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    predicted = logits >= 0  # a probability of 0.5 or more
     return {
         "mean_average_precision": _mean_average_precision(logits, targets),
-        "micro_f1": float(f1_score(targets, given, average="micro", zero_division=0)),
-        "macro_f1": float(f1_score(targets, given, average="macro", zero_division=0)),
+        "micro_f1": float(f1_score(targets, predicted, average="micro", zero_division=0)),
+        "macro_f1": float(f1_score(targets, predicted, average="macro", zero_division=0)),
     }
 
 
 def _mean_average_precision(logits: Tensor, targets: Tensor) -> float:
-    """Over the labels that a held-out image has; for the others it is not defined."""
+    """Average over the labels that a held-out image has; it is undefined for any other label."""
     present = targets.any(dim=0)
     if not present.any():
         return 0.0

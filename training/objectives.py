@@ -1,6 +1,6 @@
-"""What is minimised: one loss for targets of one label, one for targets of any number of them.
+"""Loss functions: one for single labels, one for any number of labels.
 
-Which it is shows in the targets: indices (images,), or zeros and ones (images, labels).
+The shape of the targets selects the loss: indices (images,), or zeros and ones (images, labels).
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from torch import Tensor
 
 
 def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean over the images of the cross-entropy, or of the binary cross-entropies summed over the labels.
+    """Return the mean loss over the images, a scalar.
 
-    The sum keeps the size of the gradient, and with it the learning rates, what they are for a single label.
+    It is the cross-entropy, or for multi-label targets the sum over the labels of the binary
+    cross-entropies. The sum leaves the size of the gradient, and with it suitable learning rates,
+    as for a single label.
 
     Args:
         logits: (images, labels).
+        targets: (images,) indices, or (images, labels) zeros and ones.
     """
     if not is_multi_label(targets):
         return F.cross_entropy(logits, targets)
@@ -23,4 +26,5 @@ def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def is_multi_label(targets: Tensor) -> bool:
+    """Return whether the targets are zeros and ones (images, labels)."""
     return targets.ndim == 2

@@ -1,4 +1,4 @@
-"""Hyperparameters of many trainings: those of a recipe file, of its tables for some of them, and of flags."""
+"""Hyperparameters of many trainings: of a recipe file, its tables and flags."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .methods import find
 from .recipe import Recipe, make_recipe, read_recipe
 
 SET_BY_PLAN = frozenset({"data", "task", "method", "seed", "description", "measure_on"})
-"""Fields of a recipe file that `facet ablate` and `facet compare` do not read: they set them themselves."""
+"""Fields of a recipe file that `facet ablate` and `facet compare` ignore: their plan sets them."""
 
 
 class RecipeOverrides:
-    """What `facet ablate` and `facet compare` were given for their trainings.
+    """Hyperparameters that `facet ablate` and `facet compare` were given for their trainings.
 
-    The file is one of `facet train`. It may hold tables, named after a method or, in a study, one of its values, with
-    what is to be different there:
+    The file is a recipe of `facet train`. It may hold tables, each named after a method or, in a
+    study, after one of its values, with the fields that differ there:
 
         epochs = 60
         [full]
@@ -29,22 +29,27 @@ class RecipeOverrides:
 
     def __init__(self, file: Path | None, flags: Mapping[str, Any]) -> None:
         values = {} if file is None else read_recipe(file)
-        self.tables = {name: value for name, value in values.items() if isinstance(value, dict)}
-        self.common = {
-            name: value
-            for name, value in values.items()
-            if name not in self.tables.keys() | SET_BY_PLAN
-        }
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.common: dict[str, Any] = {}
         self.flags = dict(flags)
+        for name, value in values.items():
+            if isinstance(value, dict):
+                self.tables[name] = value
+            elif name not in SET_BY_PLAN:
+                self.common[name] = value
 
     def recipe(self, method: str, fixed: Mapping[str, Any], value: str = "") -> Recipe:
-        """The complete recipe of one training; raises TrainingError where a value is not allowed.
+        """Return the complete recipe of one training.
 
         Args:
-            fixed: what the plan sets: data, task, seed and whatever it varies.
+            fixed: fields that the plan sets: data, task, seed and whatever it varies.
             value: of the study, where there is one.
+
+        Raises:
+            TrainingError: a value is out of its field's range.
         """
         tables = self.tables.get(method, {}) | self.tables.get(value, {})
+        # later entries win: the plan over flags, flags over tables, tables over common fields
         given = {**self.common, **tables, **self.flags, **fixed, "method": method}
         return make_recipe(given, find(method).defaults)
 
@@ -54,7 +59,7 @@ class RecipeOverrides:
         Args:
             known: names that a table may have.
             varied: fields that the plan varies.
-            where: what this is, for people.
+            where: name of the plan, for the message.
         """
         for name in sorted(self.tables.keys() - set(known)):
             raise TrainingError(

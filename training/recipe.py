@@ -1,4 +1,7 @@
-"""A recipe: every choice that decides what training gives, read from flags, a TOML file and defaults."""
+"""The recipe of a training: every choice that decides its result.
+
+It is read from flags, a TOML file and the defaults of the method, in this order.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_serializer
 
 from .errors import TrainingError
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+DATA: dict[str, JsonValue] = {"panel": "Data"}
+METHOD: dict[str, JsonValue] = {"panel": "Method"}
+FITTING: dict[str, JsonValue] = {"panel": "Fitting"}
+AUGMENTATION: dict[str, JsonValue] = {"panel": "Augmentation"}
+"""Where the help of a command shows a field; `shown` is said in place of a default."""
 
 PLACES = frozenset({"data", "task", "backbone", "checkpoint", "description"})
 """Fields that the manifest states in fields of its own."""
@@ -36,83 +45,182 @@ TIMM_FIELDS = frozenset({"crop_scale", "color_jitter", "auto_augment", "random_e
 
 
 class Recipe(BaseModel):
-    """How one task is trained.
+    """How one task is trained; each field is an option of `facet train` and a key of a recipe file.
 
     Learning rates are for batches of 256 and scale with the batch size (Jia et al. 2022).
-
-    Attributes:
-        data: a source as `datasets.load` takes it.
-        image_column, label_column, split_column, label_separator: see `datasets.Columns`.
-        shots: learn from so many images of each class.
-        fraction: learn from this share of each class.
-        measure_on: the part that the metrics are of. On "validation" hyperparameters are chosen; for "test" the
-            validation part is learned from too.
-        validation: where the source has no such part, a share of the training images or, from 1 on, their number.
-        augment: what is seen of the training images (see `augment`).
-        crop_scale: least share of the image's area that a random crop keeps.
-        color_jitter: strength of random changes of brightness, contrast and saturation; an `auto_augment` replaces it.
-        auto_augment: a policy of timm, such as "rand-m9-mstd0.5".
-        random_erase: probability that a random rectangle of an image is erased.
-        method: a method's name; the number in "partial-2" and "mlp-3" counts layers.
-        tokens: prompt tokens per layer.
-        dropout: share of activations dropped in training, of an MLP head or (full) of the backbone's MLPs.
-        reduction: an adapter is narrower than its layer by this factor.
-        adapter_init: "random", or "zero" for the initial values of the paper's released code.
-        rank, alpha: of LoRA; what it adds is scaled by alpha / rank.
-        lora_targets: the attention layers that LoRA adapts.
-        side_weights: local file of AlexNet weights for sidetune; random without.
-        precision: of the forward and backward pass through the backbone, in training only; "auto" is bfloat16 on a
-            device that has it in hardware, else float32.
-        lr: learning rate of what the method adds to the backbone; of the head too unless `head_lr` is given.
-        search: hyperparameters to choose on the validation part before the training: "paper" for the paper's grid,
-            or values by field such as "lr=0.1,0.05 weight_decay=0.01,0" (see `search`).
-        patience: end the training after so many epochs without a gain on the validation part, which is then not
-            learned from, and keep the weights of the best epoch.
-        warmup: share of the training in which the learning rate rises, step by step.
-        holdout: share of each class that is held out where the data has no such part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str
-    image_column: str | None = None
-    label_column: str | None = None
-    split_column: str | None = None
-    label_separator: Annotated[str, Field(min_length=1)] | None = None
-    task: str
-    method: str = "vpt-deep"
-    backbone: str = "facet-tiny"
-    checkpoint: Path | None = None
-    tokens: Annotated[int, Field(ge=0, le=10_000)] = 0
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    reduction: Annotated[int, Field(ge=1)] = 8
-    adapter_init: Literal["random", "zero"] = "random"
-    rank: Annotated[int, Field(ge=1)] = 8
-    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 16.0
-    lora_targets: Literal["qkv", "proj", "qkv+proj"] = "qkv"
-    side_weights: Path | None = None
-    epochs: Annotated[int, Field(ge=1)] = 100
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: Rate
-    head_lr: Rate | None = None
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
-    search: str | None = None
-    patience: Annotated[int, Field(ge=1)] | None = None
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    shots: Annotated[int, Field(ge=1)] | None = None
-    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-    measure_on: Literal["test", "validation"] = "test"
-    validation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.2
-    augment: Literal["none", "vtab", "fgvc", "timm"] = "none"
-    crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.08
-    color_jitter: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.4
-    auto_augment: str | None = None
-    random_erase: Annotated[float, Field(ge=0, le=1)] = 0.0
-    description: str = ""
+    data: str = Field(
+        description="A folder of class folders, a table (.csv, .tsv, .parquet), "
+        "torchvision:NAME:FOLDER, hf:NAME, hf:FOLDER, digits, or a demo set."
+    )
+    image_column: str | None = Field(
+        None,
+        description="Of a table: column of images.",
+        json_schema_extra=DATA | {"shown": "image"},
+    )
+    label_column: str | None = Field(
+        None,
+        description="Of a table: column of labels.",
+        json_schema_extra=DATA | {"shown": "label"},
+    )
+    split_column: str | None = Field(
+        None,
+        description="Of a table: column that names the part of each row.",
+        json_schema_extra=DATA | {"shown": "split, where there is one"},
+    )
+    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Of a table: text between the labels in a cell; makes the task multi-label.",
+        json_schema_extra=DATA,
+    )
+    task: str = Field(description="Name of the task.")
+    method: str = Field(
+        "vpt-deep",
+        description="vpt-deep, vpt-shallow, linear or mlp-3, which can be served; partial-1, bias, "
+        "adapter, lora, sidetune or full, which write a checkpoint. Other numbers are layers.",
+    )
+    backbone: str = Field(
+        "facet-tiny", description="The embedded backbone, or a supported timm model by name."
+    )
+    checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
+    tokens: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0,
+        description="vpt: prompt tokens per layer.",
+        json_schema_extra=METHOD | {"shown": "10"},
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="mlp-k, full: share of activations dropped in training, of the head or of the "
+        "backbone's MLPs.",
+        json_schema_extra=METHOD | {"shown": "by method"},
+    )
+    reduction: Annotated[int, Field(ge=1)] = Field(
+        8,
+        description="adapter: factor by which it is narrower than its layer.",
+        json_schema_extra=METHOD,
+    )
+    adapter_init: Literal["random", "zero"] = Field(
+        "random",
+        description="adapter: initial values; zero is what the paper's released code has.",
+        json_schema_extra=METHOD,
+    )
+    rank: Annotated[int, Field(ge=1)] = Field(
+        8, description="lora: rank of what is added.", json_schema_extra=METHOD
+    )
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        16.0, description="lora: what is added is scaled by alpha / rank.", json_schema_extra=METHOD
+    )
+    lora_targets: Literal["qkv", "proj", "qkv+proj"] = Field(
+        "qkv", description="lora: the attention layers that it adapts.", json_schema_extra=METHOD
+    )
+    side_weights: Path | None = Field(
+        None,
+        description="sidetune: local file of AlexNet weights; random without.",
+        json_schema_extra=METHOD,
+    )
+    epochs: Annotated[int, Field(ge=1)] = Field(
+        100, description="Passes over the training images.", json_schema_extra=FITTING
+    )
+    batch_size: Annotated[int, Field(ge=1)] = Field(
+        64, description="Images per step.", json_schema_extra=FITTING
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="Of the forward and backward pass through the backbone, in training only; auto "
+        "is bfloat16 where the device multiplies in it.",
+        json_schema_extra=FITTING,
+    )
+    optimizer: Literal["adamw", "sgd"] = Field(
+        "adamw", description="Optimizer.", json_schema_extra=FITTING | {"shown": "by method"}
+    )
+    lr: Rate = Field(
+        description="Learning rate, for batches of 256, of what the method adds; of the head too "
+        "unless head_lr is given.",
+        json_schema_extra=FITTING | {"shown": "by method"},
+    )
+    head_lr: Rate | None = Field(
+        None,
+        description="The head's learning rate, where it differs.",
+        json_schema_extra=FITTING | {"shown": "by method"},
+    )
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.01,
+        description="Weight decay of what is trained.",
+        json_schema_extra=FITTING | {"shown": "by method"},
+    )
+    search: str | None = Field(
+        None,
+        description="Choose hyperparameters on the validation part first: paper (its grid of rates "
+        'and decays), or values by field such as "lr=0.1,0.05 weight_decay=0.01,0".',
+        json_schema_extra=FITTING,
+    )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Stop after so many epochs without a gain on the validation part, which is "
+        "then not learned from, and keep the weights of the best epoch.",
+        json_schema_extra=FITTING,
+    )
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1,
+        description="Share of the steps in which the learning rate rises.",
+        json_schema_extra=FITTING,
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="Fixes initial values, order and split.", json_schema_extra=DATA
+    )
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2,
+        description="Share of each class to hold out where the data has no test part.",
+        json_schema_extra=DATA,
+    )
+    shots: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Learn from so many images of each class.", json_schema_extra=DATA
+    )
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Learn from this share of each class.", json_schema_extra=DATA
+    )
+    measure_on: Literal["test", "validation"] = Field(
+        "test",
+        description="The part that metrics are computed on. For test, the validation part is "
+        "learned from as well; on validation, hyperparameters are chosen.",
+        json_schema_extra=DATA,
+    )
+    validation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        0.2,
+        description="Validation part where the data has none: a share of the training images or, "
+        "from 1 on, their number.",
+        json_schema_extra=DATA,
+    )
+    augment: Literal["none", "vtab", "fgvc", "timm"] = Field(
+        "none",
+        description="Training images: none (as served), vtab (plain resize), fgvc (random crop and "
+        "flip) or timm. Held-out images are always preprocessed as served.",
+        json_schema_extra=AUGMENTATION,
+    )
+    crop_scale: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.08,
+        description="timm: least share of the area that a random crop keeps.",
+        json_schema_extra=AUGMENTATION,
+    )
+    color_jitter: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.4,
+        description="timm: strength of random changes of colour; an auto_augment replaces it.",
+        json_schema_extra=AUGMENTATION,
+    )
+    auto_augment: str | None = Field(
+        None,
+        description="timm: a policy, such as rand-m9-mstd0.5.",
+        json_schema_extra=AUGMENTATION,
+    )
+    random_erase: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="timm: probability that a random rectangle is erased.",
+        json_schema_extra=AUGMENTATION,
+    )
+    description: str = Field("", description="Free text for the task file.")
 
     @property
     def rates(self) -> tuple[float, float]:
@@ -126,7 +234,7 @@ class Recipe(BaseModel):
         return int(self.method.rpartition("-")[2])
 
     def hyperparameters(self, uses: frozenset[str]) -> dict[str, Any]:
-        """What the manifest records: all but those not given and those that have a place there.
+        """Return what the manifest records: given values that have no field of their own there.
 
         Args:
             uses: those of METHOD_FIELDS that the method reads; the others are left out.
@@ -136,7 +244,7 @@ class Recipe(BaseModel):
         )
 
     def unread(self, uses: frozenset[str]) -> dict[str, str]:
-        """Fields that this recipe does not read, each with what would have to be another for it to be read."""
+        """Return the fields that this recipe does not read, each with what makes it unread."""
         fields = dict.fromkeys(METHOD_FIELDS - uses, self.method)
         if self.augment != "timm":
             fields |= dict.fromkeys(TIMM_FIELDS, f"augment {self.augment}")
@@ -150,7 +258,7 @@ class Recipe(BaseModel):
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The values of a TOML file; whether they are right is checked by `make_recipe`."""
+    """Read the values of a TOML file; `make_recipe` checks them."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -162,7 +270,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 
 def make_recipe(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Recipe:
-    """A complete recipe of what was given and, where nothing was, the method's defaults.
+    """Complete a recipe: given values first, then the method's defaults.
 
     Raises:
         TrainingError: a field is unknown, missing or out of its range.

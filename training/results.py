@@ -1,4 +1,7 @@
-"""What was measured, one JSON line for each finished cell, so that a study can be taken up where it stopped."""
+"""Measured results, one JSON line for each finished cell of a study.
+
+A study that was stopped resumes from this file.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from .errors import TrainingError
 
 
 class Results:
-    """The lines of a file, each {"setting": ..., "outcome": ...}; a line is added the moment its cell is finished."""
+    """Finished cells in a file, each line {"setting": ..., "outcome": ...}.
+
+    A line is appended as soon as its cell is finished.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Read what is there; a last line that a kill cut short is taken away.
+        """Read an existing file; a last line that a kill cut short is removed.
 
         Raises:
             TrainingError: the file is something else.
@@ -26,11 +32,11 @@ class Results:
             self._read(_whole_lines(path))
 
     def find(self, setting: Mapping[str, Any]) -> dict[str, float] | None:
-        """The outcome of a cell that is finished."""
+        """Return the outcome of a cell that is finished, else None."""
         return self._found.get(_key(setting))
 
     def add(self, setting: Mapping[str, Any], outcome: dict[str, float]) -> None:
-        """Record a finished cell; it is on the disk when this returns."""
+        """Record a finished cell; it is on disk when this returns."""
         line = json.dumps({"setting": setting, "outcome": outcome})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -51,6 +57,7 @@ class Results:
 
 
 def _whole_lines(path: Path) -> list[str]:
+    """Return the lines that end in a line feed, and cut the file behind them."""
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):

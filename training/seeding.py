@@ -1,4 +1,4 @@
-"""One source of randomness, also for what can draw from torch's global generator alone."""
+"""Seeding of torch's global generators from one explicit generator."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 
 @contextmanager
 def seeded(generator: torch.Generator) -> Iterator[None]:
-    """Seed torch's global generators from `generator` while the block runs, then leave them as they were.
+    """Seed torch's global generators from `generator` while the block runs, then restore them.
 
-    `generator` itself does not move on: what it draws next is the same with and without the block.
+    Some layers of torch draw from the global generators alone. `generator` itself does not
+    advance: what it draws next is the same with and without the block.
     """
     seed = int(torch.randint(2**62, (), generator=generator.clone_state()))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -22,13 +23,13 @@ def seeded(generator: torch.Generator) -> Iterator[None]:
 
 
 def global_state() -> dict[str, Any]:
-    """What torch's global generators will draw next, of the CPU and of every CUDA device."""
+    """Return the state of torch's global generators, of the CPU and of every CUDA device."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def set_global_state(state: dict[str, Any]) -> None:
-    """Draw next what `global_state` stands for; a device that is not here is passed over."""
+    """Restore what `global_state` returned; devices that this machine lacks are skipped."""
     torch.set_rng_state(state["cpu"])
     for device, cuda in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(cuda, device)

@@ -1,9 +1,12 @@
-"""A training run from data to its result, as `facet train` and the reports call it."""
+"""One training run, from data to its result.
+
+`facet train` and the reports call it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -21,7 +24,7 @@ from facet_vision.training.output.writing import write
 from . import methods
 from .identity import identity
 from .methods import Method
-from .native_precision import settled
+from .precision import resolve_precision
 from .recipe import Recipe
 
 
@@ -32,21 +35,24 @@ def train_task(
     on_step: Callable[[Step], None] = ignore,
     run: RunFolder | None = None,
 ) -> TaskFile | Checkpoint:
-    """Train one task; with the same seed, machine and thread count it gives the same tensors.
+    """Train one task.
+
+    The same seed, machine and thread count give the same tensors.
 
     Args:
-        run: keeps the training, which is taken up if it was begun there before.
+        on_step: called after every step.
+        run: where the training is saved; a training that was begun there is resumed.
 
     Returns:
         A checkpoint where the method cannot be served from the shared backbone.
 
     Raises:
-        TrainingError: the method is unknown, the loss is no longer finite, or `run` is of another training.
+        TrainingError: the method is unknown, the loss is no longer finite, or `run` holds another
+            training.
     """
     method, records = _fitted(backbone, data, recipe, on_step, run)
-    return write(
-        method, data, method.recipe, prepare(data.test, backbone.preprocess), best_measured(records)
-    )
+    held_out = prepare(data.test, backbone.preprocess)
+    return write(method, data, method.recipe, held_out, best_measured(records))
 
 
 def fitted(
@@ -56,7 +62,7 @@ def fitted(
     on_step: Callable[[Step], None] = ignore,
     run: RunFolder | None = None,
 ) -> Method:
-    """The recipe's method, fitted to the training part; otherwise as `train_task`."""
+    """Return the recipe's method, fitted to the training part; otherwise as `train_task`."""
     return _fitted(backbone, data, recipe, on_step, run)[0]
 
 
@@ -67,17 +73,20 @@ def fit_to(
     on_step: Callable[[Step], None] = ignore,
     checkpointer: Checkpointer | None = None,
 ) -> list[Record]:
-    """Fit a method to the training part by its own recipe, watched on the validation part if that says so."""
+    """Fit a method to the training part by its own recipe.
+
+    With `patience` in the recipe it is also measured on the validation part.
+    """
     recipe = method.recipe
+    # training inputs first: some methods standardise the validation part by what they measure here
     inputs = method.prepare(training_inputs(data.train, method.backbone.preprocess, recipe))
-    validation = (
-        None if recipe.patience is None or data.validation is None else Validation.of(data, method)
-    )
-    targets = data.targets(data.train)
+    validation = None
+    if recipe.patience is not None and data.validation is not None:
+        validation = Validation.of(data, method)
     return fit(
         method,
         inputs,
-        targets,
+        data.targets(data.train),
         recipe,
         generator,
         on_step,
@@ -93,13 +102,18 @@ def _fitted(
     on_step: Callable[[Step], None],
     run: RunFolder | None,
 ) -> tuple[Method, list[Record]]:
-    check_augment(methods.find(recipe.method), recipe)
-    recipe = settled(recipe, backbone)
-    with (
-        nullcontext(NullCheckpointer())
-        if run is None
-        else run.opened(identity(backbone, data, recipe)) as checkpointer
-    ):
+    kind = methods.find(recipe.method)
+    check_augment(recipe, extracts_features=kind.extracts)
+    recipe = resolve_precision(recipe, backbone)
+    with _checkpointer(backbone, data, recipe, run) as checkpointer:
         generator = torch.Generator().manual_seed(recipe.seed)
-        method = methods.find(recipe.method)(backbone, len(data.labels), recipe, generator)
-        return method, fit_to(method.to(backbone.device), data, generator, on_step, checkpointer)
+        method = kind(backbone, len(data.labels), recipe, generator).to(backbone.device)
+        return method, fit_to(method, data, generator, on_step, checkpointer)
+
+
+def _checkpointer(
+    backbone: Backbone, data: TaskData, recipe: Recipe, run: RunFolder | None
+) -> AbstractContextManager[Checkpointer]:
+    if run is None:
+        return nullcontext(NullCheckpointer())
+    return run.checkpointer(identity(backbone, data, recipe))

@@ -1,4 +1,4 @@
-"""What a block computes for each token by itself: the linear layers around attention, and the MLP."""
+"""The linear layers of a block: those around attention, and the MLP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,9 @@ Heads = tuple[Tensor, Tensor, Tensor]
 
 
 class Dense:
-    """The layers of a timm block as they are at each call: methods of tuning exchange them.
+    """The linear layers of a timm block, looked up at each call.
+
+    They must not be cached: methods of tuning exchange layers of a block that is already wrapped.
 
     Args:
         block: has `attn.qkv`, `attn.num_heads`, `attn.proj` and `mlp`.
@@ -25,37 +27,44 @@ class Dense:
         self._heads: int = block.attn.num_heads
 
     def qkv(self, x: Tensor) -> Heads:
-        """Queries, keys and values of x (..., dim)."""
+        """Return queries, keys and values of x (..., dim)."""
         q, k, v = self._block.attn.qkv(x).unflatten(-1, (3, self._heads, -1)).unbind(-3)
         return q, k, v
 
     def queries(self, x: Tensor) -> Tensor:
-        """Queries alone: (..., heads, head dim)."""
+        """Return queries alone: (..., heads, head dim)."""
         return projection.queries(self._block.attn.qkv, self._heads, x)
 
     def keys_values(self, x: Tensor) -> Tensor:
-        """Keys and values alone: (..., 2, heads, head dim)."""
+        """Return keys and values alone: (..., 2, heads, head dim)."""
         return projection.keys_values(self._block.attn.qkv, self._heads, x)
 
     def proj(self, x: Tensor) -> Tensor:
-        """What follows attention, (..., dim)."""
+        """Apply the projection that follows attention, (..., dim)."""
         return self._block.attn.proj(x)
 
     def mlp(self, x: Tensor) -> Tensor:
-        """The MLP, (..., dim)."""
+        """Apply the MLP, (..., dim)."""
         return self._block.mlp(x)
 
 
 class PackedDense(Dense):
-    """The same, packed; the block loses the weights that are held here instead, so that none is in memory twice."""
+    """The same layers with packed weights.
+
+    The block loses its weights to this object, so that none is in memory twice.
+    """
 
     def __init__(self, block: Any) -> None:
         super().__init__(block)
-        qkv, split = block.attn.qkv, block.attn.qkv.out_features // 3
-        self._queries, self._keys_values = _part(qkv, slice(split)), _part(qkv, slice(split, None))
+        qkv = block.attn.qkv
+        # timm fuses queries, keys and values; they are packed apart, because prompts and pooled
+        # tokens need only one part.
+        split = qkv.out_features // 3
+        self._queries = _part(qkv, slice(split))
+        self._keys_values = _part(qkv, slice(split, None))
         self._proj: Callable[[Tensor], Tensor] = pack(block.attn.proj)
         self._mlp = pack_mlp(block.mlp)
-        # An MLP of another kind was left as it is.
+        # An MLP of another kind is not packed and keeps its weights.
         in_mlp = () if self._mlp is block.mlp else (block.mlp.fc1, block.mlp.fc2)
         for layer in (qkv, block.attn.proj, *in_mlp):
             layer.weight = None

@@ -1,7 +1,8 @@
-"""Frozen linear layers whose weights lie in memory as the processor's matrix product reads them, by oneDNN.
+"""Frozen linear layers in the memory layout of oneDNN's matrix product.
 
-oneDNN comes with PyTorch, whose compiler reaches it through the operators used here. Compiling whole blocks gives 0.96
-of their time on a CPU and takes half a minute and a C++ compiler at every start; packing takes a second.
+oneDNN comes with PyTorch, whose compiler reaches it through the operators used here. Compiling
+whole blocks takes 0.96 of their time on a CPU, but half a minute and a C++ compiler at every
+start; packing takes a second.
 """
 
 from collections.abc import Callable
@@ -14,20 +15,29 @@ from torch import Tensor, nn
 
 from facet_vision.backbone.errors import BackboneError
 
-ROWS = 1024
-"""Tokens of the product that `gain` times: some images' worth."""
+TIMED_ROWS = 1024
+"""Tokens of the product that `gain` times: those of a few images."""
 
 REPEATS = 3
 
 
-def available() -> bool:
-    """Whether this build of PyTorch has what packing needs."""
+def available(dtype: torch.dtype) -> bool:
+    """Return whether this build of PyTorch can pack weights of `dtype` on this processor.
+
+    oneDNN packs float32 everywhere, and bfloat16 only with certain instructions: on x86
+    avx_ne_convert, or avx512bw with avx512vl and avx512dq. A processor with AVX2 alone multiplies
+    in bfloat16 in the plain form but refuses to pack it.
+    """
     ops = torch.ops.mkldnn
-    return torch.backends.mkldnn.is_available() and hasattr(ops, "_linear_pointwise")
+    if not torch.backends.mkldnn.is_available() or not hasattr(ops, "_linear_pointwise"):
+        return False
+    if dtype == torch.bfloat16:
+        return ops._is_mkldnn_bf16_supported()
+    return dtype == torch.float32
 
 
 class PackedLinear:
-    """A frozen linear layer and what follows it elementwise, in one kernel; for inference on a CPU alone.
+    """A frozen linear layer and its activation in one kernel; for inference on a CPU alone.
 
     Args:
         weight: (outputs, inputs), copied.
@@ -38,17 +48,17 @@ class PackedLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None, gelu: str | None = None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
         self._bias = None if bias is None else bias.detach().clone()
-        self._follows: tuple[str, list[float], str] = (
+        self._activation: tuple[str, list[float], str] = (
             ("none", [], "") if gelu is None else ("gelu", [], gelu)
         )
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(..., inputs) to (..., outputs)."""
+        """Map (..., inputs) to (..., outputs)."""
         if x.requires_grad:  # oneDNN's kernel has no backward pass and would only warn
             raise BackboneError(
-                "gradients: expected none through packed weights, found an input that asks for them"
+                "gradients: expected none through packed weights, found an input that requires them"
             )
-        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._follows)
+        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._activation)
 
 
 def pack(layer: nn.Linear, gelu: str | None = None) -> PackedLinear:
@@ -57,27 +67,34 @@ def pack(layer: nn.Linear, gelu: str | None = None) -> PackedLinear:
 
 
 def pack_mlp(mlp: Any) -> Callable[[Tensor], Tensor]:
-    """Pack timm's usual MLP; one of another kind is left as it is."""
+    """Pack timm's usual MLP; return one of another kind unchanged."""
     if type(mlp) is not Mlp or not isinstance(mlp.fc1, nn.Linear):
         return mlp
     gelu = _gelu(mlp.act)
-    first, second = pack(mlp.fc1, gelu), pack(mlp.fc2)
+    first = pack(mlp.fc1, gelu)
+    second = pack(mlp.fc2)
     between = nn.Sequential(*([] if gelu else [mlp.act]), mlp.norm)
     return lambda x: second(between(first(x)))
 
 
 def gain(mlp: Any, inputs: int) -> float:
-    """Time of a packed MLP over that of the same MLP as it is, measured now: the fastest of a few repeats of each."""
+    """Return the time of a packed MLP over that of the same MLP in its usual form, measured now.
+
+    Each time is the fastest of a few repeats, after a first call of both that warms up.
+    """
     weight = next(mlp.parameters())
-    packed, x = pack_mlp(mlp), torch.ones(ROWS, inputs, dtype=weight.dtype, device=weight.device)
+    packed = pack_mlp(mlp)
+    x = torch.ones(TIMED_ROWS, inputs, dtype=weight.dtype, device=weight.device)
     with torch.inference_mode():
-        times = [(_seconds(packed, x), _seconds(mlp, x)) for _ in range(1 + REPEATS)][
-            1:
-        ]  # the first warms up
+        _seconds(packed, x)
+        _seconds(mlp, x)
+        # In turns, so that a machine that is busy for a while slows both.
+        times = [(_seconds(packed, x), _seconds(mlp, x)) for _ in range(REPEATS)]
     return min(time for time, _ in times) / min(time for _, time in times)
 
 
 def _gelu(activation: nn.Module) -> str | None:
+    """Return oneDNN's name for a GELU, None for any other activation."""
     if type(activation) is nn.GELU:
         return activation.approximate
     return {GELU: "none", GELUTanh: "tanh"}.get(type(activation))

@@ -1,4 +1,7 @@
-"""`python -m facet_vision.bench.load`: reads a plan from standard input, writes what came of it to standard output."""
+"""The generator's process: a plan from standard input, its outcome to standard output.
+
+It runs as `python -m facet_vision.bench.load`.
+"""
 
 import json
 import sys

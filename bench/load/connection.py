@@ -1,4 +1,7 @@
-"""One HTTP/1.1 connection: a request at a time, parsed by httptools, which is what uvicorn reads requests with."""
+"""One HTTP/1.1 connection, a request at a time.
+
+Answers are parsed by httptools, the parser that uvicorn uses for requests.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -7,11 +10,11 @@ from typing import cast
 import httptools
 
 FAILED = 0
-"""In place of a status: the connection broke or the request timed out."""
+"""Stands for a status: the connection broke or the request timed out."""
 
 
 class Connection(asyncio.Protocol):
-    """Sends requests and tells `on_answer` the status of each; after `FAILED` it is closed.
+    """Sends requests and reports the status of each to `on_answer`; after `FAILED` it is closed.
 
     Args:
         on_answer: called with the connection and the status.
@@ -21,22 +24,22 @@ class Connection(asyncio.Protocol):
         self._on_answer = on_answer
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self.asking = False
+        self.awaits_answer = False
         self.closed = False
 
     def send(self, *parts: bytes) -> None:
-        """Ask with a whole request; the answer to the last one must have come."""
+        """Send a whole request; the previous one must be answered."""
         assert self._transport is not None
-        self.asking = True
+        self.awaits_answer = True
         self._transport.writelines(parts)
 
     def abort(self) -> None:
-        """Close at once; a question without answer counts as failed."""
+        """Close at once; an unanswered request counts as failed."""
         if self._transport is not None:
             self._transport.abort()
         self._settle(FAILED)
 
-    # What asyncio calls.
+    # Callbacks of asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -50,7 +53,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._settle(FAILED)
 
-    # What httptools calls.
+    # Callback of httptools.
 
     def on_message_complete(self) -> None:
         if not self._parser.should_keep_alive():
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
     def _settle(self, status: int) -> None:
         if status == FAILED:
             self.closed = True
-        if self.asking:
-            self.asking = False
+        # Once per request: after `abort` the loss of the connection is reported as well.
+        if self.awaits_answer:
+            self.awaits_answer = False
             self._on_answer(self, status)

@@ -1,4 +1,4 @@
-"""Running the generator in its process, and what its rows say."""
+"""The generator's process, and the evaluation of its rows."""
 
 import json
 import subprocess
@@ -11,14 +11,20 @@ from time import sleep
 from facet_vision.bench.measuring.spread import percentile
 
 from .connection import FAILED
-from .plan import Closed, Plan
+from .plan import Open, Plan
 
 TICK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Row:
-    """One request: its group, when it was due after the plan began, its latency, its status (0: no answer)."""
+    """One request.
+
+    Attributes:
+        due: seconds from the plan's beginning until it should have been sent.
+        latency: seconds from then until its answer.
+        status: of the answer; `FAILED` where there was none.
+    """
 
     group: str
     due: float
@@ -28,11 +34,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a plan's counted seconds gave.
+    """The results of a plan's counted seconds.
 
     Attributes:
         rows: every request, those of the warm-up too.
-        cpu_share: what the generator used of one components; near 1 it, not the server, would be what is measured.
+        cpu_share: the share of one processor core that the generator used; near 1 it would be the
+            generator, not the server, that is measured.
         late: the most seconds by which the generator itself sent an open load's request too late.
     """
 
@@ -42,29 +49,35 @@ class Outcome:
     late: float
 
     def counted(self, group: str | None = None) -> list[Row]:
-        """The requests that were due in the counted seconds."""
+        """Return the requests that were due in the counted seconds."""
         wanted = (row for row in self.rows if row.due >= self.plan.warmup)
         return [row for row in wanted if group in (None, row.group)]
 
     def rate(self, good: bool = True) -> float:
-        """Answers per second in the counted seconds: those with status 200, or all others.
+        """Return answers per second in the counted seconds: those with status 200, or all others.
 
-        An open load's answers count when they arrive. A closed load's count by the share of their waiting time that
-        lies within: answers arrive a batch at a time, and whether one more batch falls in is chance.
+        An open load's answers count when they arrive. A closed load's count by the share of their
+        waiting time that lies within: answers arrive a batch at a time, and whether one more batch
+        falls within is chance.
         """
         begin, end = self.plan.warmup, self.plan.warmup + self.plan.seconds
         spans = [
             (row.due, row.due + row.latency) for row in self.rows if (row.status == 200) == good
         ]
-        if isinstance(self.plan.arrivals, Closed):
-            inside = [
-                (max(0.0, min(end, done) - max(begin, due)), done - due) for due, done in spans
-            ]
-            return sum(within / whole for within, whole in inside if whole) / self.plan.seconds
-        return sum(begin <= done < end for _, done in spans) / self.plan.seconds
+        if isinstance(self.plan.arrivals, Open):
+            return sum(begin <= done < end for _, done in spans) / self.plan.seconds
+        answers = 0.0
+        for due, done in spans:
+            if done > due:
+                within = max(0.0, min(end, done) - max(begin, due))
+                answers += within / (done - due)
+        return answers / self.plan.seconds
 
     def latency(self, share: float, group: str | None = None, good: bool = True) -> float:
-        """The latency in seconds that `share` of the good answers, or of the others, do not exceed."""
+        """Return the latency in seconds that `share` of the answers do not exceed.
+
+        The answers are those with status 200, or all others unless `good`.
+        """
         rows = self.counted(group)
         return percentile([row.latency for row in rows if (row.status == 200) == good], share)
 
@@ -76,13 +89,18 @@ class Outcome:
 
     @property
     def unanswered(self) -> float:
-        """Share of the counted requests that got no answer at all."""
+        """Share of the counted requests that had no answer at all."""
         rows = self.counted()
         return sum(row.status == FAILED for row in rows) / max(1, len(rows))
 
 
 def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
-    """Load a server as planned; `meanwhile` is called every now and then while that goes on."""
+    """Load a server as planned; call `meanwhile` every TICK_SECONDS or so until it is done.
+
+    Raises:
+        ChildProcessError: the generator's process failed.
+    """
+    # A file, since a pipe that nobody reads would fill up and block the generator.
     with tempfile.TemporaryFile("w+") as found:
         process = subprocess.Popen(
             [sys.executable, "-m", "facet_vision.bench.load"],
@@ -97,9 +115,7 @@ def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcom
             meanwhile()
             sleep(TICK_SECONDS)
         if process.returncode:
-            raise ChildProcessError(
-                f"load generator: expected it to end well, found status {process.returncode}"
-            )
+            raise ChildProcessError(f"the load generator ended with status {process.returncode}")
         found.seek(0)
         outcome = json.load(found)
     groups = [target.group for target in plan.targets]
@@ -107,6 +123,5 @@ def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcom
         Row(groups[target], due, latency, status)
         for target, due, latency, status in outcome["rows"]
     ]
-    return Outcome(
-        plan, rows, outcome["cpu_seconds"] / (plan.warmup + plan.seconds), outcome["late"]
-    )
+    cpu_share = outcome["cpu_seconds"] / (plan.warmup + plan.seconds)
+    return Outcome(plan, rows, cpu_share, outcome["late"])

@@ -1,4 +1,4 @@
-"""What the generator is asked to do; it travels to its process as JSON."""
+"""The plan of a load, which travels to the generator's process as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ class Target:
 
     Attributes:
         path: with its query.
-        weight: share of the traffic, relative to the others' weights.
+        weight: share of the traffic, relative to the weights of other targets.
         group: the name under which its answers are counted.
-        headers: besides host and length.
+        headers: in addition to host and length.
     """
 
     path: str
@@ -24,14 +24,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Closed:
-    """So many clients, each of which asks again as soon as it is answered."""
+    """A number of clients, each of which sends the next request as soon as it is answered."""
 
     clients: int
 
 
 @dataclass(frozen=True)
 class Open:
-    """Requests that arrive at random, so many per second on average (a Poisson process), whether answered or not."""
+    """Random arrivals (a Poisson process), `rate` per second on average, answered or not."""
 
     rate: float
 
@@ -42,9 +42,10 @@ class Plan:
 
     Attributes:
         bodies: files with the bodies; every request takes one at random.
-        warmup, seconds: how long it lasts before and while it is counted.
-        timeout: a request unanswered for so long counts as failed; its connection is closed.
-        connections: most that are open at once; a request that finds none waits, and the wait counts.
+        warmup, seconds: seconds before and while it is counted.
+        timeout: a request that is unanswered for this many seconds fails; its connection
+            is closed.
+        connections: most that exist at once; a request that finds none waits, and the wait counts.
     """
 
     host: str
@@ -59,12 +60,12 @@ class Plan:
     seed: int = 0
 
     def to_json(self) -> str:
-        """As one line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
-        """The plan that `to_json` wrote."""
+        """Read the plan that `to_json` wrote."""
         fields = json.loads(text)
         targets = [Target(**target) for target in fields.pop("targets")]
         kind = Closed if "clients" in fields["arrivals"] else Open

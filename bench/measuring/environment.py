@@ -1,4 +1,4 @@
-"""The machine and the versions that a result belongs to."""
+"""Machine and versions that a result belongs to."""
 
 import os
 import platform
@@ -7,23 +7,26 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def environment(packages: Sequence[str] = ()) -> dict[str, str]:
-    """What every report begins with; `packages` are named with their versions besides the usual ones."""
+    """Describe machine and versions for the head of a report.
+
+    Args:
+        packages: distributions whose versions are named in addition to torch and timm.
+    """
     import torch
 
-    found = {
+    machine = {
         "processor": f"{_processor()}, {_cores()} cores",
         "threads": str(torch.get_num_threads()),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "load before": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
     }
-    return found | {
-        name: installed for name in ("torch", "timm", *packages) if (installed := package(name))
-    }
+    versions = {name: package(name) for name in ("torch", "timm", *packages)}
+    return machine | {name: installed for name, installed in versions.items() if installed}
 
 
 def package(name: str) -> str | None:
-    """The installed version of a distribution, None if it is not installed."""
+    """Return the installed version of a distribution, None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -31,6 +34,7 @@ def package(name: str) -> str | None:
 
 
 def _cores() -> int:
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""The most memory that something takes, told by a process that does nothing else."""
+"""The highest memory of a call, measured in a process that does nothing else."""
 
 import ctypes
 import gc
@@ -12,14 +12,17 @@ from pathlib import Path
 import torch
 
 Build = Callable[[], Callable[[], object]]
-"""Makes what is to be measured; it can be pickled."""
+"""Makes the call that is measured; it must be picklable."""
 
 
 def peak(build: Build, calls: int = 2) -> float | None:
-    """Bytes above what a new process holds once `build` is done, at their highest while its result is called.
+    """Return the highest memory during calls of what `build` returns, above that before them.
 
-    Where torch has CUDA it is what torch has allocated there, else the process's resident memory; None where neither
-    can be known.
+    Both are taken in a new process. Where torch has CUDA they are torch's allocations there, else
+    the process's resident memory.
+
+    Returns:
+        Bytes; None where they cannot be measured.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
         return child.submit(_peak, build, calls, torch.get_num_threads()).result()
@@ -48,11 +51,11 @@ def _of_cuda(run: Callable[[], object]) -> int:
 
 
 def _of_process(run: Callable[[], object]) -> int:
-    with suppress(
-        AttributeError
-    ):  # a C library other than glibc: it may have kept freed memory, which then counts less
+    # Freed memory that the C library has not returned would be reused unseen. Only glibc has the
+    # function.
+    with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the highest level begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the highest level, VmHWM
     before = _status("VmRSS")
     run()
     return _status("VmHWM") - before

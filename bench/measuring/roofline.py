@@ -1,4 +1,4 @@
-"""How near a forward comes to the fastest matrix product of the same machine, in the same run."""
+"""The fastest matrix product of the machine, the bound that forwards are compared with."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 SIDES = {"cpu": 1536, "cuda": 8192}
-"""Of the square product beside the backbone's own shape: large enough for the plateau, small enough to repeat."""
+"""Side of the square product: large enough for the plateau, small enough to repeat."""
 
 LEAST_SECONDS = 0.05
-"""A shorter measurement would be a measurement of the clock and of the launches."""
+"""A shorter measurement would be one of the clock and of kernel launches."""
 
 
 class MatrixProduct:
-    """The product of one linear layer, (rows, inputs) x (inputs, outputs), as often as it takes to be timed."""
+    """The product (rows, inputs) x (inputs, outputs), repeated until it lasts LEAST_SECONDS."""
 
     def __init__(
         self, rows: int, inputs: int, outputs: int, device: torch.device, dtype: torch.dtype
@@ -44,14 +44,17 @@ class MatrixProduct:
 
 
 def products(rows: int, dim: int, device: torch.device, dtype: torch.dtype) -> list[MatrixProduct]:
-    """Candidates for the peak: a square, and the widest layer of a transformer, (rows, dim) x (dim, 4 dim)."""
+    """Return the candidates for the peak: a square, and a transformer's widest layer.
+
+    That layer is (rows, dim) x (dim, 4 dim).
+    """
     build = partial(MatrixProduct, device=device, dtype=dtype)
     side = SIDES.get(device.type, SIDES["cuda"])
     return [build(side, side, side), build(rows, dim, 4 * dim)]
 
 
 def flops(call: Callable[[], Tensor]) -> int:
-    """Floating-point operations of the products, convolutions and attentions that a call runs."""
+    """Count the floating-point operations of a call's products, convolutions and attentions."""
     with FlopCounterMode(display=False) as counter:
         call()
     return int(counter.get_total_flops())

@@ -1,4 +1,4 @@
-"""What a measurement repeated over rounds gave: its middle and its spread."""
+"""The values of a measurement over rounds: their median and quartiles."""
 
 import math
 import statistics
@@ -27,36 +27,30 @@ class Spread:
         return low, high
 
     def over(self, base: "Spread") -> "Spread":
-        """The ratio to another measurement of the same rounds, round by round: what slowed both cancels out."""
+        """Return the ratio to another measurement, round by round: what slowed both cancels out."""
         return Spread(
             tuple(mine / theirs for mine, theirs in zip(self.rounds, base.rounds, strict=True))
         )
 
     def text(self, digits: int = 2, scale: float = 1.0) -> str:
-        """Such as "1.02 (0.99 to 1.04)": the median with its quartiles, every value times `scale`; a dash for none."""
+        """Format as "1.02 (0.99 to 1.04)", the median with its quartiles, times `scale`.
+
+        One round has no quartiles, and a dash stands for rounds without a value.
+        """
         if any(map(math.isnan, self.rounds)):
             return "–"
         low, high = self.quartiles
         middle = f"{self.median * scale:.{digits}f}"
-        return (
-            f"{middle} ({low * scale:.{digits}f} to {high * scale:.{digits}f})"
-            if len(self.rounds) > 1
-            else middle
-        )
+        if len(self.rounds) == 1:
+            return middle
+        return f"{middle} ({low * scale:.{digits}f} to {high * scale:.{digits}f})"
 
     def to_json(self) -> dict[str, Any]:
-        """Median, quartiles and all rounds; null where a round has no value, since JSON knows no NaN."""
-        if any(map(math.isnan, self.rounds)):
-            return {
-                "median": None,
-                "quartiles": None,
-                "rounds": [_or_none(value) for value in self.rounds],
-            }
-        return {
-            "median": self.median,
-            "quartiles": list(self.quartiles),
-            "rounds": list(self.rounds),
-        }
+        """Return median, quartiles and all rounds; null for NaN, which JSON does not have."""
+        rounds = [_or_none(value) for value in self.rounds]
+        if None in rounds:
+            return {"median": None, "quartiles": None, "rounds": rounds}
+        return {"median": self.median, "quartiles": list(self.quartiles), "rounds": rounds}
 
 
 def _or_none(value: float) -> float | None:
@@ -64,7 +58,10 @@ def _or_none(value: float) -> float | None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of all values do not exceed (nearest rank); NaN where there is none."""
+    """Return the smallest value that at least `share` of all values do not exceed.
+
+    This is the nearest-rank method; NaN where there are no values.
+    """
     if not values:
         return float("nan")
     ordered = sorted(values)

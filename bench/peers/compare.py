@@ -1,4 +1,4 @@
-"""Facet and its peers under the same load: each server alone on the machine, one after the other, in every round."""
+"""Facet and its peers under the same load: one server after the other, in every round."""
 
 import subprocess
 import tempfile
@@ -10,6 +10,7 @@ from time import monotonic
 
 from facet_vision.bench.load import Closed, Target, generate
 from facet_vision.bench.measuring.environment import environment
+from facet_vision.bench.measuring.spread import Spread
 from facet_vision.bench.measuring.timing import turns
 from facet_vision.bench.reporting.report import Report
 from facet_vision.bench.servers.materials import Materials, TaskShape, prepare
@@ -20,7 +21,7 @@ from .registry import PEERS, Peer
 from .tables import FACET, latency_figure, sections_of
 
 Figures = dict[str, dict[str, float]]
-"""Of one server in one round: those of each load by its number of clients, and those of the server as "server"."""
+"""One server in one round: figures of each load by its number of clients, and of "server"."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Asked:
     """What to measure.
 
     Attributes:
-        peers: names from the registry; Facet is always there.
-        dtype, peer_dtype: what Facet and what the peers compute in.
+        peers: names from the registry; Facet is always measured.
+        dtype, peer_dtype: precisions of Facet and of the peers.
         batch: most images in a forward, for those that batch.
         clients: numbers of clients of the closed load.
     """
@@ -48,7 +49,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Contender:
-    """A server to be started, and how it is asked."""
+    """A server to be started, and its requests."""
 
     title: str
     start: Callable[[], AbstractContextManager[Server]]
@@ -56,7 +57,11 @@ class Contender:
 
 
 def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
-    """Start every server once in each round, ask each task once, then load it with every number of clients."""
+    """Compare the servers.
+
+    In every round each one is started, requested once for each task, and loaded with every number
+    of clients.
+    """
     chosen, notes = installed(asked)
     where = environment(sorted({package for peer in chosen for package in peer.packages}))
     with tempfile.TemporaryDirectory() as folder:
@@ -65,21 +70,23 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
         materials, _ = prepare(
             Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape
         )
-        rounds, failures = in_rounds(
-            contenders(chosen, materials, asked, shape, progress), materials, asked, progress
-        )
-    values = {
-        name: {key: spreads([r[key] for r in found]) for key in found[0]}
-        for name, found in rounds.items()
-    }
+        servers = contenders(chosen, materials, asked, shape, progress)
+        rounds, failures = in_rounds(servers, materials, asked, progress)
+    values = {name: _over_rounds(found) for name, found in rounds.items()}
     sections = sections_of(values, [*notes, *failures])
-    return Report(
-        "peers", asdict(asked), where, sections, {"latency": latency_figure(sections[0].records)}
-    )
+    figures = {"latency": latency_figure(sections[0].records)}
+    return Report("peers", asdict(asked), where, sections, figures)
+
+
+def _over_rounds(rounds: Sequence[Figures]) -> dict[str, dict[str, Spread]]:
+    return {key: spreads([figures[key] for figures in rounds]) for key in rounds[0]}
 
 
 def installed(asked: Asked) -> tuple[list[Peer], list[str]]:
-    """The peers that can run here, and a sentence about each that cannot, or computes in another precision."""
+    """Return the peers that can run here, and a sentence about each that cannot.
+
+    A difference in precision is a sentence as well.
+    """
     chosen, notes = [], []
     if asked.peer_dtype != asked.dtype:
         notes.append(f"Facet computes in {asked.dtype}, its peers in {asked.peer_dtype}.")
@@ -104,7 +111,7 @@ def contenders(
     shape: TaskShape,
     progress: Callable[[str], None],
 ) -> list[Contender]:
-    """Facet and the chosen peers, each in the precision that is asked of it."""
+    """Return Facet and the chosen peers, each in its precision."""
     theirs = replace(materials, dtype=asked.peer_dtype)
     return [
         _facet(materials, asked),
@@ -152,27 +159,33 @@ def in_rounds(
     asked: Asked,
     progress: Callable[[str], None],
 ) -> tuple[dict[str, list[Figures]], list[str]]:
-    """Figures of each contender over the rounds, and a sentence about each that failed; it is not tried again."""
+    """Measure every contender in every round.
+
+    Returns:
+        Figures of each contender, one per round, and a sentence about each that failed; it is not
+        tried again, and its figures are dropped.
+    """
     named = {contender.title: contender for contender in contenders}
     rounds: dict[str, list[Figures]] = {name: [] for name in named}
     failures: dict[str, str] = {}
     for number, name in turns(list(named), asked.rounds):
-        if name not in failures:
-            progress(f"round {number + 1} of {asked.rounds}: {name}")
-            try:
-                rounds[name].append(_measure(named[name], materials, asked))
-            except ServerFailed as error:
-                failures[name] = f"{name}: left out, it failed: {error}."
-    return {name: found for name, found in rounds.items() if name not in failures}, list(
-        failures.values()
-    )
+        if name in failures:
+            continue
+        progress(f"round {number + 1} of {asked.rounds}: {name}")
+        try:
+            rounds[name].append(_measure(named[name], materials, asked))
+        except ServerFailed as error:
+            failures[name] = f"{name}: left out, it failed: {error}."
+    complete = {name: found for name, found in rounds.items() if name not in failures}
+    return complete, list(failures.values())
 
 
 def _measure(contender: Contender, materials: Materials, asked: Asked) -> Figures:
     begun = monotonic()
     with contender.start() as server:
         for target in contender.targets:
-            if (status := server.ask(_request(target, materials))) != 200:
+            status = server.post(_request(target, materials))
+            if status != 200:
                 raise ServerFailed(f"{target.path}: expected status 200, found {status}")
         started = monotonic() - begun
         loads = {
@@ -186,6 +199,5 @@ def _measure(contender: Contender, materials: Materials, asked: Asked) -> Figure
 def _load(
     server: Server, contender: Contender, materials: Materials, asked: Asked, clients: int
 ) -> dict[str, float]:
-    return summary(
-        generate(plan(server, materials, contender.targets, Closed(clients), asked.seconds))
-    )
+    load = plan(server, materials, contender.targets, Closed(clients), asked.seconds)
+    return summary(generate(load))

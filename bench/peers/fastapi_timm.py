@@ -1,8 +1,8 @@
 """FastAPI with one fine-tuned timm model per task.
 
-Blocking work stands in plain `def` functions, which FastAPI runs in its thread pool, and models are loaded in the
-lifespan (FastAPI's manual, "Concurrency" and "Lifespan Events"). As many forwards run at once as there are cores, with
-one thread each: PyTorch's manual on CPU threading warns of more.
+Blocking work stands in plain `def` functions, which FastAPI runs in its thread pool, and models are
+loaded in the lifespan (FastAPI's manual, "Concurrency" and "Lifespan Events"). As many forwards run
+at once as there are cores, with one thread each: PyTorch's manual on CPU threading warns of more.
 """
 
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from .work import Work, answer, cores, read_work
 
 
 def create(work: Work) -> FastAPI:
-    """The application."""
+    """Create the application."""
     models: dict[str, nn.Module] = {}
 
     @asynccontextmanager
@@ -44,5 +44,5 @@ def create(work: Work) -> FastAPI:
 
 
 if __name__ == "__main__":
-    asked = read_work()
-    uvicorn.run(create(asked), port=asked.port, log_level="warning")
+    work = read_work()
+    uvicorn.run(create(work), port=work.port, log_level="warning")

@@ -1,8 +1,8 @@
-"""LitServe with one fine-tuned timm model per task, each behind its own endpoint and with its own batching.
+"""LitServe with one fine-tuned timm model, endpoint and batching per task.
 
-LitServe's manual has a `LitAPI` for each model in one `LitServer` ("Multiple API endpoints on one port"), with
-`max_batch_size` and `batch_timeout` on each ("Batching"). Every endpoint gets a worker process of its own, which is
-why each computes with one thread.
+LitServe's manual has a `LitAPI` for each model in one `LitServer` ("Multiple API endpoints on one
+port"), with `max_batch_size` and `batch_timeout` on each ("Batching"). Every endpoint has a worker
+process of its own, so each computes with one thread.
 """
 
 from typing import Annotated, Any
@@ -15,8 +15,8 @@ from torch import Tensor
 from .models import build, decoder, probabilities
 from .work import Work, answer, read_work
 
-BATCH_TIMEOUT = 0.01
-"""Seconds that a batch waits for more; LitServe's examples have 0.01 to 0.05."""
+BATCH_TIMEOUT_SECONDS = 0.01
+"""Time that a batch waits for more; LitServe's examples have 0.01 to 0.05."""
 
 
 class TaskAPI(litserve.LitAPI):
@@ -24,9 +24,10 @@ class TaskAPI(litserve.LitAPI):
 
     def __init__(self, work: Work, task: str) -> None:
         super().__init__(
-            max_batch_size=work.batch, batch_timeout=BATCH_TIMEOUT, api_path=f"/{task}"
+            max_batch_size=work.batch, batch_timeout=BATCH_TIMEOUT_SECONDS, api_path=f"/{task}"
         )
-        self._work, self._task = work, task
+        self._work = work
+        self._task = task
 
     def setup(self, _: Any) -> None:
         torch.set_num_threads(1)
@@ -44,6 +45,6 @@ class TaskAPI(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    asked = read_work()
-    server = litserve.LitServer([TaskAPI(asked, task) for task in asked.tasks], timeout=120)
-    server.run(host="127.0.0.1", port=asked.port, log_level="warning", generate_client_file=False)
+    work = read_work()
+    server = litserve.LitServer([TaskAPI(work, task) for task in work.tasks], timeout=120)
+    server.run(host="127.0.0.1", port=work.port, log_level="warning", generate_client_file=False)

@@ -15,14 +15,14 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def device() -> torch.device:
-    """The accelerator if there is one."""
+    """Return the accelerator if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def build(work: Work, task: str) -> nn.Module:
-    """The task's fine-tuned network: own copies of all weights, and a classifier of its own.
+    """Build the task's fine-tuned network: own copies of all weights, and an own classifier.
 
-    The backbones' values are alike, which makes no difference to time and memory.
+    The copies have equal values, which makes no difference to time and memory.
     """
     torch.manual_seed(work.tasks.index(task))
     model = timm.create_model(_registered(work.backbone), pretrained=False, num_classes=work.labels)
@@ -31,7 +31,7 @@ def build(work: Work, task: str) -> nn.Module:
 
 
 def decoder(model: nn.Module) -> Callable[[bytes], Tensor]:
-    """From a file's bytes to an input, with timm's own evaluation transform."""
+    """Return timm's own evaluation transform, from a file's bytes to an input."""
     transform = timm.data.create_transform(
         **timm.data.resolve_data_config(model=model), is_training=False
     )
@@ -45,14 +45,16 @@ def decoder(model: nn.Module) -> Callable[[bytes], Tensor]:
 
 @torch.inference_mode()
 def probabilities(work: Work, model: nn.Module, images: Sequence[Tensor]) -> list[list[float]]:
-    """Of each image."""
+    """Return the probabilities of each image."""
     batch = torch.stack(list(images)).to(device(), DTYPES[work.dtype])
     scores: list[list[float]] = model(batch).float().softmax(-1).tolist()
     return scores
 
 
 def _registered(name: str) -> str:
+    """Return a backbone's name in timm's registry."""
     if name != "facet-tiny":
         return name
+    from facet_vision.backbone import tiny  # noqa: F401  # registers it with timm
 
     return "facet_tiny"

@@ -1,4 +1,7 @@
-"""Writes the network that all of the ONNX peer's sessions open: they differ in values only, which cost nothing."""
+"""Export of the network that all sessions of the ONNX peer load.
+
+Networks of tasks differ only in values, which make no difference to time and memory.
+"""
 
 import json
 import warnings
@@ -11,7 +14,7 @@ from .work import ONNX_CONFIG, ONNX_NETWORK, Work, read_work
 
 
 def export(work: Work) -> None:
-    """The network for one image, and what its inputs look like."""
+    """Write the network for one image, and the configuration of its inputs."""
     model = build(work, work.tasks[0]).cpu()
     config = timm.data.resolve_data_config(model=model)
     image = torch.zeros(1, *config["input_size"])
@@ -25,8 +28,8 @@ def export(work: Work) -> None:
             external_data=False,
             verbose=False,
         )
-    kept = {name: config[name] for name in ("input_size", "mean", "std", "crop_pct")}
-    (work.folder / ONNX_CONFIG).write_text(json.dumps(kept))
+    inputs = {name: config[name] for name in ("input_size", "mean", "std", "crop_pct")}
+    (work.folder / ONNX_CONFIG).write_text(json.dumps(inputs))
 
 
 if __name__ == "__main__":

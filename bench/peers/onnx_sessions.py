@@ -1,7 +1,8 @@
 """ONNX Runtime with one session per task, behind FastAPI; the process needs no PyTorch.
 
-ONNX Runtime's manual ("Thread management") leaves the threads of many sessions to the caller: here one thread for each
-run, and as many runs at once as there are cores. All graph optimizations are on, which is the default.
+ONNX Runtime's manual ("Thread management") leaves the threads of many sessions to the caller:
+here one thread for each run, and as many runs at once as there are cores. All graph optimizations
+are on, which is the default.
 """
 
 import io
@@ -15,13 +16,14 @@ import numpy as np
 import onnxruntime
 import uvicorn
 from fastapi import Body, FastAPI
+from numpy.typing import NDArray
 from PIL import Image
 
 from .work import ONNX_CONFIG, ONNX_NETWORK, Work, answer, cores, read_work
 
 
 def create(work: Work) -> FastAPI:
-    """The application."""
+    """Create the application."""
     config = json.loads((work.folder / ONNX_CONFIG).read_text())
     sessions: dict[str, onnxruntime.InferenceSession] = {}
 
@@ -53,8 +55,8 @@ def _session(work: Work) -> onnxruntime.InferenceSession:
     )
 
 
-def _decode(data: bytes, config: dict[str, Any]) -> np.ndarray:
-    """Resize the short side, crop the centre, normalise: timm's evaluation transform without PyTorch."""
+def _decode(data: bytes, config: dict[str, Any]) -> NDArray[Any]:
+    """Resize the short side, crop the centre, normalise: timm's transform without PyTorch."""
     _, height, width = config["input_size"]
     image = Image.open(io.BytesIO(data)).convert("RGB")
     scale = height / config["crop_pct"] / min(image.size)
@@ -64,10 +66,10 @@ def _decode(data: bytes, config: dict[str, Any]) -> np.ndarray:
     left, top = (image.width - width) // 2, (image.height - height) // 2
     pixels = np.asarray(image.crop((left, top, left + width, top + height)), dtype=np.float32) / 255
     mean, std = (np.asarray(config[name], dtype=np.float32) for name in ("mean", "std"))
-    normal: np.ndarray = ((pixels - mean) / std).transpose(2, 0, 1)
+    normal: NDArray[Any] = ((pixels - mean) / std).transpose(2, 0, 1)
     return normal
 
 
 if __name__ == "__main__":
-    asked = read_work()
-    uvicorn.run(create(asked), port=asked.port, log_level="warning")
+    work = read_work()
+    uvicorn.run(create(work), port=work.port, log_level="warning")

@@ -1,8 +1,9 @@
-"""Hugging Face PEFT: one timm model with a LoRA adapter and a classifier per task, different adapters in one batch.
+"""PEFT: one timm model with a LoRA adapter and a classifier per task, mixed in a batch.
 
-As in PEFT's LoRA guide ("Inference with different LoRA adapters in the same batch"): `adapter_names` has a name for
-each image, and `modules_to_save` gives every adapter a classifier of its own. Rank 16 on the attention's input
-projection is what PEFT's guide to image classification takes. PEFT has no server; LitServe's batching stands in front.
+As in PEFT's LoRA guide ("Inference with different LoRA adapters in the same batch"):
+`adapter_names` has a name for each image, and `modules_to_save` gives every adapter a classifier
+of its own. Rank 16 on the attention's input projection is that of PEFT's guide to image
+classification. PEFT has no server; LitServe batches and serves.
 """
 
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from fastapi import Depends, Request
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from .litserve_timm import BATCH_TIMEOUT
+from .litserve_timm import BATCH_TIMEOUT_SECONDS
 from .models import DTYPES, build, decoder, device
 from .work import Work, answer, read_work
 
@@ -21,12 +22,15 @@ RANK = 16
 
 
 async def read(request: Request) -> tuple[str, bytes]:
-    """The task and the image of a request."""
+    """Read the task and the image of a request."""
     return request.query_params["task"], await request.body()
 
 
 def with_adapters(work: Work) -> Any:
-    """One network with an adapter for each task; random ones, as trained ones would be (PEFT begins with zeros)."""
+    """Build one network with an adapter for each task.
+
+    Adapters are random, as trained ones would be; PEFT's default starts with zeros.
+    """
     first, *others = work.tasks
     options: dict[str, Any] = {
         "target_modules": ["qkv"],
@@ -44,7 +48,7 @@ class MixedAPI(litserve.LitAPI):
     """One endpoint for all tasks."""
 
     def __init__(self, work: Work) -> None:
-        super().__init__(max_batch_size=work.batch, batch_timeout=BATCH_TIMEOUT)
+        super().__init__(max_batch_size=work.batch, batch_timeout=BATCH_TIMEOUT_SECONDS)
         self._work = work
 
     def setup(self, _: Any) -> None:
@@ -69,6 +73,6 @@ class MixedAPI(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    asked = read_work()
-    server = litserve.LitServer(MixedAPI(asked), timeout=120)
-    server.run(host="127.0.0.1", port=asked.port, log_level="warning", generate_client_file=False)
+    work = read_work()
+    server = litserve.LitServer(MixedAPI(work), timeout=120)
+    server.run(host="127.0.0.1", port=work.port, log_level="warning", generate_client_file=False)

@@ -1,9 +1,10 @@
 """Ray Serve with model multiplexing and batching.
 
-As in Ray Serve's manual ("Model Multiplexing", "Using model multiplexing with batching"): one replica loads models by
-the id in the request's header and keeps all of them, a batch holds one model's requests, and what blocks runs in
-threads ("Asyncio and concurrency best practices"). The replica gets all cores; Ray sets the threads accordingly. No
-line is logged for each request, as with the other servers.
+As in Ray Serve's manual ("Model Multiplexing", "Using model multiplexing with batching"): one
+replica loads models by the id in the request's header and holds all of them, a batch has requests
+of one model, and blocking calls run in threads ("Asyncio and concurrency best practices"). The
+replica has all cores; Ray sets the threads accordingly. Requests are not logged, as with the
+other servers.
 """
 
 import asyncio
@@ -19,11 +20,11 @@ from torch import Tensor, nn
 from .models import build, decoder, probabilities
 from .work import Work, answer, cores, read_work
 
-BATCH_TIMEOUT = 0.01
+BATCH_TIMEOUT_SECONDS = 0.01
 
 
 def application(work: Work) -> Any:
-    """The deployment, bound to its work."""
+    """Create the deployment, bound to its work."""
 
     class Tasks:
         @serve.multiplexed(max_num_models_per_replica=len(work.tasks))
@@ -31,7 +32,7 @@ def application(work: Work) -> Any:
             model = await asyncio.to_thread(build, work, task)
             return model, decoder(model)
 
-        @serve.batch(max_batch_size=work.batch, batch_wait_timeout_s=BATCH_TIMEOUT)
+        @serve.batch(max_batch_size=work.batch, batch_wait_timeout_s=BATCH_TIMEOUT_SECONDS)
         async def predict(self, images: list[Tensor]) -> list[list[float]]:
             model, _ = await self.model(serve.get_multiplexed_model_id())
             return await asyncio.to_thread(probabilities, work, model, images)
@@ -47,7 +48,7 @@ def application(work: Work) -> Any:
 
 
 if __name__ == "__main__":
-    asked = read_work()
+    work = read_work()
     ray.init(include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": asked.port})
-    serve.run(application(asked), blocking=True, logging_config={"enable_access_log": False})
+    serve.start(http_options={"host": "127.0.0.1", "port": work.port})
+    serve.run(application(work), blocking=True, logging_config={"enable_access_log": False})

@@ -1,4 +1,7 @@
-"""The peers by name, and how each is asked; none is imported here, they are processes of their own."""
+"""The peers by name, with their packages and requests.
+
+None is imported here: each runs in a process of its own.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -16,11 +19,11 @@ class Peer:
     """One alternative.
 
     Attributes:
-        title: as tables show it.
+        title: its name in tables.
         module: its server, run with `python -m`.
         packages: the distributions that it needs.
         path, headers: of a request; {task} stands for the task.
-        precisions: what it can compute in.
+        precisions: those that it can compute in.
         preparation: a module that is run once before the first round.
     """
 
@@ -38,23 +41,25 @@ class Peer:
         return [name for name in self.packages if package(name) is None]
 
     def targets(self, tasks: Sequence[str]) -> list[Target]:
-        """A target for each task, at equal load."""
+        """Return a target for each task, at equal load."""
         return [
             Target(self.path.format(task=task), headers=JPEG | self._headers(task))
             for task in tasks
         ]
 
     def command(self, module: str, materials: Materials, **options: Any) -> list[str]:
-        """How one of its modules is run."""
-        given = {
+        """Return the command that runs one of its modules; `options` are those of `work`."""
+        common = {
             "backbone": materials.backbone,
             "checkpoint": materials.weights,
             "folder": materials.folder,
             "dtype": materials.dtype,
             "tasks": ",".join(materials.tasks),
         }
-        pairs = ((f"--{name}", str(value)) for name, value in (given | options).items())
-        return [sys.executable, "-m", module, *(part for pair in pairs for part in pair)]
+        command = [sys.executable, "-m", module]
+        for name, value in (common | options).items():
+            command += [f"--{name}", str(value)]
+        return command
 
     def _headers(self, task: str) -> dict[str, str]:
         return {name: value.format(task=task) for name, value in self.headers.items()}

@@ -1,4 +1,7 @@
-"""What a peer's server is told on its command line, and the answer that all of them give. Light: no torch."""
+"""The command line of a peer's server, and the answer that all of them give.
+
+It imports no torch, which the ONNX peer does without.
+"""
 
 import argparse
 import os
@@ -9,8 +12,9 @@ from typing import Any
 
 TOP = 5
 
-ONNX_NETWORK, ONNX_CONFIG = "peer.onnx", "peer.json"
-"""Files that the ONNX peer's preparation leaves in the folder."""
+# Files that the ONNX peer's preparation writes to the folder.
+ONNX_NETWORK = "peer.onnx"
+ONNX_CONFIG = "peer.json"
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Work:
 
     Attributes:
         backbone, checkpoint, dtype: a timm name, its weights and the precision.
-        folder: for what a preparation leaves.
+        folder: for files of a preparation.
         tasks: their names; task number n has the seed n.
         labels: classes of each task.
         batch: most images in a forward, where the peer batches.
@@ -36,7 +40,7 @@ class Work:
 
 
 def read_work() -> Work:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser()
     for name in ("backbone", "dtype"):
         parser.add_argument(f"--{name}", required=True)
@@ -49,12 +53,12 @@ def read_work() -> Work:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def answer(task: str, scores: Sequence[float]) -> dict[str, Any]:
-    """Ranked labels of one image."""
+    """Rank the labels of one image."""
     ranked = sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)[:TOP]
     return {
         "task": task,

@@ -1,4 +1,4 @@
-"""The two kinds of figure: panels of curves with their spread, and bars."""
+"""The two kinds of figure: panels of curves, and bars, both with spreads."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from facet_vision.bench.measuring.spread import Spread
 from facet_vision.common.figures import COLOURS, MARKERS, legend_below, new_figure, save
 
 Draw = Callable[[Path], None]
-"""Draws to a path."""
+"""Draws a figure to a path."""
 
 Lines = Mapping[str, Sequence[tuple[float, Spread]]]
 """Points of each curve by its label."""
@@ -18,7 +18,11 @@ COLUMNS = 3
 
 
 def curves(panels: Mapping[str, Lines], x: str, y: str, *, log: bool = False) -> Draw:
-    """Medians with their quartiles over `x`, a panel for each title; `log` makes the x axis logarithmic."""
+    """Draw medians with their quartiles over `x`, a panel for each title.
+
+    Args:
+        log: makes the x axis logarithmic.
+    """
 
     def draw(path: Path) -> None:
         columns = min(COLUMNS, len(panels))
@@ -45,14 +49,15 @@ def _draw_lines(axes: Any, lines: Lines) -> dict[str, Any]:
     for number, (label, points) in enumerate(lines.items()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         spreads = [spread for _, spread in points]
-        places, medians = [place for place, _ in points], [spread.median for spread in spreads]
+        positions = [x for x, _ in points]
+        medians = [spread.median for spread in spreads]
         style = {"color": colour, "marker": marker, "markersize": 4, "capsize": 2}
-        handles[label] = axes.errorbar(places, medians, yerr=_errors(spreads), **style)
+        handles[label] = axes.errorbar(positions, medians, yerr=_errors(spreads), **style)
     return handles
 
 
 def bars(values: Mapping[str, Spread], x: str) -> Draw:
-    """A bar for each median, with its quartiles."""
+    """Draw a bar for each median, with its quartiles."""
 
     def draw(path: Path) -> None:
         names, spreads = list(values), list(values.values())
@@ -69,6 +74,7 @@ def bars(values: Mapping[str, Spread], x: str) -> Draw:
 
 
 def _errors(spreads: Sequence[Spread]) -> list[list[float]]:
-    """What matplotlib wants of quartiles: how far they are below and above the median."""
+    """Return the quartiles' distances below and above the median, matplotlib's form."""
     below = [spread.median - spread.quartiles[0] for spread in spreads]
-    return [below, [spread.quartiles[1] - spread.median for spread in spreads]]
+    above = [spread.quartiles[1] - spread.median for spread in spreads]
+    return [below, above]

@@ -1,4 +1,4 @@
-"""The tables of `facet bench http`."""
+"""Tables of `facet bench http`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,18 +9,20 @@ from facet_vision.bench.servers.serving import COLUMNS, generator_note
 from .figures import Draw, curves
 from .report import Column, Record, Section
 
-PEAK, OVERLOAD = "closed load beside it", "overload"
-CALM, HOT = "without the hot task", "with the hot task"
+PEAK = "closed load beside it"
+OVERLOAD = "overload"
+CALM = "without the hot task"
+HOT = "with the hot task"
 
 
 def closed_section(records: Sequence[Record]) -> Section:
-    """Throughput over the number of clients, against the engine."""
+    """Make the table of throughput over the number of clients, against the engine."""
     columns = [Column.of("what"), *COLUMNS, Column.of("of_engine", "of the engine alone"), *LAG]
     return Section("Over concurrency", records, columns, [LAG_NOTE, generator_note(records)])
 
 
-def opened_sections(found: Mapping[str, Mapping[str, Spread]]) -> list[Section]:
-    """A table for each kind of open load that was measured."""
+def open_sections(found: Mapping[str, Mapping[str, Spread]]) -> list[Section]:
+    """Make a table for each kind of open load that was measured."""
     named = {name: {"what": name} | dict(values) for name, values in found.items()}
     below = [record for name, record in named.items() if name not in (PEAK, OVERLOAD, CALM, HOT)]
     sections = []
@@ -40,7 +42,10 @@ LAG = (
     Column.of("lag_p99", "event loop late, p99 ms", 0, 1e3),
     Column.of("lag_most", "at most, ms", 0, 1e3),
 )
-LAG_NOTE = "How late the server's event loop ran what was due is known by the bounds of its histogram, rounded up."
+LAG_NOTE = (
+    "The lag of the server's event loop is read from the bounds of its histogram, so it is rounded "
+    "up."
+)
 ARRIVALS = "Requests arrive by a Poisson process; latency counts from when a request was due."
 
 
@@ -77,6 +82,7 @@ def _hot_section(named: Mapping[str, Mapping[str, Any]]) -> Section:
 
 
 def latency_figure(records: Sequence[Record]) -> Draw:
+    """Draw latency over throughput of the closed loads."""
     loads = [record for record in records if record["clients"]]
     quantiles = {
         key: [(record["images_per_second"].median, _milliseconds(record[key])) for record in loads]

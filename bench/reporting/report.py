@@ -1,4 +1,4 @@
-"""A benchmark's result: Markdown for the terminal, and JSON and figures for a folder."""
+"""A benchmark's result: Markdown for the terminal, JSON and figures for a folder."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,12 @@ from facet_vision.bench.measuring.spread import Spread
 from facet_vision.prompts_store import durable
 
 Record = Mapping[str, Any]
-"""One row: plain values and spreads by name."""
+"""One row of a table: plain values and spreads by name."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its heading, and a row's text in it."""
+    """A column of a table: its heading, and its text for a row."""
 
     title: str
     text: Callable[[Record], str]
@@ -24,7 +24,7 @@ class Column:
     def of(
         cls, key: str, title: str | None = None, digits: int = 2, scale: float = 1.0
     ) -> "Column":
-        """The column of one value; numbers and spreads are shown with so many digits, times `scale`."""
+        """Make the column of one value; numbers are shown with `digits`, times `scale`."""
         return cls(title or key, lambda record: _text(record.get(key), digits, scale))
 
 
@@ -38,20 +38,23 @@ class Section:
     notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """Heading, table, notes."""
-        rows = [[column.text(record) for column in self.columns] for record in self.records]
-        table = [[column.title for column in self.columns], ["---"] * len(self.columns), *rows]
-        lines = [f"## {self.title}", "", *(f"| {' | '.join(cells)} |" for cells in table)]
-        return "\n".join([*lines, *(f"\n{note}" for note in self.notes)])
+        """Return heading, table and notes."""
+        table = [[column.title for column in self.columns], ["---"] * len(self.columns)]
+        for record in self.records:
+            table.append([column.text(record) for column in self.columns])
+        lines = [f"## {self.title}", ""]
+        lines += [f"| {' | '.join(cells)} |" for cells in table]
+        lines += [f"\n{note}" for note in self.notes]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one run of a benchmark found.
+    """All results of one run of a benchmark.
 
     Attributes:
         name: the subcommand; files are named after it.
-        parameters: what was asked for.
+        parameters: the subcommand's options.
         environment: see `environment.environment`.
         figures: a function that draws to a path, by name.
     """
@@ -63,14 +66,14 @@ class Report:
     figures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
     def markdown(self) -> str:
-        """The whole report."""
-        asked = ", ".join(f"{key} {_listed(value)}" for key, value in self.parameters.items())
-        where = ", ".join(f"{key} {value}" for key, value in self.environment.items())
-        head = f"# facet bench {self.name}\n\n{asked}.\n\n{where}."
+        """Return the whole report."""
+        options = ", ".join(f"{key} {_listed(value)}" for key, value in self.parameters.items())
+        machine = ", ".join(f"{key} {value}" for key, value in self.environment.items())
+        head = f"# facet bench {self.name}\n\n{options}.\n\n{machine}."
         return "\n\n".join([head, *(section.markdown() for section in self.sections)])
 
     def to_json(self) -> str:
-        """Everything with all rounds."""
+        """Return the whole report with all rounds."""
         sections = {section.title: section.records for section in self.sections}
         document = {
             "environment": self.environment,

@@ -1,4 +1,4 @@
-"""The engine alone, in this process: what HTTP and batching are held against."""
+"""The engine alone, in this process: the reference for HTTP and batching."""
 
 import random
 from collections.abc import Sequence
@@ -13,23 +13,26 @@ from .materials import Materials
 
 
 class EngineAlone:
-    """Runs full batches one after another, of images decoded beforehand.
+    """Runs full batches one after another; the images are decoded before.
 
     Args:
         batch: images in each batch.
     """
 
     def __init__(self, materials: Materials, net: Backbone, batch: int) -> None:
-        self._engine, self._batch_size = Engine(net), batch
+        self._engine = Engine(net)
+        self._batch_size = batch
         self._images = [net.preprocess.decode(image.read_bytes()) for image in materials.images]
         store = open_store(materials.store)
         files = (TaskFile.from_bytes(store.read(task, 1)) for task in materials.tasks)
-        self._residents = {file.manifest.task: self._engine.settle(file, 1) for file in files}
+        self._residents = {file.manifest.task: self._engine.place_tested(file, 1) for file in files}
         self._random = random.Random(0)
 
     def rate(self, tasks: Sequence[str], weights: Sequence[float], seconds: float) -> float:
-        """Images per second; every image asks one of the tasks at random."""
-        rows, begun, spent = 0, perf_counter(), 0.0
+        """Return images per second; every image is for one of the tasks at random."""
+        rows = 0
+        spent = 0.0
+        begun = perf_counter()
         while spent < seconds:
             self._engine.run(self._batch(tasks, weights))
             rows += self._batch_size
@@ -41,7 +44,6 @@ class EngineAlone:
         for task in self._random.choices(tasks, weights, k=self._batch_size):
             group = groups.setdefault(task, (self._residents[task], []))
             image = self._random.choice(self._images)
-            group[1].append(
-                image.view()
-            )  # another object: of the same one twins would be computed once
+            # A new object, since the engine computes the same array only once for a task.
+            group[1].append(image.view())
         return list(groups.values())

@@ -1,4 +1,4 @@
-"""What a benchmark serves: a backbone with random weights, random tasks for it in a store, and photo-like images."""
+"""Materials of a benchmark: random weights, random tasks in a store, and photo-like images."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from facet_vision.prompts_store.objects import Objects
 KINDS = {"deep": "vpt-deep", "shallow": "vpt-shallow", "linear": "linear"}
 IMAGES = 16
 IMAGE_SIZE = (500, 375)
-"""That of a typical photo of ImageNet, in pixels."""
+"""Width and height of a typical photo of ImageNet, in pixels."""
 
 EMBEDDED = "facet-tiny"
 
 
 @dataclass(frozen=True)
 class Materials:
-    """What lies in a folder for the servers and the load.
+    """The contents of a folder, for the servers and the load.
 
     Attributes:
         backbone, checkpoint, dtype: what to load; no checkpoint for the embedded backbone.
@@ -44,18 +44,18 @@ class Materials:
 
     @property
     def store(self) -> Path:
-        """Where the tasks are."""
+        """Folder of the store with the tasks."""
         return self.folder / "store"
 
     @property
     def weights(self) -> Path:
-        """A file with the backbone's weights, also where Facet has them embedded."""
+        """File with the backbone's weights, also where Facet has them embedded."""
         return self.checkpoint or tiny.WEIGHTS
 
 
 @dataclass(frozen=True)
 class TaskShape:
-    """What the tasks are like: "deep", "shallow" or "linear", with so many prompts per layer and classes."""
+    """The tasks' kind ("deep", "shallow" or "linear"), prompts per layer and number of classes."""
 
     kind: str = "deep"
     tokens: int = 50
@@ -71,20 +71,28 @@ def prepare(
     shape: TaskShape,
     image_size: tuple[int, int] = IMAGE_SIZE,
 ) -> tuple[Materials, Backbone]:
-    """Make everything; the backbone that made the tasks comes along, in the form in which a server runs it."""
+    """Make all materials.
+
+    Returns:
+        The materials, and the backbone that made the tasks in the execution that a server chooses.
+    """
     checkpoint = None if name == EMBEDDED else save_weights(name, folder / "backbone.safetensors")
     net = backbone.load(name, checkpoint=checkpoint, dtype=dtype, execution="auto")
-    names = tuple(f"task-{number:05}" for number in range(tasks))
+    names = task_names(tasks)
     fill_store(
         folder / "store", (task_file(net, task, shape, seed) for seed, task in enumerate(names))
     )
-    return Materials(
-        folder, name, checkpoint, dtype, names, save_images(folder, size=image_size)
-    ), net
+    images = save_images(folder, size=image_size)
+    return Materials(folder, name, checkpoint, dtype, names, images), net
+
+
+def task_names(count: int) -> tuple[str, ...]:
+    """Return the names of `count` tasks; they sort in the order of their numbers."""
+    return tuple(f"task-{number:05}" for number in range(count))
 
 
 def save_weights(name: str, path: Path) -> Path:
-    """Random weights of a timm model, the same every time: speed does not depend on them."""
+    """Save random weights of a timm model, the same every time: speed does not depend on them."""
     torch.manual_seed(0)
     net = backbone.load(name, pretrained=False, device="cpu", dtype="float32")
     weights = {key: value.contiguous() for key, value in net.model.state_dict().items()}
@@ -93,10 +101,10 @@ def save_weights(name: str, path: Path) -> Path:
 
 
 def task_file(net: Backbone, task: str, shape: TaskShape, seed: int) -> TaskFile:
-    """A random task that fits the backbone."""
-    layers = (
-        {"deep": len(net.layer_dims), "shallow": 1, "linear": 0}[shape.kind] if shape.tokens else 0
-    )
+    """Make a random task that fits the backbone."""
+    layers = {"deep": len(net.layer_dims), "shallow": 1, "linear": 0}[shape.kind]
+    if not shape.tokens:
+        layers = 0
     random = torch.Generator().manual_seed(seed)
     prompts = tuple(
         0.1 * torch.randn(shape.tokens, dim, generator=random) for dim in net.layer_dims[:layers]
@@ -125,24 +133,25 @@ def task_file(net: Backbone, task: str, shape: TaskShape, seed: int) -> TaskFile
 
 
 def fill_store(folder: Path, files: Iterable[TaskFile]) -> None:
-    """Publish and activate tasks in a folder; unlike the service it does not wait for the disk."""
+    """Publish and activate tasks in a folder, unlike the service without waiting for the disk."""
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(Objects(LocalStore(folder), Folder(folder, sync=lambda _: None)))
     for file in files:
         task = file.manifest.task
-        store.activate(
-            task, store.publish(task, file.to_bytes(torch.float16), by="bench").number, by="bench"
-        )
+        version = store.publish(task, file.to_bytes(torch.float16), by="bench")
+        store.activate(task, version.number, by="bench")
 
 
 def save_images(
     folder: Path, count: int = IMAGES, size: tuple[int, int] = IMAGE_SIZE
 ) -> tuple[Path, ...]:
-    """JPEG files of the compressibility of photos: smooth shapes with some grain."""
-    return tuple(
-        _save(folder / f"{number:02}.jpg", image)
-        for number, image in enumerate(_images(count, size))
-    )
+    """Save JPEG files that compress like photos: smooth shapes with some grain."""
+    paths = []
+    for number, image in enumerate(_images(count, size)):
+        path = folder / f"{number:02}.jpg"
+        image.save(path, "JPEG", quality=90)
+        paths.append(path)
+    return tuple(paths)
 
 
 def _images(count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
@@ -152,8 +161,3 @@ def _images(count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
         smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
         grain = random.normal(0, 8, smooth.shape)
         yield Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
-
-
-def _save(path: Path, image: Image.Image) -> Path:
-    image.save(path, "JPEG", quality=90)
-    return path

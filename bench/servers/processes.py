@@ -1,4 +1,4 @@
-"""A server under test: started, watched and ended as a process of its own with all that it spawns."""
+"""The process of a server under test, from its start to its end with all descendants."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 MARK = "BENCH_SERVER"
-"""A variable by which the children of a server are found, wherever they move."""
+"""Environment variable by which a server's descendants are found, whoever their parent is."""
 
 START_SECONDS = 600.0
 ANSWER_SECONDS = 60.0
@@ -53,8 +53,8 @@ class Server:
         """Where it listens."""
         return f"http://{self.host}:{self.port}"
 
-    def ask(self, request: Request) -> int:
-        """The status of the answer, 0 if there was none."""
+    def post(self, request: Request) -> int:
+        """Return the status of the answer, 0 if there was none."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
         try:
             connection.request("POST", request.path, request.body, dict(request.headers))
@@ -65,15 +65,18 @@ class Server:
             connection.close()
 
     def processes(self) -> list[int]:
-        """It and everything that it spawned."""
+        """List the server's process and all its descendants."""
         return _family(self.mark, self.process.pid)
 
     def memory(self) -> int:
-        """Bytes of memory, pages that processes share counted once (PSS); 0 where /proc does not tell."""
+        """Return bytes of memory, shared pages counted once (PSS); 0 where /proc lacks them."""
         return sum(_pss(pid) for pid in self.processes())
 
     def resident(self) -> int:
-        """Bytes of memory with shared pages counted in every process (RSS): costs the server nothing to ask."""
+        """Return bytes of memory, shared pages counted in every process (RSS).
+
+        Unlike `memory` it costs the server nothing.
+        """
         return sum(_rss(pid) for pid in self.processes())
 
     def check(self) -> None:
@@ -81,11 +84,11 @@ class Server:
         if self.process.poll() is not None:
             lines = self.log.read_text(errors="replace").split("\n")
             last = next((line for line in reversed(lines) if line.strip()), "nothing in its log")
-            raise ServerFailed(f"server: expected it to run, found it ended with: {last.strip()}")
+            raise ServerFailed(f"the server ended early with: {last.strip()}")
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that no process listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -102,7 +105,7 @@ def running(
     """Start a server, wait until it answers `ready`, and end it with all its children.
 
     Raises:
-        ServerFailed: it ended, or gave no answer within ten minutes.
+        ServerFailed: it ended, or gave no answer within START_SECONDS.
     """
     mark = secrets.token_hex(8)
     with log.open("ab") as output:
@@ -124,16 +127,16 @@ def running(
 
 
 def _wait(server: Server, ready: Request, last: float) -> None:
-    while server.ask(ready) != 200:
+    while server.post(ready) != 200:
         server.check()
         if monotonic() > last:
-            raise ServerFailed(
-                f"server: expected an answer within {START_SECONDS:.0f} seconds, found none"
-            )
+            raise ServerFailed(f"the server gave no answer within {START_SECONDS:.0f} seconds")
         sleep(0.05)
 
 
 def _end(server: Server) -> None:
+    """Stop the server gently, then kill what is left of it and its descendants."""
+    # Before the signal: without their parent some descendants are no longer found.
     family = server.processes()
     with contextlib.suppress(ProcessLookupError):
         server.process.send_signal(signal.SIGTERM)
@@ -144,15 +147,14 @@ def _end(server: Server) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     server.process.wait()
+    # Their memory must be free before the next server starts.
     last = monotonic() + STOP_SECONDS
-    while (
-        any(map(_runs, left)) and monotonic() < last
-    ):  # their memory must be free before the next server starts
+    while any(map(_runs, left)) and monotonic() < last:
         sleep(0.02)
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return whether a process exists and is no zombie."""
     try:
         return _stat(pid)[0] != "Z"
     except OSError:
@@ -160,16 +162,22 @@ def _runs(pid: int) -> bool:
 
 
 def _stat(pid: int) -> list[str]:
-    """State, parent and so on: what /proc tells behind a process's name, which may hold any character."""
+    """Read a process's state, parent and so on: the fields behind its name in /proc.
+
+    The name stands in parentheses and may hold any character, so the last one ends it.
+    """
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _family(mark: str, first: int) -> list[int]:
-    """Processes that carry the mark, and their descendants: some overwrite their environment to show a title."""
+    """List the processes that carry the mark, and their descendants.
+
+    Descendants are needed too, since some programs overwrite their environment with a title.
+    """
     parents: dict[int, int] = {}
     found = {first}
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError):
+        with contextlib.suppress(OSError, IndexError):  # it ended, or belongs to another user
             pid = int(folder.name)
             parents[pid] = int(_stat(pid)[1])
             if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():

@@ -1,4 +1,4 @@
-"""Facet's own server under load: how it is started, what it is asked, and what a load's outcome comes down to."""
+"""Facet's own server under load: its start, its targets, and the summary of a load."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from .materials import Materials
 from .processes import Request, Server, ServerFailed, free_port, running
 
 JPEG = {"Content-Type": "image/jpeg"}
-FACET = [sys.executable, "-c", "from cli import app; app()", "serve"]
+FACET_COMMAND = [sys.executable, "-c", "from facet_vision.cli import app; app()", "serve"]
 
 RATE = Column.of("images_per_second", "images/s", 1)
 COLUMNS = (
@@ -23,55 +23,53 @@ COLUMNS = (
     RATE,
     *(Column.of(key, f"{key} ms", 1, 1e3) for key in ("p50", "p95", "p99")),
 )
-"""What tables show of `summary`."""
+"""The columns of `summary` in tables."""
 
 
 @contextlib.contextmanager
 def facet(materials: Materials, **settings: object) -> Iterator[Server]:
-    """A Facet server over the materials; FACET_* variables of this process hold for it, `settings` before them."""
+    """Run a Facet server over the materials.
+
+    FACET_* variables of this process hold for it; `settings` override them.
+    """
     port = free_port()
-    flags = [
-        "--port",
-        str(port),
-        "--backbone",
-        materials.backbone,
-        "--dtype",
-        materials.dtype,
-        "--no-builtin",
-    ]
-    flags += ["--store", str(materials.store)]
+    flags = ["--port", str(port), "--store", str(materials.store), "--no-builtin"]
+    flags += ["--backbone", materials.backbone, "--dtype", materials.dtype]
     if materials.checkpoint:
         flags += ["--checkpoint", str(materials.checkpoint)]
-    names = {f"FACET_{name.upper()}": str(value) for name, value in settings.items()}
+    variables = {f"FACET_{name.upper()}": str(value) for name, value in settings.items()}
     first = Request(path_of(materials.tasks[0]), materials.images[0].read_bytes(), JPEG)
-    with running([*FACET, *flags], port, first, materials.folder / "facet.log", names) as server:
+    log = materials.folder / "facet.log"
+    with running([*FACET_COMMAND, *flags], port, first, log, variables) as server:
         yield server
 
 
-def ask_each(server: Server, materials: Materials, tasks: Sequence[str]) -> list[float]:
-    """Seconds of one request to each task; afterwards all of them are on the device.
+def request_each(server: Server, materials: Materials, tasks: Sequence[str]) -> list[float]:
+    """Send one request to each task, which loads all of them to the device; return the seconds.
 
     Raises:
         ServerFailed: one of them does not answer.
     """
-    body, found = materials.images[0].read_bytes(), []
+    body = materials.images[0].read_bytes()
+    found = []
     for task in tasks:
         begun = perf_counter()
-        if (status := server.ask(Request(path_of(task), body, JPEG))) != 200:
+        status = server.post(Request(path_of(task), body, JPEG))
+        if status != 200:
             raise ServerFailed(f"task {task!r}: expected status 200, found {status}")
         found.append(perf_counter() - begun)
     return found
 
 
 def path_of(task: str) -> str:
-    """Where a task is asked."""
+    """Return the path of a task's predict requests."""
     return f"/v1/tasks/{task}/predict"
 
 
 def targets(
     tasks: Sequence[str], weights: Sequence[float] | None = None, group: str = "all"
 ) -> list[Target]:
-    """A target for each task, at equal load unless there are weights."""
+    """Return a target for each task, at equal load unless there are weights."""
     weights = weights or [1.0] * len(tasks)
     return [
         Target(path_of(task), weight, group, JPEG)
@@ -82,18 +80,25 @@ def targets(
 def plan(
     server: Server,
     materials: Materials,
-    asked: Sequence[Target],
+    targets: Sequence[Target],
     arrivals: Closed | Open,
     seconds: float,
-    **options: Any,
 ) -> Plan:
-    """A load of the materials' images; warming up takes a fifth of the time that counts."""
+    """Plan a load of the materials' images; warming up takes a fifth of the counted time."""
     images = [str(image) for image in materials.images]
-    return Plan(server.host, server.port, asked, images, arrivals, seconds, seconds / 5, **options)
+    return Plan(
+        server.host,
+        server.port,
+        targets,
+        images,
+        arrivals,
+        seconds=seconds,
+        warmup=seconds / 5,
+    )
 
 
 def summary(outcome: Outcome) -> dict[str, float]:
-    """The figures of one load, in images per second, seconds and shares."""
+    """Return the figures of one load, in images per second, seconds and shares."""
     return {
         "requests": float(len(outcome.counted())),
         "images_per_second": outcome.rate(),
@@ -107,18 +112,19 @@ def summary(outcome: Outcome) -> dict[str, float]:
 
 
 def spreads(rounds: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
-    """The same figures over rounds."""
+    """Collect the figures of all rounds."""
     return {key: Spread(tuple(found[key] for found in rounds)) for key in rounds[0]}
 
 
 def generator_note(records: Sequence[Mapping[str, Any]]) -> str:
-    """Shows that what was measured is the server and not the generator."""
+    """Return the sentence which shows that the server was measured, not the generator."""
     loads = [record for record in records if "generator" in record]
     most = max(max(record["generator"].rounds) for record in loads)
     late = max(max(record["late"].rounds) for record in loads)
     failed = max(max(record["failed"].rounds) for record in loads)
     return (
-        f"The load generator is a process of its own (asyncio, raw sockets) on the same machine; it used at most "
-        f"{most:.0%} of one of {os.cpu_count()} cores and sent no request more than {late * 1e3:.0f} ms late; "
-        f"at most {failed:.1%} of the requests of a row were not answered with 200."
+        "The load generator is a process of its own (asyncio, raw sockets) on the same machine; it "
+        f"used at most {most:.0%} of one of {os.cpu_count()} cores and sent no request more than "
+        f"{late * 1e3:.0f} ms late; at most {failed:.1%} of the requests of a row were not "
+        "answered with 200."
     )

@@ -1,6 +1,7 @@
-"""The task files that ship with Facet, their sample images, and putting them into a store.
+"""The demo tasks that ship with Facet, their sample images, and their publication.
 
 `<task>.safetensors` beside this module is a task; `samples/<task>/` holds a few images for it.
+Every function takes a `folder` to read in place of this one, for tests.
 """
 
 import hashlib
@@ -17,13 +18,13 @@ _SUFFIX = ".safetensors"
 
 
 def names(folder: Traversable | None = None) -> list[str]:
-    """Names of the builtin tasks, sorted. `folder` is read in place of the shipped one, here and below."""
+    """Return the names of the builtin tasks, sorted."""
     entries = (entry.name for entry in _folder(folder).iterdir())
     return sorted(name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX))
 
 
 def read(name: str, folder: Traversable | None = None) -> bytes:
-    """The task file of a builtin task; raise TaskNotFound."""
+    """Return the task file of a builtin task; raise TaskNotFound."""
     if name not in names(folder):
         raise TaskNotFound(
             f"builtin task: expected one of {', '.join(names(folder)) or 'none'}, found '{name}'"
@@ -32,16 +33,19 @@ def read(name: str, folder: Traversable | None = None) -> bytes:
 
 
 def samples(name: str, folder: Traversable | None = None) -> list[Traversable]:
-    """Sample images of a builtin task, sorted by file name; empty when it has none."""
+    """Return the sample images of a builtin task, sorted by file name; empty where it has none."""
     home = _folder(folder).joinpath("samples", name)
     return sorted(home.iterdir(), key=lambda image: image.name) if home.is_dir() else []
 
 
 def seed(store: Store, facts: BackboneFacts, folder: Traversable | None = None) -> list[str]:
-    """Publish and activate every builtin task that fits the backbone; return the names that changed.
+    """Publish and activate every builtin task that fits the backbone.
 
-    A task that is there already follows the shipped file only while nobody else has touched it: once
-    somebody publishes, activates or retires a version of their own, the task is theirs.
+    An existing task follows the shipped file only while nobody else has touched it: once somebody
+    publishes, activates or retires a version of their own, the task is theirs.
+
+    Returns:
+        The names of tasks that have a new live version.
     """
     return [name for name in names(folder) if _seed_one(store, facts, read(name, folder))]
 
@@ -54,16 +58,21 @@ def _seed_one(store: Store, facts: BackboneFacts, data: bytes) -> bool:
     except WrongBackbone:
         return False
     known, live, ours = _history(store, task)
-    if not ours or known.get(hashlib.sha256(data).hexdigest(), 0) == live:
+    if not ours:
         return False
-    # known already when an earlier release shipped it, or a crash came between publish and activate
-    number = known.get(hashlib.sha256(data).hexdigest()) or store.publish(task, data, by=BY).number
+    # A known version need not be live: an earlier release shipped it, or a crash came between its
+    # publication and its activation.
+    number = known.get(hashlib.sha256(data).hexdigest())
+    if number is None:
+        number = store.publish(task, data, by=BY).number
+    elif number == live:
+        return False
     store.activate(task, number, by=BY)
     return True
 
 
 def _history(store: Store, task: str) -> tuple[dict[str, int], int | None, bool]:
-    """Version numbers by sha256, the live one, and whether all of the history is ours."""
+    """Return version numbers by sha256, the live one, and whether all of the history is ours."""
     try:
         state = store.state(task)
     except TaskNotFound:

@@ -1,1 +1,4 @@
-""""""
+"""The Python client of the v1 API (`client`) and the commands that use it (`command`).
+
+A `Client` owns one pool of connections; nothing else here keeps state.
+"""

@@ -1,4 +1,7 @@
-"""A small client of the v1 API, over httpx; it needs neither torch nor the server's code."""
+"""A client of the v1 API, over httpx.
+
+It needs neither torch nor the server's code.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -15,7 +18,7 @@ class ClientError(Exception):
     """The server refused or could not be reached; the message is one sentence.
 
     Attributes:
-        status: of the HTTP answer, None if there was none.
+        status: HTTP status of the answer; None if there was none.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -24,11 +27,11 @@ class ClientError(Exception):
 
 
 class Client:
-    """Calls one server; use it as a context manager.
+    """The calls of one server; use it as a context manager.
 
     Args:
         url: such as http://127.0.0.1:8000.
-        timeout: seconds for each step of a call.
+        timeout: seconds for each step of a call, such as connecting or reading.
         transport: an httpx transport in place of the network.
     """
 
@@ -50,18 +53,18 @@ class Client:
         self._http.close()
 
     def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> dict[str, Any]:
-        """The list of all tasks, with the backbone that serves them."""
-        listed = page = self._json("GET", "/v1/tasks", params={"limit": per_request})
-        while "next" in page:
-            page = self._json(
-                "GET", "/v1/tasks", params={"limit": per_request, "after": page["next"]}
-            )
+        """List all tasks, with the backbone that serves them."""
+        query: dict[str, Any] = {"limit": per_request}
+        listed = self._json("GET", "/v1/tasks", params=query)
+        after = listed.pop("next", None)
+        while after is not None:
+            page = self._json("GET", "/v1/tasks", params=query | {"after": after})
             listed["tasks"] += page["tasks"]
-        listed.pop("next", None)
+            after = page.get("next")
         return listed
 
     def task(self, task: str) -> dict[str, Any]:
-        """One task with its manifest, versions and history."""
+        """Show one task with its manifest, versions and history."""
         return self._json("GET", _path(task))
 
     def upload(self, task: str, data: bytes, *, activate: bool = True) -> dict[str, Any]:
@@ -73,7 +76,7 @@ class Client:
         )
 
     def download(self, task: str, version: int) -> bytes:
-        """The task file of a version."""
+        """Return the task file of a version."""
         return self._call("GET", f"{_path(task)}/versions/{version}").content
 
     def activate(self, task: str, version: int) -> dict[str, Any]:
@@ -87,14 +90,25 @@ class Client:
     def predict(
         self, task: str, images: Sequence[tuple[str, bytes]], *, top_k: int = 5
     ) -> list[dict[str, Any]]:
-        """Ranked labels of each image, given as (file name, encoded bytes), in their order."""
+        """Classify images by a task.
+
+        Args:
+            task: its name.
+            images: file name and encoded bytes of each.
+            top_k: how many labels to return.
+
+        Returns:
+            The result of each image, in their order: its position, file name, task, version,
+            predictions and timings.
+        """
         results: list[dict[str, Any]] = []
         for start in range(0, len(images), IMAGES_PER_REQUEST):
             files = [("file", image) for image in images[start : start + IMAGES_PER_REQUEST]]
             answer = self._json(
                 "POST", f"{_path(task)}/predict", params={"top_k": top_k}, files=files
             )
-            results += [result | {"image": start + result["image"]} for result in answer["results"]]
+            for result in answer["results"]:  # positions count within one request
+                results.append(result | {"image": start + result["image"]})
         return results
 
     def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
@@ -126,8 +140,9 @@ def _path(task: str) -> str:
 
 
 def _detail(response: httpx.Response) -> str:
-    """The sentence of a problem document, or what a proxy in between said."""
+    """Return the sentence of a problem document, or the status that a proxy answered with."""
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        return f"server: expected an answer, found status {response.status_code} {response.reason_phrase}"
+        status = f"{response.status_code} {response.reason_phrase}"
+        return f"server: expected an answer, found status {status}"

@@ -1,4 +1,4 @@
-"""`facet push`, `facet predict` and `facet tasks`: the commands that talk to a server."""
+"""The commands `facet push`, `facet predict` and `facet tasks`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,15 +40,12 @@ def predict(
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show for each image.")] = 3,
 ) -> None:
     """Ask a task about one or several images."""
+    files = [(str(image), image.read_bytes()) for image in images]
     with _client(url, "predict") as client:
-        results = client.predict(
-            task, [(str(image), image.read_bytes()) for image in images], top_k=top_k
-        )
+        results = client.predict(task, files, top_k=top_k)
     for image, result in zip(images, results, strict=True):
-        ranked = ", ".join(
-            f"{label['label']} {_value(label):.3f}" for label in result["predictions"]
-        )
-        typer.echo(f"{image}: {ranked}")
+        labels = [f"{each['label']} {_number(each):.3f}" for each in result["predictions"]]
+        typer.echo(f"{image}: {', '.join(labels)}")
 
 
 def tasks(url: Annotated[str, typer.Argument(help="Address of the server.")] = URL) -> None:
@@ -71,20 +68,29 @@ def _client(url: str, command: str) -> "Iterator[Client]":
 
 
 def _task_name(data: bytes) -> str:
-    """The name in a task file's manifest; read without torch, the server checks the rest."""
+    """Return the name in a task file's manifest.
+
+    Only the header is read, without torch; the server checks the rest.
+    """
     from facet_vision.prompts_store import Manifest
     from facet_vision.prompts_store.header import read_header
 
     return Manifest.from_json(read_header(data).manifest).task
 
 
-def _value(label: dict[str, Any]) -> float:
-    value: float = label["probability"] if "probability" in label else label["score"]
-    return value
+def _number(prediction: dict[str, Any]) -> float:
+    """Return the probability, or the score of a task without activation."""
+    number: float = prediction["probability" if "probability" in prediction else "score"]
+    return number
 
 
 def _describe(task: dict[str, Any]) -> str:
     if task["state"] != "live":
-        return f"{task['state']}{': ' + task['reason'] if 'reason' in task else ''}"
-    metrics = "".join(f", {name} {value:.3f}" for name, value in task["metrics"].items())
-    return f"version {task['live']} of {task['versions']}, {task['method']}, {len(task['labels'])} labels{metrics}"
+        return f"{task['state']}: {task['reason']}" if "reason" in task else str(task["state"])
+    parts = [
+        f"version {task['live']} of {task['versions']}",
+        task["method"],
+        f"{len(task['labels'])} labels",
+        *(f"{name} {value:.3f}" for name, value in task["metrics"].items()),
+    ]
+    return ", ".join(parts)

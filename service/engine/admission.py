@@ -1,4 +1,4 @@
-"""Who is let in: the places for rows that are admitted and not yet answered, and how the tasks share them."""
+"""Quota of the rows that are admitted and not yet answered."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,46 +8,58 @@ from .rows import Priority
 
 
 class Quota:
-    """Room for a bounded number of rows, of which no task can take the last; touched by the event loop only.
+    """Share a bounded number of rows among tasks, so that no task can take the last ones.
 
-    A task may hold `WEIGHTS[priority]` times the places that are free, not more (dynamic thresholds: Choudhury and
-    Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998). A single busy task thus fills
-    4/5 of them with normal requests and is refused then, while the others are still admitted; and as places get
-    scarce, low requests are refused before normal ones and those before high ones.
+    A task may hold at most `WEIGHTS[priority]` times the rows that are free (dynamic thresholds:
+    Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
+    1998). A single busy task thus fills 4/5 of the quota with normal requests and is refused
+    then, while other tasks are still admitted. As free rows become scarce, low requests are
+    refused before normal ones, and normal ones before high ones.
+
+    Not thread-safe: only the event loop uses it.
 
     Attributes:
-        limit: how many there are.
-        taken: how many are held.
+        limit: most rows at once.
+        reserved: rows that requests hold now.
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.taken = limit, 0
-        self._of_task: Counter[str] = Counter()
+        self.limit = limit
+        self.reserved = 0
+        self._by_task: Counter[str] = Counter()
 
     def refusal(self, tasks: Sequence[str], images: int, priority: Priority) -> str | None:
-        """Why a request of `images` rows for each of the tasks cannot be let in now; None if it can.
+        """Return why `images` rows for each of the tasks cannot be admitted now; None if they can.
 
-        Before a request is read, `tasks` may be empty: then it asks whether there is room for anybody.
+        Args:
+            tasks: names; empty while the request has not been read yet. Then the answer says
+                whether there is room for `images` rows of any task.
+            images: rows for each task.
+            priority: of the request.
         """
-        free, rows = self.limit - self.taken, images * max(1, len(tasks))
+        free = self.limit - self.reserved
+        rows = images * max(1, len(tasks))
         if rows > free:
             return f"queue: expected room for {rows} rows, found {free}"
         share = free * WEIGHTS[priority]
         for task in tasks:
-            if self._of_task[task] + images > share:
-                return f"queue: expected task {task!r} to hold at most {share} rows now, found {self._of_task[task]}"
+            held = self._by_task[task]
+            if held + images > share:
+                return (
+                    f"queue: expected task {task!r} to hold at most {share} rows now, found {held}"
+                )
         return None
 
-    def take(self, tasks: Sequence[str], images: int) -> None:
-        """Hold places for `images` rows of each task."""
-        self.taken += images * len(tasks)
+    def reserve(self, tasks: Sequence[str], images: int) -> None:
+        """Reserve `images` rows for each task."""
+        self.reserved += images * len(tasks)
         for task in tasks:
-            self._of_task[task] += images
+            self._by_task[task] += images
 
-    def give_back(self, tasks: Sequence[str], images: int) -> None:
-        """Let go what `take` held."""
-        self.taken -= images * len(tasks)
+    def release(self, tasks: Sequence[str], images: int) -> None:
+        """Release what `reserve` reserved."""
+        self.reserved -= images * len(tasks)
         for task in tasks:
-            self._of_task[task] -= images
-            if not self._of_task[task]:
-                del self._of_task[task]
+            self._by_task[task] -= images
+            if not self._by_task[task]:  # names come from clients, so they must not pile up
+                del self._by_task[task]

@@ -1,80 +1,77 @@
-"""From concurrent requests to batches, and from batches back to requests.
+"""Batching of concurrent requests, and the threads that run the engine.
 
-Whenever the engine is free it takes what waits, as much as `pacing` says; nothing is held back in the hope of more.
-Which rows those are is `fair_queue`'s choice, and who may wait at all `admission`'s.
+Whenever the engine is free it takes the rows that wait, as many as `batch_size` says; nothing is
+held back in the hope of more. `fair_queue` chooses the rows, `admission` limits how many may wait.
 """
 
 import asyncio
-import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from facet_vision.service.errors import DeadlineUnreachable, Draining, ForwardFailed, Overloaded
+from facet_vision.service.errors import DeadlineUnreachable, Draining, Overloaded
 
 from .admission import Quota
+from .batch import BatchReport, Forward, answer, by_resident
 from .batch_size import BatchSizer, round_down
-from .engine import Group
 from .fair_queue import FairQueue
-from .resident import Resident
 from .rows import Answer, Priority, Row, Ticket
-
-logger = logging.getLogger("facet.service")
 
 T = TypeVar("T")
 
 JOIN_SECONDS = 10.0
-"""How long a shutdown waits for a thread of the engine: a forward that hangs must not keep the process."""
+"""Wait of a shutdown for each of the engine's threads: one that hangs must not block the exit."""
 
-MAX_RETRY_AFTER = 60
-"""Most seconds that a refused client is told to wait."""
+MAX_RETRY_AFTER_SECONDS = 60
+"""Most seconds after which a refused client is invited to retry."""
 
-Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
-"""Answers a batch given by groups: for each group its scores, (rows, labels)."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """One batch that left: for the metrics.
-
-    Attributes:
-        rows, tasks: its size, and how many tasks shared it.
-        images: how many the engine computed; fewer than rows where several were answered from one feature.
-        full: whether it left because it was full; otherwise it took what there was for it.
-        queue_seconds: the wait of each row.
-        forward_seconds: what the forward took, retries included.
-    """
-
-    rows: int
-    tasks: int
-    images: int
-    full: bool
-    queue_seconds: Sequence[float]
-    forward_seconds: float
+Call = tuple[Callable[[], Any], "Future[Any]"]
+"""A function to run on an engine's thread, and the future that gets its result."""
 
 
 Observer = Callable[[BatchReport], None]
-"""Is told about each batch, on the event loop."""
+"""Called with each batch, on the event loop."""
+
+
+class _Work(NamedTuple):
+    """What one step of an engine's thread does: a call, a batch, or nothing.
+
+    Attributes:
+        call: a function to run instead of a batch, if there is one.
+        images: for each image to compute the rows that its feature answers.
+        full: whether the batch is limited by its size.
+        is_last: whether nothing is left to do afterwards, and nothing will be.
+    """
+
+    call: Call | None
+    images: Sequence[Sequence[Row]]
+    full: bool
+    is_last: bool
 
 
 class Batcher:
     """Owns the queue and the threads that run the engine.
 
+    The event loop calls `start`, `admit`, `check`, `refusal`, `call` and `drain`; tickets call
+    `enqueue` and `close`, on the event loop as well. The engine's threads run `_work` and what it
+    calls. They never touch a ticket's future: answers are delivered on the event loop, by
+    `_deliver`.
+
     Args:
-        forward: answers a batch; called from those threads only.
+        forward: answers a batch; called from the engine's threads only.
         max_batch: most images that a forward computes.
         queue_limit: most rows admitted and not yet answered.
-        latency_target: seconds that a forward should take at most; None where only throughput matters.
+        latency_target: seconds that a forward should take at most; None where only throughput
+            matters.
         workers: how many threads, and so how many forwards at once.
-        prepare: what each of them does first.
-        observe: told about every batch.
+        prepare: what each thread does first.
+        observe: called with every batch.
         clock: seconds, monotonic.
 
     Attributes:
@@ -94,29 +91,41 @@ class Batcher:
         observe: Observer | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._forward, self._observe, self.clock = forward, observe, clock
-        self._sizer = BatchSizer(max_batch, latency_target, workers)
-        self._quota, self._queue = Quota(queue_limit), FairQueue()
-        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._called = False  # whether a call has run since the last batch
-        self._changed = (
-            threading.Condition()
-        )  # guards the queue, the calls, what is told to the pace, and `_stopped`
-        self._stopped = False
+        self._forward = forward
+        self._prepare = prepare
+        self._observe = observe
+        self.clock = clock
+
+        # Only the event loop uses these.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._quota = Quota(queue_limit)
         self._idle = asyncio.Event()
         self.draining = False
-        self._prepare, self._prepared = prepare, threading.Semaphore(0)
+
+        # The lock of `_changed` guards all of these. It is held to change or search them, never
+        # while the engine runs. The event loop reads the queue's size and the sizer's latest cost
+        # without it: these are estimates, and a size or a cost is replaced as a whole.
+        self._changed = threading.Condition()
+        self._queue = FairQueue()
+        self._sizer = BatchSizer(max_batch, latency_target, workers)
+        self._calls: deque[Call] = deque()
+        self._called = False  # whether a call has run since the last batch
         self._free = 0  # threads that wait for work
+        self._stopped = False
+
+        self._prepared = threading.Semaphore(0)  # counts the threads that have run `prepare`
         self._threads = [
             threading.Thread(target=self._work, name=f"facet-engine-{number}", daemon=True)
             for number in range(workers)
         ]
-        self._loop: asyncio.AbstractEventLoop | None = None
 
-    # What the event loop calls.
+    # Called by the event loop.
 
     def start(self) -> None:
-        """Start the engine's threads, and wait until each is prepared; call it from the running event loop."""
+        """Start the engine's threads and wait until each is prepared.
+
+        The running event loop must call it: answers are delivered there.
+        """
         self._loop = asyncio.get_running_loop()
         for thread in self._threads:
             thread.start()
@@ -136,7 +145,7 @@ class Batcher:
     @property
     def admitted(self) -> int:
         """Rows admitted and not yet answered."""
-        return self._quota.taken
+        return self._quota.reserved
 
     @property
     def batch_limit(self) -> int:
@@ -151,19 +160,23 @@ class Batcher:
         priority: Priority = "normal",
         deadline: float = math.inf,
     ) -> Ticket:
-        """Reserve places for all rows of a request, `images` for each of the tasks, or for none.
+        """Reserve all rows of a request, `images` for each of the tasks, or none of them.
 
         Raises:
             Draining: the server is shutting down.
-            Overloaded: there is no room for so many rows now.
-            DeadlineUnreachable: the rows that wait already take longer than the deadline, a time of `clock`, allows.
+            Overloaded: the quota has no room for all the rows now.
+            DeadlineUnreachable: the rows that wait already take longer than the deadline, a time
+                of `clock`, allows.
         """
         self.check(tasks, images, priority=priority, deadline=deadline)
-        self._quota.take(tasks, images)
+        self._quota.reserve(tasks, images)
         return Ticket(self, tasks, images, priority=priority, deadline=deadline)
 
     def refusal(self, task: str) -> Overloaded | None:
-        """Why one image for a task is not let in now, where that is for want of room; for what has no other terms."""
+        """Return the error that one image for a task, without terms of its own, would meet now.
+
+        Only for want of room; None if there is room, or if the server is shutting down.
+        """
         refusal = None if self.draining else self._quota.refusal([task], 1, "normal")
         return Overloaded(refusal, self._retry_after()) if refusal else None
 
@@ -175,7 +188,10 @@ class Batcher:
         priority: Priority = "normal",
         deadline: float = math.inf,
     ) -> None:
-        """Raise what `admit` would raise now, and reserve nothing: for a request that has not been read yet."""
+        """Raise what `admit` would raise now, and reserve nothing.
+
+        For a request whose body has not been read yet.
+        """
         if self.draining:
             raise Draining("server: expected to take requests, found it shutting down")
         if refusal := self._quota.refusal(tasks, images, priority):
@@ -183,7 +199,7 @@ class Batcher:
         self._check_deadline(tasks, images, priority, deadline)
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run a function on one of the engine's threads, between batches."""
+        """Run a function on one of the engine's threads, between batches, and return its result."""
         future: Future[T] = Future()
         with self._changed:
             self._calls.append((function, future))
@@ -191,9 +207,9 @@ class Batcher:
         return await asyncio.wrap_future(future)
 
     async def drain(self) -> None:
-        """Take nothing new, wait for what was admitted, then stop the threads."""
+        """Refuse new requests, wait until the admitted ones are answered, then stop the threads."""
         self.draining = True
-        while self._quota.taken:
+        while self._quota.reserved:
             self._idle.clear()
             await self._idle.wait()
         with self._changed:
@@ -203,7 +219,7 @@ class Batcher:
             if thread.is_alive():
                 await asyncio.to_thread(thread.join, JOIN_SECONDS)
 
-    # What tickets call.
+    # Called by tickets, on the event loop.
 
     def enqueue(self, rows: Sequence[Row]) -> None:
         """Let the rows wait for a batch."""
@@ -213,50 +229,51 @@ class Batcher:
             self._changed.notify()
 
     def close(self, ticket: Ticket, rows: Sequence[Row]) -> None:
-        """Take the ticket's rows out of the queue, those that still are in it, and give its places back."""
+        """Discard those of the ticket's rows that still wait, and release its quota."""
         with self._changed:
             for row in rows:
                 self._queue.discard(row)
-        self._quota.give_back(ticket.tasks, ticket.images)
-        if not self._quota.taken:
+        self._quota.release(ticket.tasks, ticket.images)
+        if not self._quota.reserved:
             self._idle.set()
 
     def _check_deadline(
         self, tasks: Sequence[str], images: int, priority: Priority, deadline: float
     ) -> None:
         left = max(0.0, deadline - self.clock())
-        if (
-            self._sizer.wait(len(self._queue)) <= left
-        ):  # in time even behind all that waits: as a rule, and soon told
+        # Usually it is in time even behind all the rows that wait, which takes no lock to see.
+        if self._sizer.wait(len(self._queue)) <= left:
             return
         with self._changed:
             ahead = self._queue.ahead(tasks, priority, images) if tasks else 0
-        if (wait := self._sizer.wait(ahead)) > left:
+        wait = self._sizer.wait(ahead)
+        if wait > left:
             raise DeadlineUnreachable(
-                f"request: expected an answer within {left:.3g} seconds, found {wait:.3g} seconds of work before it",
+                f"request: expected an answer within {left:.3g} seconds, "
+                f"found {wait:.3g} seconds of work before it",
                 self._retry_after(),
             )
 
     def _retry_after(self) -> float:
-        images = (
-            self._quota.taken - len(self._queue) + self._queue.images
-        )  # of rows that do not wait every one counts
-        return min(MAX_RETRY_AFTER, self._sizer.seconds(images))
+        """Return the seconds until everything admitted so far is answered, at most a minute."""
+        # Twins that wait share an image; of a row that does not wait yet, or any more, it is not
+        # known, so each of those counts as one.
+        images = self._quota.reserved - len(self._queue) + self._queue.images
+        return min(MAX_RETRY_AFTER_SECONDS, self._sizer.seconds(images))
 
     def _deliver(
         self, rows: Sequence[Row], outcomes: Sequence[Tensor | Exception], report: BatchReport
     ) -> None:
+        """Answer the tickets; runs on the event loop, scheduled by `_settle`."""
         for row, outcome, wait in zip(rows, outcomes, report.queue_seconds, strict=True):
-            answer = (
-                outcome
-                if isinstance(outcome, Exception)
-                else Answer(outcome, wait, report.forward_seconds)
-            )
-            row.ticket.answer(row.place, answer)
+            if isinstance(outcome, Exception):
+                row.ticket.answer(row.index, outcome)
+            else:
+                row.ticket.answer(row.index, Answer(outcome, wait, report.forward_seconds))
         if self._observe:
             self._observe(report)
 
-    # What the engine's thread runs: receive, choose, run, settle.
+    # Run by the engine's threads: receive, choose, run, settle.
 
     def _work(self) -> None:
         self._prepare()
@@ -265,77 +282,76 @@ class Batcher:
             pass
 
     def _step(self) -> bool:
-        """Wait for work and do it; false when there is none and none will come. Holds no row once it returns."""
-        with self._changed:
-            self._free += 1
-            self._changed.wait_for(lambda: self._calls or len(self._queue) or self._stopped)
-            share = math.ceil(len(self._queue) / self._free)  # the others that are free take theirs
-            self._free -= 1
-            # At most one call between two batches, so that a flood of uploads cannot keep requests waiting.
-            call = (
-                self._calls.popleft()
-                if self._calls and not (self._called and len(self._queue))
-                else None
-            )
-            self._called = call is not None
-            limit = (
-                0 if call else round_down(self._sizer.next_limit())
-            )  # rows are left to others, who can take them now
-            taken = self._queue.take(min(limit, round_down(share)), self.clock())
-            if len(self._queue):
-                self._changed.notify()
-            finished = self._stopped and not (call or taken or len(self._queue))
-        if call:
-            _run_call(*call)
-        if taken:
-            self._run_batch(taken, full=len(taken) == limit)
-        return not finished
+        """Receive work, choose some of it, run it, and settle it.
 
-    def _run_batch(self, taken: Sequence[Sequence[Row]], *, full: bool) -> None:
-        groups = _group(row for rows in taken for row in rows)
+        The lock is held to receive and to choose, so that no other thread changes the queue in
+        between; waiting in `_receive` releases it. The engine runs without it. No row is
+        referenced once the step returns: a thread that waits must not hold residents.
+
+        Returns:
+            False when there is no work left and none will follow.
+        """
+        with self._changed:
+            share = self._receive()
+            work = self._choose(share)
+        if work.call:
+            _run_call(*work.call)
+        if work.images:
+            rows, outcomes, report = self._run(work.images, work.full)
+            self._settle(rows, outcomes, report)
+        return not work.is_last
+
+    def _receive(self) -> int:
+        """Wait for work; return this thread's share of the waiting rows. Needs the lock."""
+        self._free += 1
+        self._changed.wait_for(lambda: self._calls or len(self._queue) or self._stopped)
+        share = math.ceil(len(self._queue) / self._free)  # other free threads take theirs
+        self._free -= 1
+        return share
+
+    def _choose(self, share: int) -> _Work:
+        """Take a call, or rows of at most `share` images, off the queues. Needs the lock."""
+        call = self._next_call()
+        # Beside a call it takes no rows: other threads can take them now.
+        limit = 0 if call else round_down(self._sizer.next_limit())
+        images = self._queue.take(min(limit, round_down(share)), self.clock())
+        if len(self._queue):
+            self._changed.notify()  # another free thread takes what is left
+        is_last = self._stopped and not (call or images or len(self._queue))
+        return _Work(call, images, full=len(images) == limit, is_last=is_last)
+
+    def _next_call(self) -> Call | None:
+        """Take at most one call between two batches, so that uploads cannot delay requests."""
+        call = None
+        if self._calls and not (self._called and len(self._queue)):
+            call = self._calls.popleft()
+        self._called = call is not None
+        return call
+
+    def _run(
+        self, images: Sequence[Sequence[Row]], full: bool
+    ) -> tuple[list[Row], list[Tensor | Exception], BatchReport]:
+        """Run a batch; return its rows, the outcome of each, and the report."""
+        groups = by_resident(row for rows in images for row in rows)
         begun = self.clock()
-        outcomes = self._answer(list(groups.values()))
+        outcomes = answer(self._forward, groups)
         seconds = self.clock() - begun
+        rows = [row for group in groups for row in group]
+        tasks = len({group[0].resident.task for group in groups})
+        waits = [begun - row.queued for row in rows]
+        report = BatchReport(len(rows), tasks, len(images), full, waits, seconds)
+        return rows, outcomes, report
+
+    def _settle(
+        self, rows: Sequence[Row], outcomes: Sequence[Tensor | Exception], report: BatchReport
+    ) -> None:
+        """Learn what the forward cost, and pass the answers on to the event loop."""
+        # Failed forwards and their retries say nothing about the cost.
         if not any(isinstance(outcome, Exception) for outcome in outcomes):
             with self._changed:
-                self._sizer.observe(len(taken), seconds)
-        rows = [row for group in groups.values() for row in group]
-        tasks = len({row.resident.task for row in rows})
-        report = BatchReport(
-            len(rows), tasks, len(taken), full, [begun - row.queued for row in rows], seconds
-        )
+                self._sizer.observe(report.images, report.forward_seconds)
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._deliver, rows, outcomes, report)
-
-    def _answer(self, groups: Sequence[Sequence[Row]]) -> list[Tensor | Exception]:
-        """Scores of every row; when a mixed batch fails, each task is tried alone so that only the culprit fails."""
-        try:
-            scores = self._forward(
-                [(rows[0].resident, [row.image for row in rows]) for rows in groups]
-            )
-            return [row for group in scores for row in group.unbind()]
-        except Exception as error:
-            if len(groups) > 1:
-                return [outcome for rows in groups for outcome in self._answer([rows])]
-            resident = groups[0][0].resident
-            logger.exception(
-                "forward of task %r version %d failed", resident.task, resident.version
-            )
-            return [_failure(resident, error) for _ in groups[0]]
-
-
-def _failure(resident: Resident, error: Exception) -> ForwardFailed:
-    """What a client is told: our own sentence, or only the kind of a foreign error, whose text the log has."""
-    found = str(error) if isinstance(error, ForwardFailed) else type(error).__name__
-    return ForwardFailed(f"task {resident.task!r}: expected a finished forward, found: {found}")
-
-
-def _group(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    """Bring the rows of a resident together; the old and the new version of a task are two residents."""
-    groups: dict[int, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(id(row.resident), []).append(row)
-    return groups
 
 
 def _run_call(function: Callable[[], Any], future: "Future[Any]") -> None:

@@ -1,6 +1,6 @@
-"""Running a mixed batch: images and the task of each go in, scores come out."""
+"""Engine of mixed batches: from images and the task of each to scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import starmap
 from time import perf_counter
 
@@ -18,11 +18,18 @@ from .resident import Resident
 Group = tuple[Resident, Sequence[Pixels]]
 """One task's share of a batch: its resident and the pixels of its images."""
 
+Part = tuple[Prefix, dict[int, Pixels]]
+"""Images that share a prefix; each array once, by its id."""
+
 WARM_UP_SECONDS = 1.0
 
 
 class Engine:
-    """The backbone at work. It keeps nothing between calls, so several threads may run batches at once."""
+    """Runs the backbone. It has no state between calls, so several threads may run batches at once.
+
+    Args:
+        backbone: computes the features.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
@@ -31,34 +38,26 @@ class Engine:
     def run(self, groups: Sequence[Group]) -> list[Tensor]:
         """Answer a batch in which rows belong to different tasks.
 
-        An image that several tasks without prompts are asked about is computed once, if it is the same array.
+        An image for several tasks without prompts is computed once, if it is the same array.
 
         Returns:
-            For each group a float32 tensor (rows, labels) on the CPU: probabilities, or logits where the task's
-            activation is "none".
+            For each group a float32 tensor (rows, labels) on the CPU: probabilities, or logits
+            where the task's activation is "none".
 
         Raises:
             ForwardFailed: a score is not finite.
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
-        return _to_host(
-            scores([(resident, part) for (resident, _), part in zip(groups, rows, strict=True)])
-        )
+        shares = [(resident, part) for (resident, _), part in zip(groups, rows, strict=True)]
+        return _to_host(scores(shares))
 
     def _features(self, groups: Sequence[Group]) -> Tensor:
-        """The feature of each row, (rows, feature_dim)."""
-        parts: dict[int, tuple[Prefix, dict[int, Pixels]]] = {}
-        for resident, images in groups:
-            _, distinct = parts.setdefault(_part(resident), (resident.prefix, {}))
-            distinct.update((id(image), image) for image in images)
-        stacked = np.stack([image for _, distinct in parts.values() for image in distinct.values()])
-        counts = [(prefix, len(distinct)) for prefix, distinct in parts.values()]
-        features = self._backbone.features_mixed(self._normalised(stacked), counts).float()
-        computed = [(part, image) for part, (_, distinct) in parts.items() for image in distinct]
-        place = {row: index for index, row in enumerate(computed)}
-        order = [
-            place[_part(resident), id(image)] for resident, images in groups for image in images
-        ]
+        """Return the feature of each row, (rows, feature_dim)."""
+        parts = _parts(groups)
+        pixels = np.stack([image for _, images in parts.values() for image in images.values()])
+        counts = [(prefix, len(images)) for prefix, images in parts.values()]
+        features = self._backbone.features_mixed(self._normalised(pixels), counts).float()
+        order = _order(groups, parts)
         return features if order == list(range(len(features))) else features[order]
 
     def _normalised(self, images: Pixels) -> Tensor:
@@ -68,29 +67,29 @@ class Engine:
 
     @torch.inference_mode()
     def place(self, file: TaskFile, version: int) -> Resident:
-        """Bring a checked task file onto the device; unlike the rest, any thread may call this, beside a batch.
+        """Bring a checked task file onto the device.
 
-        It only reads the backbone's weights and makes tensors that no batch knows yet.
+        Any thread may call this while batches run: it only reads the backbone's weights and makes
+        tensors that no batch uses yet.
 
         Raises:
             UnfitTask: its encoded prompts are not finite in the backbone's precision.
         """
+        device = self._backbone.device
         prefix = self._backbone.encode(file.prompts)
         if not _is_finite(prefix):
             raise UnfitTask(
-                f"task {file.manifest.task!r}: expected finite keys and values of its prompts, found others"
+                f"task {file.manifest.task!r}: expected finite keys and values of its prompts, "
+                "found others"
             )
-        resident = Resident(
-            file.manifest, version, prefix, file.head.to(self._backbone.device, torch.float32)
-        )
-        if (
-            self._backbone.device.type == "cuda"
-        ):  # the engine's thread may use another stream than this one
-            torch.cuda.current_stream(self._backbone.device).synchronize()
+        resident = Resident(file.manifest, version, prefix, file.head.to(device, torch.float32))
+        if device.type == "cuda":
+            # The engine's threads may use another stream than this one.
+            torch.cuda.current_stream(device).synchronize()
         return resident
 
-    def settle(self, file: TaskFile, version: int) -> Resident:
-        """Bring a checked task file onto the device and smoke_test that it answers.
+    def place_tested(self, file: TaskFile, version: int) -> Resident:
+        """Bring a checked task file onto the device and test that it answers.
 
         Raises:
             UnfitTask: see `place` and `smoke_test`.
@@ -101,7 +100,7 @@ class Engine:
 
     @torch.inference_mode()
     def smoke_test(self, resident: Resident) -> None:
-        """Let a resident answer once, before anybody asks it.
+        """Let a resident answer once, before any request uses it.
 
         Raises:
             UnfitTask: its scores for a blank image are not finite.
@@ -115,15 +114,20 @@ class Engine:
 
     @torch.inference_mode()
     def warm_up(self, batches: Sequence[int], seconds: float = WARM_UP_SECONDS) -> int:
-        """Run the bare backbone on batches of these sizes, so that no request pays for a first time.
+        """Run the bare backbone once for each batch size, so that no request pays for it.
 
-        A size's first forward makes the kernels for it, some 20 ms; the smallest batches are the most frequent and
-        those that notice, so they should come first. It ends once it has taken `seconds`.
+        A size's first forward makes the kernels for it, some 20 ms. Small batches are the most
+        frequent and feel it most, so they should be first.
+
+        Args:
+            batches: the sizes.
+            seconds: after these it ends, whatever sizes are left.
 
         Returns:
-            How many of them were run, at least one.
+            How many sizes were run, at least one.
         """
-        begun, ran = perf_counter(), 0
+        begun = perf_counter()
+        ran = 0
         for size in batches:
             self._backbone.features(self._normalised(np.stack([self._blank()] * size)))
             ran += 1
@@ -135,18 +139,45 @@ class Engine:
         return np.zeros(self._backbone.preprocess.input_size, np.uint8)
 
 
-def _is_finite(prefix: Prefix) -> bool:
-    tensors = (*prefix.keys_values, *(() if prefix.tokens is None else (prefix.tokens,)))
-    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+def _part_key(resident: Resident) -> int:
+    """Return what is equal for residents that make the same feature of an image.
 
-
-def _part(resident: Resident) -> int:
-    """Equal for residents that make the same feature of an image: those without prompts."""
+    Those are the residents without prompts; every other one has a key of its own.
+    """
     return 0 if resident.prefix.is_empty else id(resident.prefix)
 
 
+def _parts(groups: Sequence[Group]) -> dict[int, Part]:
+    """Return the distinct images to compute, by `_part_key`."""
+    parts: dict[int, Part] = {}
+    for resident, images in groups:
+        _, distinct = parts.setdefault(_part_key(resident), (resident.prefix, {}))
+        distinct.update((id(image), image) for image in images)
+    return parts
+
+
+def _order(groups: Sequence[Group], parts: Mapping[int, Part]) -> list[int]:
+    """Return for each row of the groups which of the computed features is its own."""
+    index: dict[tuple[int, int], int] = {}
+    for key, (_, images) in parts.items():
+        for image in images:
+            index[key, image] = len(index)
+    order = []
+    for resident, pixels in groups:
+        key = _part_key(resident)
+        order += [index[key, id(image)] for image in pixels]
+    return order
+
+
+def _is_finite(prefix: Prefix) -> bool:
+    tensors = [*prefix.keys_values]
+    if prefix.tokens is not None:
+        tensors.append(prefix.tokens)
+    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+
+
 def _to_host(found: Sequence[Tensor]) -> list[Tensor]:
-    # One transfer for the whole batch: a device waits for each.
+    # One transfer for the whole batch: each one waits for the device.
     flat = torch.cat([part.flatten() for part in found]).cpu()
     if not flat.isfinite().all():
         raise ForwardFailed("scores: expected finite numbers, found others")

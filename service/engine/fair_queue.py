@@ -1,8 +1,10 @@
-"""Where rows wait for a batch: priorities share the engine by weight, the tasks of one priority share it alike.
+"""Fair queue of the rows that wait for a batch.
 
-So no row waits for ever: every priority that has rows waiting gets its share of the images that the engine computes,
-and within it every task the same number, however many rows another task has brought. A task that has asked for no
-more than its share is served in the order of arrival, even where several of its rows happen to come at once.
+Priorities share the engine by weight, and the tasks of one priority share it equally. So no row
+waits for ever: every priority with waiting rows gets its share of the images that the engine
+computes, and within it every task the same number, however many rows another task has queued. A
+task that asks for no more than its share is served in the order of arrival, even where several of
+its rows happen to arrive together.
 """
 
 import heapq
@@ -10,37 +12,43 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, count, takewhile
+from itertools import chain, count
 
 from .rows import Priority, Row
 
 WEIGHTS: dict[Priority, int] = {"high": 16, "normal": 4, "low": 1}
 """How the engine is shared between priorities that have rows waiting."""
 
-BURST = 4
-"""Rows that a task may be ahead of its share before it has to wait for the others."""
+BURST_ROWS = 4
+"""Rows that a task may be ahead of its share before it has to wait for other tasks."""
 
-SLACK = 2.0
-"""Times its share that a task may ask for in the long run before it has to wait for the others."""
+SLACK_FACTOR = 2.0
+"""Times its share that a task may use in the long run before it has to wait for other tasks."""
 
-LEAD = 4
-"""Images by which virtual time is ahead at most: that many rows of a task that always waits go before a new one."""
+LEAD_IMAGES = 4
+"""Images by which virtual time is ahead at most.
 
-LATELY = 256
-"""Images for which a task that was served counts as one of those that share the engine, and is remembered at all."""
+That many rows of a task that always waits are served before the row of a new task.
+"""
 
-DIGITS = 6
-"""Decimals to which images are told: the shares of twins add up to one but for a rounding error."""
+RECENT_IMAGES = 256
+"""Images for which a task counts, once served, as one of those that share the engine.
+
+After that the queue forgets the task.
+"""
+
+IMAGE_DECIMALS = 6
+"""Decimals to which images are reported: shares of twins add up to one but for rounding."""
 
 
 class FairQueue:
-    """Rows that wait. Not thread-safe."""
+    """The rows that wait. Not thread-safe: the batcher's lock guards it."""
 
     def __init__(self) -> None:
-        self._rounds = {priority: _Round() for priority in WEIGHTS}
+        self._queues = {priority: _PriorityQueue() for priority in WEIGHTS}
         self._length = 0
-        # Weighted fair queueing in virtual time: an image costs its priority 1/weight, and next is the priority that
-        # has spent least once it is served (Demers, Keshav and Shenker 1989).
+        # Weighted fair queueing in virtual time: an image costs its priority 1/weight, and next is
+        # the priority that will have spent least (Demers, Keshav and Shenker 1989).
         self._spent = dict.fromkeys(WEIGHTS, 0.0)
         self._time = 0.0
 
@@ -49,38 +57,38 @@ class FairQueue:
 
     @property
     def images(self) -> float:
-        """Images that the engine is to compute for the rows that wait."""
-        return round(sum(waiting.images for waiting in self._rounds.values()), DIGITS)
+        """Images that the engine has to compute for the rows that wait."""
+        return round(sum(queue.images for queue in self._queues.values()), IMAGE_DECIMALS)
 
     def push(self, row: Row) -> None:
-        """Put a row at the end of its task's line."""
+        """Append a row to its task's queue."""
         priority = row.ticket.priority
-        waiting = self._rounds[priority]
-        if not waiting:  # what it did not use while it was empty is not saved up
+        queue = self._queues[priority]
+        if not queue:  # a priority saves nothing up while it is empty
             self._spent[priority] = max(self._spent[priority], self._time)
-        waiting.push(row)
+        queue.push(row)
         self._length += 1
 
     def discard(self, row: Row) -> bool:
-        """Take a row out; says whether it was here."""
-        was_here = self._rounds[row.ticket.priority].discard(row)
+        """Remove a row; return whether it was here."""
+        was_here = self._queues[row.ticket.priority].discard(row)
         self._length -= was_here
         return was_here
 
     def take(self, images: int, now: float = -math.inf) -> list[list[Row]]:
-        """Remove the rows of the next batch; those that nobody needs any more are dropped on the way.
+        """Remove the rows of the next batch; drop rows that no request needs any more.
 
         Args:
             images: how many the engine may compute.
-            now: what deadlines are compared with.
+            now: the time that deadlines are compared with.
 
         Returns:
-            For each image to compute the rows that its feature answers. More than one are twins; the others of a
-            kind come along whenever one is served, since they cost next to nothing.
+            For each image to compute the rows that its feature answers. More than one are twins:
+            all of them are served with the first one, since they cost next to nothing.
         """
         taken: list[list[Row]] = []
         while len(taken) < images and (priority := self._next()):
-            row = self._rounds[priority].pop()
+            row = self._queues[priority].pop()
             self._length -= 1
             if row.is_needed(now):
                 taken.append([row, *(twin for twin in row.twins if self.discard(twin))])
@@ -89,17 +97,17 @@ class FairQueue:
         return taken
 
     def ahead(self, tasks: Iterable[str], priority: Priority, rows: int = 1) -> float:
-        """Images that would be computed before the last, if `rows` of each of the tasks came now."""
-        own = self._rounds[priority].ahead(tasks, rows)
-        others = (
-            min(waiting.images, math.ceil((own + 1) * WEIGHTS[other] / WEIGHTS[priority]))
-            for other, waiting in self._rounds.items()
-            if other != priority
-        )
-        return round(own + sum(others), DIGITS)
+        """Return the images computed before the last one if `rows` of each task arrived now."""
+        own = self._queues[priority].ahead(tasks, rows)
+        others = 0.0
+        for other, queue in self._queues.items():
+            if other != priority:
+                share = math.ceil((own + 1) * WEIGHTS[other] / WEIGHTS[priority])
+                others += min(queue.images, share)
+        return round(own + others, IMAGE_DECIMALS)
 
     def _next(self) -> Priority | None:
-        waiting = (priority for priority, waiting in self._rounds.items() if waiting)
+        waiting = (priority for priority, queue in self._queues.items() if queue)
         return min(
             waiting,
             key=lambda priority: self._spent[priority] + 1 / WEIGHTS[priority],
@@ -107,129 +115,141 @@ class FairQueue:
         )
 
 
-class _Round:
-    """The rows of one priority, served by start-time fair queueing (Goyal, Vin and Cheng 1996) with a token bucket.
+class _PriorityQueue:
+    """The rows of one priority: start-time fair queueing with a token bucket for each task.
 
-    Virtual time counts the images that each task may have been served. A row's turn is the time at which it came, or
-    where its task had got to by then less `BURST`, if that is later: the generic cell rate algorithm (ITU-T I.371) in
-    virtual time. The least turn is served first, among equals who came first. Strictly in turn (a `BURST` and `LEAD` of
-    0) a task that by chance has four rows waiting would wait four rounds, though over time it asks no more than others.
+    Start-time fair queueing (Goyal, Vin and Cheng 1996) serves the least start tag first, and
+    among equals the first arrival. Virtual time counts the images that each task may have been
+    served. A row's start tag is the time of its arrival or, if that is later, its task's last
+    finish tag less `BURST_ROWS`: the generic cell rate algorithm (ITU-T I.371) in virtual time.
+    With a `BURST_ROWS` and `LEAD_IMAGES` of 0, a task that by chance has four rows waiting would
+    wait four rounds, though over time it asks no more than other tasks.
 
-    With each image time advances by `SLACK` shares, a share being one divided by the tasks that were served lately
-    (much as the global pass of stride scheduling, Waldspurger and Weihl 1995), but it neither falls behind the turn
-    that is served nor gets more than `LEAD` ahead of it. So
+    With each image, time advances by `SLACK_FACTOR` shares. A share is one divided by the number
+    of tasks that were served recently (much as the global pass of stride scheduling, Waldspurger
+    and Weihl 1995). But time neither falls behind the start tag that is served, nor gets more than
+    `LEAD_IMAGES` ahead of it. So
 
-    * while turns go from one value to another, a task is served at most their difference and `BURST` + 1 rows; one
-      whose line is long no fewer than their difference, rounded down. What a task did not use is not saved up;
-    * at most `LEAD` + `BURST` + 1 rows of each other task are served before a new row of one that is within its share.
+    * while start tags go from one value to another, a task is served at most their difference and
+      `BURST_ROWS` + 1 rows; a task with a long queue no fewer than their difference, rounded down.
+      What a task did not use is not saved up;
+    * at most `LEAD_IMAGES` + `BURST_ROWS` + 1 rows of each other task are served before a new row
+      of a task that is within its share.
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, _Line] = {}
-        self.images = 0.0  # that the engine is to compute for its rows
-        self._length, self._time, self._served, self._order = 0, 0.0, 0, count()
-        # A heap: the turn of each task's first row, when it came, the task. One whose first row was discarded stands
-        # too early in it, never too late.
-        self._turns: list[tuple[float, int, str]] = []
+        self._tasks: dict[str, _TaskQueue] = {}  # none is empty
+        self.images = 0.0  # that the engine has to compute for its rows
+        self._length = 0
+        self._time = 0.0  # virtual
+        self._served = 0  # images
+        self._arrivals = count()
+        # A heap: the start tag of each task's first row, its arrival number, the task. A task
+        # whose first row was discarded stands too early in it, never too late.
+        self._heap: list[tuple[float, int, str]] = []
         self._scheduled: set[str] = set()  # the tasks in the heap
-        # The tasks that were served lately, longest ago first: where they had got to, and after how many images.
-        self._lately: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        # The tasks that were served recently, longest ago first: the finish tag of the last row
+        # served, and how many images had been served by then.
+        self._recent: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return self._length
 
     def push(self, row: Row) -> None:
         task = row.resident.task
-        line = self._lines[task] = self._line(task)
-        line.rows[row] = (self._time, next(self._order))
+        queue = self._tasks[task] = self._queue(task)
+        queue.rows[row] = (self._time, next(self._arrivals))
         self._length += 1
         self.images += row.share
         if task not in self._scheduled:
             self._schedule(task)
 
     def pop(self) -> Row:
-        """Remove the first row of the task whose turn it is."""
+        """Remove the first row of the task with the least start tag."""
         while True:
-            turn, order, task = heapq.heappop(self._turns)
+            start, arrival, task = heapq.heappop(self._heap)
             self._scheduled.remove(task)
-            if task in self._lines:  # its rows may have been discarded
-                if order == self._lines[task].first_order:
-                    return self._serve(task, turn)
+            if task in self._tasks:  # its rows may have been discarded
+                if arrival == self._tasks[task].first_arrival:
+                    return self._serve(task, start)
                 self._schedule(task)
 
     def discard(self, row: Row) -> bool:
-        """Remove a row; says whether it was here."""
-        line = self._lines.get(row.resident.task)
-        if line is None or row not in line.rows:
+        """Remove a row; return whether it was here."""
+        queue = self._tasks.get(row.resident.task)
+        if queue is None or row not in queue.rows:
             return False
-        del line.rows[row]
+        del queue.rows[row]
         self._length -= 1
         self.images -= row.share
-        if not line.rows:
-            del self._lines[row.resident.task]
+        if not queue.rows:
+            del self._tasks[row.resident.task]
         return True
 
     def ahead(self, tasks: Iterable[str], rows: int) -> float:
-        """Images that would be computed before the last, if `rows` of each task came now and none later."""
-        last = max(turn for task in tasks for turn in self._line(task).turns([self._time] * rows))
-        return sum(
-            row.share
-            for line in self._lines.values()
-            for row, _ in takewhile(
-                lambda pair: pair[1] <= last, zip(line.rows, line.turns(), strict=True)
-            )
-        )
+        """Return the images computed before the last one if `rows` of each task arrived now."""
+        arrivals = [self._time] * rows
+        last = max(start for task in tasks for start in self._queue(task).start_tags(arrivals))
+        images = 0.0
+        for queue in self._tasks.values():
+            for row, start in zip(queue.rows, queue.start_tags(), strict=True):
+                if start > last:
+                    break
+                images += row.share
+        return images
 
-    def _line(self, task: str) -> "_Line":
-        """The line of a task; a new one if it has none."""
-        return self._lines.get(task) or _Line(self._lately.get(task, (0.0, 0))[0])
+    def _queue(self, task: str) -> "_TaskQueue":
+        """Return the queue of a task; a new one if it has none."""
+        return self._tasks.get(task) or _TaskQueue(self._recent.get(task, (0.0, 0))[0])
 
     def _schedule(self, task: str) -> None:
-        line = self._lines[task]
-        heapq.heappush(self._turns, (next(line.turns()), line.first_order, task))
+        queue = self._tasks[task]
+        heapq.heappush(self._heap, (next(queue.start_tags()), queue.first_arrival, task))
         self._scheduled.add(task)
 
-    def _serve(self, task: str, turn: float) -> Row:
-        line = self._lines[task]
-        row, (came, _) = next(iter(line.rows.items()))
-        line.reached = max(came, line.reached) + 1
-        self._advance(task, turn, line.reached)
+    def _serve(self, task: str, start: float) -> Row:
+        queue = self._tasks[task]
+        row, (arrived, _) = next(iter(queue.rows.items()))
+        queue.finish_tag = max(arrived, queue.finish_tag) + 1
+        self._advance(task, start, queue.finish_tag)
         self.discard(row)
-        if task in self._lines:
+        if task in self._tasks:
             self._schedule(task)
         return row
 
-    def _advance(self, task: str, turn: float, reached: float) -> None:
-        """Let virtual time go on: a row of the task is served at its turn."""
+    def _advance(self, task: str, start: float, finish: float) -> None:
+        """Advance virtual time: a row of the task with these tags is served."""
         self._served += 1
-        self._lately[task] = (reached, self._served)
-        self._lately.move_to_end(task)
-        while next(iter(self._lately.values()))[1] <= self._served - LATELY:
-            self._lately.popitem(last=False)
-        self._time = min(max(self._time + SLACK / len(self._lately), turn), turn + LEAD)
+        self._recent[task] = (finish, self._served)
+        self._recent.move_to_end(task)
+        while next(iter(self._recent.values()))[1] <= self._served - RECENT_IMAGES:
+            self._recent.popitem(last=False)
+        advanced = self._time + SLACK_FACTOR / len(self._recent)
+        self._time = min(max(advanced, start), start + LEAD_IMAGES)
 
 
 @dataclass(slots=True)
-class _Line:
-    """The rows of a task that wait.
+class _TaskQueue:
+    """The waiting rows of a task.
 
     Attributes:
-        reached: the virtual time that the task had got to when it was last served.
-        rows: the virtual time at which each came, and its place in the order of arrival. They are a set that keeps its
-            order; unlike a dict's, its first element is found at once however many were removed in front of it.
+        finish_tag: of the task's row that was served last, in virtual time.
+        rows: the virtual time of each row's arrival, and its arrival number. A dict in the order
+            of arrival; an `OrderedDict`, because its first element is found at once however many
+            were removed before it, which a plain dict cannot do.
     """
 
-    reached: float
+    finish_tag: float
     rows: OrderedDict[Row, tuple[float, int]] = field(default_factory=OrderedDict)
 
     @property
-    def first_order(self) -> int:
-        """The place of the first row in the order of arrival."""
+    def first_arrival(self) -> int:
+        """The arrival number of the first row."""
         return next(iter(self.rows.values()))[1]
 
-    def turns(self, more: Iterable[float] = ()) -> Iterator[float]:
-        """When each row has its turn, ascending, and after them `more` rows that came at these times."""
-        reached = self.reached
-        for came in chain((came for came, _ in self.rows.values()), more):
-            yield max(came, reached - BURST)
-            reached = max(came, reached) + 1
+    def start_tags(self, more: Iterable[float] = ()) -> Iterator[float]:
+        """Yield the start tag of each row, ascending, then of rows that arrive at times `more`."""
+        finish = self.finish_tag
+        for arrived in chain((arrived for arrived, _ in self.rows.values()), more):
+            yield max(arrived, finish - BURST_ROWS)
+            finish = max(arrived, finish) + 1

@@ -1,4 +1,4 @@
-"""A task's version, ready for the next batch."""
+"""One version of a task, ready for the next batch."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ from facet_vision.prompts_store import Head, Manifest
 
 @dataclass(frozen=True, eq=False)
 class Resident:
-    """One version of a task, ready to answer; never changed, so a request may hold it as long as it needs.
+    """One version of a task on the device; never changed, so a request may hold it for any time.
 
     Attributes:
         manifest: what the task file says of itself.
@@ -35,5 +35,8 @@ class Resident:
 
     @cached_property
     def head_key(self) -> tuple[object, ...]:
-        """Equal for two tasks whose heads can be computed together: the activation, then the shape of each layer."""
+        """The activation and the shape of each layer of the head.
+
+        Equal for two tasks whose heads can be computed together.
+        """
         return self.manifest.activation, *(weight.shape for weight, _ in self.head.layers)

@@ -1,4 +1,4 @@
-"""A request's rows between its admission and its answer, and the ticket that holds their places."""
+"""Rows of a request between its admission and its answer, and the ticket that holds them."""
 
 import asyncio
 import math
@@ -30,15 +30,18 @@ class Row:
     """One image for one task, on its way through a batch.
 
     Attributes:
-        ticket, place: the request, and which of its rows this is.
-        resident, image: what is asked of what.
-        queued: when it began to wait, seconds.
-        twins: the rows that the engine answers from the same feature, this one among them; empty if there is no other.
-            They are those of a request that ask tasks without prompts about one image.
+        ticket: the request.
+        index: which of the request's rows this is.
+        resident: the version that answers.
+        image: its pixels.
+        queued: when it began to wait, seconds of the queue's clock.
+        twins: the rows that the engine answers from the same feature, this one included; empty if
+            there is no other. They are the rows of one image, in one request, for tasks
+            without prompts.
     """
 
     ticket: "Ticket"
-    place: int
+    index: int
     resident: Resident
     image: Pixels
     queued: float
@@ -46,19 +49,23 @@ class Row:
 
     @property
     def share(self) -> float:
-        """Its part of what the engine computes, in images: twins share one."""
+        """Images that the engine computes for this row; twins share one."""
         return 1 / max(1, len(self.twins))
 
     def is_needed(self, now: float) -> bool:
-        """Whether anybody still waits: the client is there, no sibling has failed, and the deadline is ahead."""
+        """Return whether the request still waits for it.
+
+        It does not if the client has left, another of its rows has failed, or the deadline has
+        passed.
+        """
         return not self.ticket.done and now < self.ticket.deadline
 
 
 class RowQueue(Protocol):
-    """Where a ticket was issued; see `batcher.Batcher`."""
+    """What a ticket needs of the batcher that issued it; see `batcher.Batcher`."""
 
     def clock(self) -> float:
-        """Seconds, monotonic."""
+        """Return the time in seconds, monotonic."""
         ...
 
     def enqueue(self, rows: Sequence[Row]) -> None:
@@ -66,15 +73,18 @@ class RowQueue(Protocol):
         ...
 
     def close(self, ticket: "Ticket", rows: Sequence[Row]) -> None:
-        """Take the ticket's rows out of the queue, those that still are in it, and give its places back."""
+        """Discard those of the ticket's rows that still wait, and release its quota."""
         ...
 
 
 class Ticket:
-    """A request's admission: its rows have places from here until the `with` block ends.
+    """A request's admission: holds its reserved rows until the `with` block ends.
+
+    Only the event loop calls its methods. The engine's threads read `done` and `deadline`.
 
     Attributes:
-        tasks, images: it is for this many images, each asked of every task.
+        tasks: names.
+        images: how many there are; each is answered by every task.
         priority: how its rows are weighted against others'.
         deadline: when its answer is of no use any more, by the queue's clock.
     """
@@ -88,7 +98,10 @@ class Ticket:
         priority: Priority = "normal",
         deadline: float = math.inf,
     ) -> None:
-        self.tasks, self.images, self.priority, self.deadline = tasks, images, priority, deadline
+        self.tasks = tasks
+        self.images = images
+        self.priority = priority
+        self.deadline = deadline
         self._queue = queue
         self._rows: list[Row] = []
         self._future: asyncio.Future[list[Answer]] | None = None
@@ -101,19 +114,19 @@ class Ticket:
         if self._future is not None:
             self._future.cancel()
         self._queue.close(self, self._rows)
-        for row in (
-            self._rows
-        ):  # they hold each other and this ticket: without the circles all goes at once
+        # Twins refer to each other and to this ticket. Without these reference cycles everything,
+        # the residents' tensors included, is freed at once and not at the next garbage collection.
+        for row in self._rows:
             row.twins = ()
         self._rows = []
 
     @property
     def done(self) -> bool:
-        """Answered, failed or given up."""
+        """Whether the request is answered, failed or cancelled."""
         return self._future is not None and self._future.done()
 
     async def run(self, rows: Sequence[tuple[Resident, Pixels]]) -> list[Answer]:
-        """Wait for the answers of the admitted rows, in their order.
+        """Wait for the answers of the admitted rows, and return them in the order of the rows.
 
         Raises:
             ForwardFailed: the forward of one of the rows failed.
@@ -126,27 +139,28 @@ class Ticket:
         self._queue.enqueue(self._rows)
         return await self._future
 
-    def answer(self, place: int, answer: Answer | Exception) -> None:
-        """Settle one row; the last one wakes the request, the first failure ends it."""
+    def answer(self, index: int, answer: Answer | Exception) -> None:
+        """Settle one row; the last answer wakes the request, the first failure ends it."""
         if self._future is None or self._future.done():
             return
         if isinstance(answer, Exception):
             self._future.set_exception(answer)
             return
-        self._answers[place] = answer
+        self._answers[index] = answer
         if len(self._answers) == len(self._rows):
-            self._future.set_result([self._answers[place] for place in range(len(self._rows))])
+            self._future.set_result([self._answers[index] for index in range(len(self._rows))])
 
-    def _make(self, rows: Sequence[tuple[Resident, Pixels]]) -> list[Row]:
-        now, bare = self._queue.clock(), defaultdict[int, list[Row]](list)  # the latter by image
-        made = [
-            Row(self, place, resident, image, now) for place, (resident, image) in enumerate(rows)
+    def _make(self, pairs: Sequence[tuple[Resident, Pixels]]) -> list[Row]:
+        now = self._queue.clock()
+        rows = [
+            Row(self, index, resident, image, now) for index, (resident, image) in enumerate(pairs)
         ]
-        for row in made:
+        promptless: defaultdict[int, list[Row]] = defaultdict(list)  # by image
+        for row in rows:
             if row.resident.prefix.is_empty:
-                bare[id(row.image)].append(row)
-        for twins in bare.values():
-            together = tuple(twins)
-            for row in together:
-                row.twins = together
-        return made
+                promptless[id(row.image)].append(row)
+        for same_image in promptless.values():
+            twins = tuple(same_image)
+            for row in twins:
+                row.twins = twins
+        return rows

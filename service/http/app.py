@@ -1,6 +1,7 @@
 """The HTTP application.
 
-A request walks one way: a router here reads it, `images` decodes it, `batcher` finds it a place, `engine` answers it.
+A predict call passes `predict` (options and body), `RequestContext.predictor` (admission), its
+`decoder` (pixels) and the predictor again (the batch); `responses` writes the answer.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,10 @@ from .bodies import LingeringClose
 from .body_budget import BodyBudget, BoundedBodies
 from .request_metrics import RequestMetrics
 
-DESCRIPTION = "Many vision tasks on one frozen transformer. A task file that is uploaded answers the next request."
+DESCRIPTION = (
+    "Many vision tasks on one frozen transformer. "
+    "A task file that is uploaded answers the next request."
+)
 
 
 def create_app(
@@ -30,24 +34,32 @@ def create_app(
     backbone: Backbone | None = None,
     clock: Callable[[], float] = perf_counter,
 ) -> FastAPI:
-    """Build the application; what is not given is made as the settings say.
+    """Build the application.
+
+    Args:
+        settings: read from the environment by default.
+        store, backbone: by default those that the settings name.
+        clock: seconds, monotonic.
 
     Raises:
         SettingsError, BackboneError, StoreError: a part cannot be had.
     """
     settings = settings or read_settings()
-    components = Components.build(
-        settings, store or open_store(settings.store), backbone or load_backbone(settings), clock
-    )
+    store = store or open_store(settings.store)
+    backbone = backbone or load_backbone(settings)
+    components = Components.build(settings, store, backbone, clock)
     app = FastAPI(
         title="Facet", version=version("facet-vision"), description=DESCRIPTION, lifespan=_lifespan
     )
-    app.state.components, app.state.context = components, components.context
+    app.state.components = components
+    app.state.context = components.context
     problems.install(app, components.metrics.count_rejection)
     for router in (predict.router, tasks.router, probes.router):
         app.include_router(router)
     budget = BodyBudget(settings.max_inflight_bytes)
     components.metrics.watch_bodies(budget)
+    # The middleware added last sees a request first: a refusal by the budget is counted, and like
+    # every early answer it lingers until the client has sent its body.
     app.add_middleware(BoundedBodies, budget=budget)
     app.add_middleware(RequestMetrics, metrics=components.metrics)
     app.add_middleware(LingeringClose)
@@ -55,7 +67,7 @@ def create_app(
 
 
 def load_backbone(settings: Settings) -> Backbone:
-    """The backbone that the settings name.
+    """Load the backbone that the settings name.
 
     Raises:
         BackboneError: it cannot be had.

@@ -1,4 +1,7 @@
-"""Reading request bodies within limits, and answering early without cutting a client off."""
+"""Request bodies: reading them within limits, and answers that overtake them.
+
+`_Watched` owns how much of one body has arrived; everything else here keeps no state.
+"""
 
 import asyncio
 import sys
@@ -12,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facet_vision.service.errors import BadRequest, BodyTimeout, BodyTooLarge, UnsupportedMedia
 from facet_vision.service.predictor.decoder import ImageBytes
-from facet_vision.service.predictor.wire import SHORT_BODY, is_short
+from facet_vision.service.predictor.wire import SHORT_BODY_BYTES, is_short
 from facet_vision.service.settings import MIB, Settings
 
 MAX_FIELDS = 1000
@@ -20,18 +23,30 @@ MAX_FIELD_BYTES = 64 * 1024
 
 
 def media_type(request: Request) -> str:
-    """The body's content type without its parameters, in lower case; empty if there is none."""
+    """Return the body's content type without parameters, in lower case; empty if absent."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def announced(headers: Headers) -> int | None:
-    """How many bytes a body is said to have, if anything valid is said."""
+def announced_bytes(headers: Headers) -> int | None:
+    """Return the length that the headers announce; None if they hold no valid one."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() else None
 
 
+def has_body(scope: Scope) -> bool:
+    """Return whether a request's headers say that it has a body."""
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
 async def read_bytes(request: Request, limit: int, what: str, idle_seconds: float) -> bytes:
     """Read a raw body of at most `limit` bytes.
+
+    Args:
+        request: the request.
+        limit: bytes.
+        what: the expected content, for the message of an error.
+        idle_seconds: longest pause between two parts of the body.
 
     Raises:
         BodyTooLarge: more bytes arrive, or are announced.
@@ -52,16 +67,14 @@ async def read_images(request: Request, settings: Settings) -> list[ImageBytes]:
         BadRequest: the body is empty, or a form with other parts than `file`.
         BodyTooLarge: an image, or the whole, is over its limit.
     """
-    if media_type(request) == "multipart/form-data":
+    kind = media_type(request)
+    if kind == "multipart/form-data":
         images, _ = await read_form(request, settings, fields=())
         return images
-    if not media_type(request).startswith("image/") and media_type(request) not in (
-        "",
-        "application/octet-stream",
-    ):
+    if not kind.startswith("image/") and kind not in ("", "application/octet-stream"):
         raise UnsupportedMedia(
-            f"Content-Type: expected image/*, application/octet-stream or multipart/form-data, "
-            f"found {media_type(request)!r}"
+            "Content-Type: expected image/*, application/octet-stream or multipart/form-data, "
+            f"found {kind!r}"
         )
     data = await read_bytes(
         request, settings.max_image_bytes, "an image", settings.idle_body_seconds
@@ -75,7 +88,12 @@ async def read_form(
     """Read a form of one or more `file` parts and the named text fields.
 
     Returns:
-        The images in their order, and the values of each field (an empty list where it is not given).
+        The images in their order, and the values of each field (an empty list for an absent one).
+
+    Raises:
+        UnsupportedMedia: the body is no form.
+        BadRequest: the form has no file, or an unknown part.
+        BodyTooLarge: an image, or the whole, is over its limit.
     """
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMedia(
@@ -93,27 +111,33 @@ async def read_form(
 
 async def _parse(request: Request, settings: Settings) -> FormData:
     limited = bounded(request, settings.max_request_bytes, "a form", settings.idle_body_seconds)
-    limits = {
-        "max_files": settings.max_images,
-        "max_fields": MAX_FIELDS,
-        "max_part_size": MAX_FIELD_BYTES,
-    }
+    parser = _InMemoryParser(
+        limited.headers,
+        limited.stream(),
+        max_files=settings.max_images,
+        max_fields=MAX_FIELDS,
+        max_part_size=MAX_FIELD_BYTES,
+    )
     try:
-        return await _InMemoryParser(limited.headers, limited.stream(), **limits).parse()
+        return await parser.parse()
     except MultiPartException as error:
         raise BadRequest(
-            f"form: expected at most {settings.max_images} files in valid parts, found: {error.message}"
+            f"form: expected at most {settings.max_images} files in valid parts, "
+            f"found: {error.message}"
         ) from None
 
 
 def _files(form: FormData, fields: tuple[str, ...]) -> Iterator[UploadFile]:
-    """The `file` parts, in their order; any part that is neither a file nor a known text field is refused."""
+    """Yield the `file` parts in order.
+
+    Raises:
+        BadRequest: a part is neither a file nor one of the named text fields.
+    """
     for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            kind, known = "file", name == "file"
-        else:
-            kind, known = "text", name in fields
+        is_file = isinstance(value, UploadFile)
+        known = name == "file" if is_file else name in fields
         if not known:
+            kind = "file" if is_file else "text"
             expected = f"the file part 'file'{_also(fields)}"
             raise BadRequest(f"form: expected {expected}, found a {kind} part {name[:60]!r}")
         if isinstance(value, UploadFile):
@@ -132,12 +156,13 @@ async def _image(upload: UploadFile, limit: int) -> ImageBytes:
 
 
 def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Request:
-    """The same request, except that its body raises once it is over the limit or stops arriving.
+    """Return the same request, whose body raises once it is over the limit or stops arriving.
 
     Raises:
-        BodyTooLarge: it announces more than the limit.
+        BodyTooLarge: the request announces more than the limit.
     """
-    if (length := announced(request.headers) or 0) > limit:
+    length = announced_bytes(request.headers) or 0
+    if length > limit:
         raise BodyTooLarge(
             f"body: expected {what} of at most {limit} bytes, found {length} announced"
         )
@@ -152,10 +177,9 @@ def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Req
             raise BodyTimeout(
                 f"body: expected more bytes, found none for {idle_seconds:g} seconds"
             ) from None
+        # Counted on arrival as well: what a client announces may be wrong or missing.
         received += len(message.get("body", b""))
-        if (
-            received > limit
-        ):  # counted as it arrives: what a client announces may be wrong or missing
+        if received > limit:
             raise BodyTooLarge(f"body: expected {what} of at most {limit} bytes, found more")
         return message
 
@@ -163,26 +187,37 @@ def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Req
 
 
 class _InMemoryParser(MultiPartParser):
-    """Starlette's parser without its temporary files: the form's size is bounded, and a disk may be read-only."""
+    """Starlette's parser without its temporary files.
+
+    The size of a form is bounded, and the disk may be read-only.
+    """
 
     spool_max_size = sys.maxsize
 
 
-SHORT_SECONDS = 0.25
-"""How long an answer is held for the rest of a short body."""
+SHORT_BODY_SECONDS = 0.25
+"""How long an answer waits for the rest of a short body."""
 
 
 class LingeringClose:
-    """Middleware: a request that is answered before its body was read is answered all the same.
+    """Middleware that delivers an answer even if it is given before its body has been read.
 
-    Closing a connection while the client still sends makes its kernel discard the answer. So the answer goes out with
-    `Connection: close`, then what still arrives is thrown away for a while, and only then the connection ends. A short
-    body is read before the answer, and the connection stays: a server that refuses many should not have to shake hands
-    with all of them again.
+    If a server closes a connection while the client still sends, the client's kernel discards the
+    answer. So the answer leaves with `Connection: close`, the rest of the body is read and thrown
+    away for a while, and only then the connection ends. A short body is read before the answer,
+    and its connection stays open: a server that refuses many requests should not have to shake
+    hands with every client again.
+
+    Args:
+        app: the application.
+        seconds: how long the rest of a body is read at most.
+        limit: how many bytes of it are read at most.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float = 5.0, limit: int = 64 * MIB) -> None:
-        self._app, self._seconds, self._limit = app, seconds, limit
+        self._app = app
+        self._seconds = seconds
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not has_body(scope):
@@ -191,17 +226,18 @@ class LingeringClose:
         body = _Watched(receive, Headers(scope=scope))
 
         async def answer(message: MutableMapping[str, Any]) -> None:
-            if not body.complete and message["type"] == "http.response.start" and body.is_short:
-                await body.discard(SHORT_SECONDS, SHORT_BODY)
+            begins = message["type"] == "http.response.start"
+            if begins and body.is_short and not body.complete:
+                await body.discard(SHORT_BODY_SECONDS, SHORT_BODY_BYTES)
             if body.complete:
                 await send(message)
-            elif message["type"] == "http.response.start":
-                await send(
-                    {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-                )
+            elif begins:
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                await send({**message, "headers": headers})
             elif message.get("more_body"):
                 await send(message)
             else:
+                # The last part: the response stays open until the body has been read.
                 await send({**message, "more_body": True})
                 await body.discard(self._seconds, self._limit)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -210,13 +246,13 @@ class LingeringClose:
 
 
 class _Watched:
-    """A request body that knows whether it has arrived in full."""
+    """A request body that records whether it has arrived in full."""
 
     def __init__(self, receive: Receive, headers: Headers) -> None:
         self._receive = receive
-        # Such a client sends nothing before it is asked to.
+        # Such a client sends its body only once it is asked to, which `receive` does.
         self._held_back = headers.get("expect", "").lower() == "100-continue"
-        self.is_short = is_short(announced(headers))
+        self.is_short = is_short(announced_bytes(headers))
         self.complete = False
 
     async def receive(self) -> Message:
@@ -226,6 +262,7 @@ class _Watched:
         return message
 
     async def discard(self, seconds: float, limit: int) -> None:
+        """Read and drop the rest, within a limit of seconds and one of bytes."""
         if self._held_back:
             return
         try:
@@ -234,9 +271,3 @@ class _Watched:
                     limit -= len((await self.receive()).get("body", b""))
         except TimeoutError:
             return
-
-
-def has_body(scope: Scope) -> bool:
-    """Whether a request says that it has a body."""
-    headers = Headers(scope=scope)
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

@@ -1,48 +1,54 @@
-"""Bounding the bytes of all request bodies together."""
+"""A bound on the bytes of all request bodies together."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facet_vision.service.errors import BodyTooLarge, Overloaded
 
-from .bodies import announced
+from .bodies import announced_bytes
 
-RETRY_AFTER = 1
-"""Seconds until a refused client may try again: bodies come and go much faster than that."""
+RETRY_AFTER_SECONDS = 1
+"""When a refused client may try again; most bodies are released much sooner."""
 
 
 class BodyBudget:
-    """How many bytes of bodies are held, and how many may be.
+    """The bytes of request bodies that are in memory, and their limit.
 
     Attributes:
         limit, held: in bytes.
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.held = limit, 0
+        self.limit = limit
+        self.held = 0
 
     def check(self, size: int) -> None:
-        """Raise unless `size` more bytes may be held now.
+        """Raise unless `size` more bytes fit now.
 
         Raises:
-            BodyTooLarge: they never may.
-            Overloaded: not while the others are held.
+            BodyTooLarge: they would never fit.
+            Overloaded: they do not fit beside the bodies of other requests.
         """
+        free = self.limit - self.held
         if size > self.limit:
             raise BodyTooLarge(f"body: expected at most {self.limit} bytes, found {size}")
-        if size > (free := self.limit - self.held):
-            raise Overloaded(f"bodies: expected room for {size} bytes, found {free}", RETRY_AFTER)
+        if size > free:
+            raise Overloaded(
+                f"bodies: expected room for {size} bytes, found {free}", RETRY_AFTER_SECONDS
+            )
 
 
 class BoundedBodies:
-    """Middleware: a body counts from when it arrives until its request is answered.
+    """Middleware that counts each body from its arrival until its request is answered.
 
-    One that announces more than there is room for is refused before any of it is read. What is announced takes no
-    room yet: else a client that announces much and sends little would keep the others out.
+    A body that announces more than there is room for is refused unread. An announcement takes no
+    room itself: otherwise a client that announces much and sends little would shut out everybody
+    else.
     """
 
     def __init__(self, app: ASGIApp, budget: BodyBudget) -> None:
-        self._app, self._budget = app, budget
+        self._app = app
+        self._budget = budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,25 +58,28 @@ class BoundedBodies:
         try:
             await self._app(scope, body.receive, send)
         finally:
-            body.forget()
+            body.release()
 
 
 class _Body:
     """One request's body and its share of the budget."""
 
     def __init__(self, budget: BodyBudget, scope: Scope, receive: Receive) -> None:
-        self._budget, self._scope, self._receive = budget, scope, receive
-        self._held, self._begun = 0, False
+        self._budget = budget
+        self._scope = scope
+        self._receive = receive
+        self._held = 0
+        self._begun = False
 
     async def receive(self) -> Message:
         if not self._begun:
             self._begun = True
-            self._budget.check(announced(Headers(scope=self._scope)) or 0)
+            self._budget.check(announced_bytes(Headers(scope=self._scope)) or 0)
         message = await self._receive()
         self._hold(len(message.get("body", b"")))
         return message
 
-    def forget(self) -> None:
+    def release(self) -> None:
         self._budget.held -= self._held
         self._held = 0
 

@@ -1,4 +1,4 @@
-"""What a route needs of the application that got its request."""
+"""The application's state, as routes reach it."""
 
 from typing import Annotated, cast
 
@@ -9,19 +9,18 @@ from facet_vision.service.predictor.context import RequestContext
 
 
 def components_of(request: Request) -> Components:
-    """The components of the application that got the request."""
+    """Return the components of the application that received the request."""
     return cast(Components, request.app.state.components)
 
 
-async def _components(
-    request: Request,
-) -> Components:  # FastAPI would run a plain function in a thread
+def context_of(request: Request) -> RequestContext:
+    """Return the request context of the application that received the request."""
+    return cast(RequestContext, request.app.state.context)
+
+
+# Async, because FastAPI runs a plain function in a thread.
+async def _components(request: Request) -> Components:
     return components_of(request)
 
 
 ComponentsDependency = Annotated[Components, Depends(_components)]
-
-
-def context_of(request: Request) -> RequestContext:
-    """The front of the application that got the request."""
-    return cast(RequestContext, request.app.state.context)

@@ -1,4 +1,4 @@
-"""What a predict call may say in its query."""
+"""The options of a predict call, given in its query."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from facet_vision.service.engine.rows import Priority
+from facet_vision.service.predictor.protocol import Priority
 
 
 class PredictOptions(BaseModel):
@@ -17,28 +17,32 @@ class PredictOptions(BaseModel):
     top_k: int = Field(
         5, ge=1, description="How many labels to answer with; capped at the number there are."
     )
-    # Not the Priority header of RFC 9218: browsers set that one by themselves, for what they think of a request.
+    # Not the Priority header of RFC 9218: browsers set it by themselves, by what they think of a
+    # request.
     priority: Priority = Field(
         "normal",
-        description="How this request competes with others while they wait: of 21 images computed, 16 are high, 4 "
-        "normal and 1 low, so that none waits for ever. Where room gets scarce, low is refused first and high last.",
+        description="How this request competes with others while they wait: of 21 images computed, "
+        "16 are high, 4 normal and 1 low, so that none waits for ever. Where room gets scarce, low "
+        "is refused first and high last.",
     )
     timeout_ms: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="Milliseconds after which the answer is of no use: it is given up with 504, or refused with 503 "
-        "at once if the work that waits already takes longer. The server's own deadline holds as well.",
+        description="Milliseconds after which the answer is of no use: it is given up with 504, or "
+        "refused with 503 at once if the work that waits already takes longer. The server's own "
+        "deadline holds as well.",
     )
 
 
 def read_options(request: Request) -> PredictOptions:
-    """The options of a call.
+    """Return the options of a call.
 
-    FastAPI could read them as well, but takes a tenth of the interpreter's time for a request to do so.
+    FastAPI could read them as parameters of the route, but spends a tenth of a request's time in
+    the interpreter on it.
 
     Raises:
-        RequestValidationError: one of them has no valid value.
+        RequestValidationError: an option has no valid value.
     """
     if not request.scope["query_string"]:
         return _DEFAULTS
@@ -49,7 +53,7 @@ def read_options(request: Request) -> PredictOptions:
 
 
 def documented_parameters() -> list[dict[str, Any]]:
-    """The options as parameters of an OpenAPI operation."""
+    """Return the options as parameters of an OpenAPI operation."""
     properties = PredictOptions.model_json_schema()["properties"]
     return [
         {

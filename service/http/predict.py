@@ -1,4 +1,7 @@
-"""Predict calls: images in, ranked labels out."""
+"""Predict calls: images in, ranked labels out.
+
+`_Call` owns what belongs to one call: its options, its deadline and when it arrived.
+"""
 
 import asyncio
 import math
@@ -13,7 +16,7 @@ from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
 
-from .bodies import announced, read_form, read_images
+from .bodies import announced_bytes, read_form, read_images
 from .deps import context_of
 from .options import PredictOptions, documented_parameters, read_options
 from .responses import respond
@@ -49,7 +52,8 @@ _MANY_TASKS_FORM = {
         "tasks": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Task names, as repeated fields or separated by commas; * for all that are live.",
+            "description": "Task names, as repeated fields or separated by commas; "
+            "* for all that are live.",
             "example": ["digits", "counting"],
         },
     },
@@ -72,10 +76,10 @@ _MANY_TASKS = {
 async def predict_one_task(task: str, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
     call = _Call.of(request)
-    await call.check(
-        [task]
-    )  # an unknown task is refused before its images are read, and so is one image too many
-    return await call.answer([task], await read_images(request, call.context.settings))
+    # Before the images are read: an unknown task and a full queue are refused without their bytes.
+    await call.check([task])
+    images = await read_images(request, call.context.settings)
+    return await call.answer([task], images)
 
 
 @router.post(
@@ -93,18 +97,24 @@ async def predict_many_tasks(request: Request) -> Response:
 
 
 def _named(values: Sequence[str]) -> list[str] | None:
-    """The tasks that a form names; None where it asks for every one."""
-    names = dict.fromkeys(
-        name.strip() for value in values for name in value.split(",") if name.strip()
-    )
+    """Return the tasks that a form names, each once; None where it asks for every live task."""
+    named = [name.strip() for value in values for name in value.split(",")]
+    names = [name for name in dict.fromkeys(named) if name]
     if not names:
         raise BadRequest("form: expected a part 'tasks' with task names or *, found none")
-    return None if "*" in names else list(names)
+    return None if "*" in names else names
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One predict call under way."""
+    """One predict call.
+
+    Attributes:
+        request: the HTTP request.
+        context: what the process offers to answer it.
+        options: as the query gives them.
+        arrived, deadline: seconds of the context's clock.
+    """
 
     request: Request
     context: RequestContext
@@ -115,22 +125,19 @@ class _Call:
     @classmethod
     def of(cls, request: Request) -> Self:
         context = context_of(request)
-        arrived, options = context.clock(), read_options(request)
+        arrived = context.clock()
+        options = read_options(request)
         wanted = math.inf if options.timeout_ms is None else options.timeout_ms / 1000
-        return cls(
-            request,
-            context,
-            options,
-            arrived,
-            arrived + min(wanted, context.settings.deadline_seconds),
-        )
+        deadline = arrived + min(wanted, context.settings.deadline_seconds)
+        return cls(request, context, options, arrived, deadline)
 
     async def check(self, tasks: Sequence[str]) -> None:
-        await self.context.predictor.check(
-            self._question(tasks, 1), announced(self.request.headers)
-        )
+        """Raise now what admission would raise for one image, as far as that is known."""
+        announced = announced_bytes(self.request.headers)
+        await self.context.predictor.check(self._predict_request(tasks, 1), announced)
 
     async def answer(self, tasks: Sequence[str] | None, images: Sequence[ImageBytes]) -> Response:
+        """Answer the images, unless the client leaves or the deadline passes first."""
         left = self.deadline - self.context.clock()
         decoded, predictions = await _while_connected(self.request, self._run(tasks, images), left)
         return respond(decoded, predictions, self.context.clock() - self.arrived)
@@ -138,26 +145,34 @@ class _Call:
     async def _run(
         self, tasks: Sequence[str] | None, images: Sequence[ImageBytes]
     ) -> tuple[list[DecodedImage], list[Prediction]]:
-        """Binding and admission, decoding, batching: the way of a request through the server."""
-        async with self.context.predictor.admit(self._question(tasks, len(images))) as admission:
+        # Admission precedes decoding: a refused request costs no decoding, and the version that
+        # answers is the one that is live now, not the one that is live once it is decoded.
+        wanted = self._predict_request(tasks, len(images))
+        async with self.context.predictor.admit(wanted) as admission:
             decoded = await self.context.decoder.decode(images)
             return decoded, await admission.answer([image.pixels for image in decoded])
 
-    def _question(self, tasks: Sequence[str] | None, images: int) -> PredictRequest:
+    def _predict_request(self, tasks: Sequence[str] | None, images: int) -> PredictRequest:
         return PredictRequest(
             tasks, images, self.deadline, self.options.top_k, self.options.priority
         )
 
 
 async def _while_connected(request: Request, work: Awaitable[T], seconds: float) -> T:
-    """Give the work up when its client goes away or its time has passed: then nobody needs the answer."""
+    """Wait for the work, and give it up when the client disconnects or the time has passed.
+
+    Raises:
+        ClientGone: the client has closed the connection.
+        DeadlineExceeded: the work took longer than `seconds`.
+    """
     watching = None
     try:
+        # Both ends cancel the work in the same way: a client that leaves moves the limit to now.
         async with asyncio.timeout(max(0.0, seconds)) as limit:
             watching = asyncio.ensure_future(_end_when_gone(request, limit))
             return await work
     except TimeoutError:
-        if not limit.expired():  # one of the work's own
+        if not limit.expired():  # a TimeoutError of the work itself
             raise
         if watching and watching.done():
             raise ClientGone(

@@ -17,12 +17,9 @@ router = APIRouter(tags=["operations"])
     responses={503: {"model": Probe}},
 )
 async def live(components: ComponentsDependency) -> JSONResponse:
-    """503 once the engine's thread has died: then only a restart helps."""
-    return _probe(
-        components.batcher.alive or components.batcher.draining,
-        "alive",
-        "the engine's thread has died",
-    )
+    """Answer 503 once the engine's thread has died: then only a restart helps."""
+    batcher = components.batcher
+    return _probe(batcher.alive or batcher.draining, "alive", "the engine's thread has died")
 
 
 @router.get(
@@ -32,17 +29,19 @@ async def live(components: ComponentsDependency) -> JSONResponse:
     responses={503: {"model": Probe}},
 )
 async def ready(components: ComponentsDependency) -> JSONResponse:
-    """503 from the first moment of a shutdown. A single task's state does not matter here: see /v1/tasks."""
+    """Answer 503 from the first moment of a shutdown.
+
+    A single task's state does not matter here: see /v1/tasks.
+    """
     return _probe(components.ready, "ready", "shutting down")
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(components: ComponentsDependency) -> Response:
-    """Counters, gauges and histograms in the text format of Prometheus."""
-    return Response(
-        components.metrics.text(await components.predictor_server.counts()),
-        headers={"Content-Type": CONTENT_TYPE_LATEST},
-    )
+    """Show counters, gauges and histograms in the text format of Prometheus."""
+    counted_by_workers = await components.predictor_server.counts()
+    text = components.metrics.text(counted_by_workers)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _probe(good: bool, yes: str, no: str) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Errors as HTTP: the one place where an exception becomes a status and a problem document (RFC 9457)."""
+"""The one mapping of exceptions to HTTP statuses and problem documents (RFC 9457)."""
 
 import logging
 import math
@@ -29,7 +29,8 @@ from facet_vision.service import errors
 logger = logging.getLogger("facet.service")
 
 MEDIA_TYPE = "application/problem+json"
-CLIENT_CLOSED_REQUEST = 499  # nobody reads it; nginx's number, for the metrics
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's number; no client reads it, it is for the metrics."""
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.UnsupportedMedia: (415, "unsupported-media"),
@@ -61,14 +62,14 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     DamagedObject: (500, "damaged-object"),
     StoreError: (503, "store-unavailable"),
 }
-"""Status and reason of each exception; the closest class of its method resolution order decides."""
+"""Status and reason of each exception; the first class in its method resolution order decides."""
 
 EXPECTED = (errors.Overloaded, errors.Draining, errors.DeadlineExceeded)
-"""What a sound server answers under load or on its way out: counted, but no line in the log for each."""
+"""What a sound server answers under load or while it shuts down: counted, but not logged."""
 
 
 def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
-    """Answer every exception of `app` with a problem document, and count the reasons."""
+    """Make `app` answer every exception with a problem document, and count the reasons."""
 
     async def known(request: Request, error: Exception) -> Response:
         return refusal(error, request, count_rejection)
@@ -82,7 +83,7 @@ def install(app: FastAPI, count_rejection: Callable[[str], None]) -> None:
 def refusal(
     error: Exception, request: Request, count_rejection: Callable[[str], None]
 ) -> JSONResponse:
-    """The problem document of one of the exceptions in `STATUS`; its reason is counted."""
+    """Make the response for one of the exceptions in `STATUS`, and count its reason."""
     status, reason = _lookup(error)
     count_rejection(reason)
     if status >= 500 and not isinstance(error, EXPECTED):
@@ -93,27 +94,21 @@ def refusal(
 def refusal_bytes(
     error: Exception, path: str, count_rejection: Callable[[str], None]
 ) -> tuple[int, bytes]:
-    """The status and the whole HTTP/1.1 response of a refusal, for where there is no request object."""
+    """Make the status and the whole HTTP/1.1 response of a refusal without a request object."""
     status, reason = _lookup(error)
     count_rejection(reason)
     body = to_json(document(status, reason, sentence(error), path))
-    headers = {
-        "Content-Type": MEDIA_TYPE,
-        "Content-Length": str(len(body)),
-        **(_headers(error, status) or {}),
-    }
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
+    headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+    headers |= _headers(error, status) or {}
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return status, "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def document(status: int, reason: str, detail: str, path: str) -> dict[str, Any]:
-    """A problem document; see `schemas.Problem`."""
-    title = (
-        "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
-    )
+    """Make a problem document; see `schemas.Problem`."""
+    closed = status == CLIENT_CLOSED_REQUEST
+    title = "Client Closed Request" if closed else HTTPStatus(status).phrase
     return {
         "type": f"urn:facet:problem:{reason}",
         "title": title,
@@ -126,18 +121,26 @@ def document(status: int, reason: str, detail: str, path: str) -> dict[str, Any]
 def problem(
     status: int, reason: str, detail: str, request: Request, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """A problem document; its type is a stable URN to match on, its detail one sentence for a person."""
-    return JSONResponse(
-        document(status, reason, detail, request.url.path), status, headers, media_type=MEDIA_TYPE
-    )
+    """Make the response with a problem document.
+
+    Args:
+        status: HTTP status.
+        reason: the end of the document's type, a stable URN to match on.
+        detail: one sentence for a person.
+        request: the request that failed.
+        headers: further headers.
+    """
+    content = document(status, reason, detail, request.url.path)
+    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong, in one sentence."""
+    """Return what went wrong, in one sentence."""
     if isinstance(error, (RequestValidationError, ValidationError)):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != "query") or "body"
-        return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}, found {first.get('input')!r:.100}"
+        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        return f"{place}: {message}, found {first.get('input')!r:.100}"
     return str(error) or type(error).__name__
 
 
@@ -162,6 +165,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return problem(error.status_code, "http", detail, request, headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001  (logged by the server)
+async def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    # uvicorn logs the error, whose message may hold what a client should not see.
     detail = "The server failed to answer this request; its log has the cause."
     return problem(500, "unexpected", detail, request)

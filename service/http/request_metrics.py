@@ -1,4 +1,4 @@
-"""Counting requests."""
+"""Middleware that counts requests."""
 
 from time import perf_counter
 
@@ -8,16 +8,21 @@ from facet_vision.service.telemetry.metrics import Metrics
 
 
 class RequestMetrics:
-    """Middleware that counts requests by the route's template, never by the path that a client made up."""
+    """Middleware that counts requests and their seconds.
+
+    The label is the route's template, never the path: a client can invent any number of paths.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+        self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = perf_counter(), 500
+        begun = perf_counter()
+        status = 500  # of a request whose answer never begins
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -28,6 +33,7 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, counted)
         finally:
+            # The router puts the route into the scope, so it is known only now.
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if route != "unmatched" else "any"
             self._metrics.count_request(method, route, status, perf_counter() - begun)

@@ -1,7 +1,7 @@
-"""From predictions to the documents that a predict call answers with; `schemas.PredictResponse` describes them.
+"""The JSON documents that answer a predict call; `schemas.PredictResponse` describes them.
 
-They are made as plain dictionaries: to build and check a model for every label would cost more than everything else
-that is done with an answer.
+They are made of plain dictionaries: building and validating a model for every label would take
+longer than everything else that is done with an answer.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,18 @@ from facet_vision.service.predictor.protocol import Prediction
 def respond(
     images: Sequence[DecodedImage], predictions: Sequence[Prediction], total_seconds: float
 ) -> Response:
-    """The response with one result for each image and each task, image by image, as `predictions` are."""
+    """Make the response, with one result for each image and each task.
+
+    Args:
+        images: in the order of the request.
+        predictions: of all tasks for the first image, then for the second, and so on.
+        total_seconds: from the request's arrival to this answer.
+    """
     tasks = len(predictions) // len(images)
-    results = [
-        _result(place // tasks, images[place // tasks], prediction, total_seconds)
-        for place, prediction in enumerate(predictions)
-    ]
+    results = []
+    for place, prediction in enumerate(predictions):
+        position = place // tasks
+        results.append(_result(position, images[position], prediction, total_seconds))
     return Response(to_json({"results": results}), media_type="application/json")
 
 

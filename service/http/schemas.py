@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Problem(BaseModel):
@@ -66,10 +66,12 @@ TaskCondition = Literal["live", "retired", "unavailable", "unpublished"]
 class TaskSummary(BaseModel):
     """A task as it is served here."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     task: str = Field(examples=["digits"])
     state: TaskCondition = Field(
-        description="live: it answers. unavailable: its live version cannot be served here, see `reason`. "
-        "retired: it was live once. unpublished: no version was ever made live."
+        description="live: it answers. unavailable: its live version cannot be served here, "
+        "see `reason`. retired: it was live once. unpublished: no version was ever made live."
     )
     reason: str | None = Field(None, description="Why a task is unavailable.")
     live: int | None = Field(None, description="Number of the live version.")
@@ -86,7 +88,8 @@ class TaskSummary(BaseModel):
     size: int | None = Field(None, description="Bytes of the live version's task file.")
     place: Literal["device", "host", "store"] | None = Field(
         None,
-        description="Where the live version is: on the device, in host memory, or only in the store.",
+        description="Where the live version is: on the device, in host memory, "
+        "or only in the store.",
     )
     resident_bytes: int | None = Field(
         None, description="Bytes that it holds on the device, if it is there."
@@ -135,6 +138,12 @@ class TaskDetail(TaskSummary):
     manifest: dict[str, Any] | None = Field(None, description="The live version's manifest.")
     history: list[EventRecord]
     stored: list[VersionRecord]
+
+    @field_validator("manifest", mode="before")
+    @classmethod
+    def _manifest_document(cls, manifest: object) -> object:
+        # From the prompts store's model to JSON's types, as the field declares.
+        return manifest.model_dump(mode="json") if isinstance(manifest, BaseModel) else manifest
 
 
 class Published(BaseModel):

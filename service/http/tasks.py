@@ -1,25 +1,22 @@
 """Task calls: list, upload, download, activate, retire."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from facet_vision.prompts_store import check_task_name
 from facet_vision.service.errors import UnsupportedMedia
-from facet_vision.service.residency.listing import Listed
 
 from .bodies import media_type, read_bytes
 from .deps import ComponentsDependency
 from .schemas import (
     Activation,
-    EventRecord,
     Live,
     Problem,
     Published,
     TaskDetail,
     TaskList,
     TaskSummary,
-    VersionRecord,
 )
 
 MAX_JSON_BYTES = 64 * 1024
@@ -49,9 +46,13 @@ async def list_tasks(
     ] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer.")] = 100,
 ) -> TaskList:
-    """A page of the store's tasks with their state, by name; details of the live version where there is one."""
+    """List a page of the store's tasks with their state, by name.
+
+    A task with a live version is listed with its details.
+    """
+    # One more than asked for shows whether there is a next page.
     listed = await components.listing.page(after, limit + 1)
-    tasks = [TaskSummary(**_summary(one)) for one in listed[:limit]]
+    tasks = [TaskSummary.model_validate(one) for one in listed[:limit]]
     return TaskList(
         backbone=components.backbone.name,
         fingerprint=components.backbone.fingerprint,
@@ -64,16 +65,8 @@ async def list_tasks(
     "/v1/tasks/{task}", summary="Show a task and its history", response_model_exclude_none=True
 )
 async def show_task(task: str, components: ComponentsDependency) -> TaskDetail:
-    """A task with its manifest, all stored versions, and every event since the first upload."""
-    listed = await components.listing.show(task)
-    state = listed.entry.state
-    assert state is not None, "the store has just been read"
-    return TaskDetail(
-        **_summary(listed),
-        manifest=listed.manifest.model_dump(mode="json") if listed.manifest else None,
-        history=[EventRecord.model_validate(event) for event in state.events],
-        stored=[VersionRecord.model_validate(version) for version in state.versions],
-    )
+    """Show a task's manifest, all stored versions, and every event since the first upload."""
+    return TaskDetail.model_validate(await components.listing.show(task))
 
 
 @router.post(
@@ -89,9 +82,12 @@ async def upload_version(
     components: ComponentsDependency,
     activate: Annotated[bool, Query(description="Make it live at once.")] = True,
 ) -> Published:
-    """Check a task file whole, store it durably as the next version, and make it live: the next request sees it."""
+    """Check a task file, store it durably as the next version, and make it live.
+
+    The next request is answered by it.
+    """
     check_task_name(task)
-    # Not multipart: a form is the one kind of body that a foreign web page may send here without asking first.
+    # No form: a browser lets any web page send one here without asking this server first.
     if media_type(request) != "application/octet-stream":
         raise UnsupportedMedia(
             f"Content-Type: expected application/octet-stream, found {media_type(request)!r}"
@@ -119,7 +115,7 @@ async def upload_version(
 async def download_version(
     task: str, version: VersionNumber, request: Request, components: ComponentsDependency
 ) -> Response:
-    """The bytes that were uploaded. Versions never change, so they may be cached for good."""
+    """Return the bytes that were uploaded. Versions never change and may be cached for ever."""
     record, data = await components.listing.read(task, version)
     etag = f'"{record.sha256}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
@@ -135,7 +131,10 @@ async def download_version(
     openapi_extra=_ACTIVATION_BODY,
 )
 async def activate_version(task: str, request: Request, components: ComponentsDependency) -> Live:
-    """Make a stored version the live one; the old one finishes what it was asked before."""
+    """Make a stored version the live one.
+
+    Requests that were admitted before are still answered by the former one.
+    """
     body = await read_bytes(
         request, MAX_JSON_BYTES, "a JSON document", components.settings.idle_body_seconds
     )
@@ -148,36 +147,6 @@ async def activate_version(task: str, request: Request, components: ComponentsDe
 async def retire_task(task: str, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
     await components.publisher.retire(task, by=_client(request))
-
-
-def _summary(listed: Listed) -> dict[str, Any]:
-    entry, state, manifest, resident = (
-        listed.entry,
-        listed.entry.state,
-        listed.manifest,
-        listed.resident,
-    )
-    summary: dict[str, Any] = {
-        "task": entry.name,
-        "state": entry.condition,
-        "reason": entry.reason,
-        "live": entry.live,
-        "versions": len(state.versions) if state else None,
-    }
-    if state is None or manifest is None:
-        return summary
-    live = resident.version if resident else entry.live
-    return summary | {
-        "live": live,
-        "method": manifest.method,
-        "description": manifest.description or None,
-        "labels": list(manifest.labels),
-        "activation": manifest.activation,
-        "metrics": dict(manifest.metrics),
-        "size": next((version.size for version in state.versions if version.number == live), None),
-        "place": listed.place,
-        "resident_bytes": resident.nbytes if resident else None,
-    }
 
 
 def _client(request: Request) -> str:

@@ -1,4 +1,7 @@
-"""What a process that speaks HTTP needs to answer predict calls, whether or not it has the engine itself."""
+"""Parts that a process needs to answer predict calls.
+
+A process that speaks HTTP needs them whether or not it has the engine itself.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

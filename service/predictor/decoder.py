@@ -17,7 +17,7 @@ class ImageBytes:
 
     Attributes:
         data: the encoded image.
-        name: the file name that the client gave, if any; only ever echoed.
+        name: the file name that the client gave, if any; it is only echoed.
     """
 
     data: bytes
@@ -31,7 +31,7 @@ class DecodedImage:
     Attributes:
         pixels: (3, height, width).
         name: the file name that the client gave, if any.
-        seconds: what decoding, resizing and cropping took.
+        seconds: the time of decoding, resizing and cropping.
     """
 
     pixels: Pixels
@@ -40,7 +40,14 @@ class DecodedImage:
 
 
 class Decoder:
-    """A pool of threads, one for each components: Pillow decodes without holding the interpreter lock."""
+    """A pool of threads, one for each core: Pillow decodes without the interpreter's lock.
+
+    Args:
+        preprocess: makes pixels of an encoded image.
+        threads: how many decode at once.
+        max_pixels: most pixels of an encoded image.
+        observe: called with the seconds of each image.
+    """
 
     def __init__(
         self,
@@ -50,14 +57,16 @@ class Decoder:
         max_pixels: int,
         observe: Callable[[float], None],
     ) -> None:
-        self._preprocess, self._max_pixels, self._observe = preprocess, max_pixels, observe
+        self._preprocess = preprocess
+        self._max_pixels = max_pixels
+        self._observe = observe
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="facet-decode")
 
     @classmethod
     def of(
         cls, settings: Settings, preprocess: Preprocess, observe: Callable[[float], None]
     ) -> Self:
-        """A decoder as the settings say."""
+        """Return a decoder with the threads and limits of the settings."""
         threads, max_pixels = settings.decode_threads, settings.max_image_pixels
         return cls(preprocess, threads=threads, max_pixels=max_pixels, observe=observe)
 
@@ -79,10 +88,11 @@ class Decoder:
                 future.cancel()  # what has not begun need not begin once one has failed
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads once they finish their current image."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _decode(self, image: ImageBytes) -> DecodedImage | ImageError:
+        """Decode one image; runs in a thread of the pool, so an error is returned, not raised."""
         begun = perf_counter()
         try:
             pixels = self._preprocess.decode(image.data, max_pixels=self._max_pixels)

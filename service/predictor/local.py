@@ -1,4 +1,4 @@
-"""Questions answered where the engine is: binding to live versions, admission, the batch, and the best labels."""
+"""Predictor beside the engine: binding to live versions, admission, the batch, the best labels."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,15 +16,15 @@ from facet_vision.service.residency.resolver import TaskResolver
 from .protocol import Prediction, PredictRequest
 
 
-class EnginePredictor:
-    """Answers questions by the engine of this process.
+class LocalPredictor:
+    """Answers predict requests with the engine of this process; see `Predictor`.
 
     Args:
         resolver: finds the versions that answer.
-        listing: knows all tasks that answer.
+        listing: knows the names of all live tasks.
         batcher: admits and computes rows.
-        limit: most rows of a question.
-        count: told how many images a task has answered.
+        limit: most rows of a request.
+        count: called with a task and the number of images that it has answered.
     """
 
     def __init__(
@@ -36,71 +36,68 @@ class EnginePredictor:
         limit: int,
         count: Callable[[str, int], None],
     ) -> None:
-        self._resolver, self._listing, self._batcher, self._limit = (
-            resolver,
-            listing,
-            batcher,
-            limit,
-        )
+        self._resolver = resolver
+        self._listing = listing
+        self._batcher = batcher
+        self._limit = limit
         self._count = count
 
-    async def check(self, question: PredictRequest, body: int | None) -> None:  # noqa: ARG002  (it costs next to nothing)
+    async def check(self, request: PredictRequest, body: int | None) -> None:  # noqa: ARG002  (a check is cheap here)
         """See `Predictor.check`."""
-        tasks = question.tasks or ()
+        tasks = request.tasks or ()
         for task in tasks:
             self._resolver.check(task)
         self._batcher.check(
-            tasks, question.images, priority=question.priority, deadline=question.deadline
+            tasks, request.images, priority=request.priority, deadline=request.deadline
         )
 
     def refusal(self, task: str) -> Overloaded | None:
         """See `Predictor.refusal`."""
         refusal = self._batcher.refusal(task)
         if refusal is not None:
-            with suppress(ServiceError):  # what else stands against it is told the usual way
+            # A task that cannot answer for another reason gets that error from `check`.
+            with suppress(ServiceError):
                 self._resolver.check(task)
                 return refusal
         return None
 
     @asynccontextmanager
-    async def admit(self, question: PredictRequest) -> "AsyncIterator[_Admitted]":
+    async def admit(self, request: PredictRequest) -> "AsyncIterator[_LocalAdmission]":
         """See `Predictor.admit`."""
-        residents = await self._bind(question)
-        names, images = [resident.task for resident in residents], question.images
+        residents = await self._bind(request)
+        tasks = [resident.task for resident in residents]
         with self._batcher.admit(
-            names, images, priority=question.priority, deadline=question.deadline
+            tasks, request.images, priority=request.priority, deadline=request.deadline
         ) as ticket:
-            yield _Admitted(question, residents, ticket, self._count)
+            yield _LocalAdmission(request, residents, ticket, self._count)
 
-    async def _bind(self, question: PredictRequest) -> list[Resident]:
-        """The versions that answer: those that are live now, whatever is uploaded while the request waits."""
-        tasks = await self._listing.live() if question.tasks is None else question.tasks
-        if (rows := question.images * len(tasks)) > self._limit:
+    async def _bind(self, request: PredictRequest) -> list[Resident]:
+        """Return the versions that answer: the live ones, whatever is published from now on."""
+        tasks = await self._listing.live() if request.tasks is None else request.tasks
+        if (rows := request.images * len(tasks)) > self._limit:
             raise BodyTooLarge(
                 f"request: expected at most {self._limit} images x tasks, found {rows}"
             )
-        residents = await self._resolver.residents(tasks, skip_unavailable=question.tasks is None)
+        residents = await self._resolver.residents(tasks, skip_unavailable=request.tasks is None)
         if not residents:
             raise UnknownTask("tasks: expected at least one live task, found none")
         return residents
 
 
-class _Admitted:
-    """A question with its residents and its places."""
+class _LocalAdmission:
+    """A request with its residents and its ticket; see `Admission`."""
 
     def __init__(
         self,
-        question: PredictRequest,
+        request: PredictRequest,
         residents: Sequence[Resident],
         ticket: Ticket,
         count: Callable[[str, int], None],
     ) -> None:
-        self._question, self._residents, self._ticket, self._count = (
-            question,
-            residents,
-            ticket,
-            count,
-        )
+        self._request = request
+        self._residents = residents
+        self._ticket = ticket
+        self._count = count
 
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
         """See `Admission.answer`."""
@@ -108,7 +105,7 @@ class _Admitted:
         answers = await self._ticket.run(pairs)
         for resident in self._residents:
             self._count(resident.task, len(images))
-        top_k = self._question.top_k
+        top_k = self._request.top_k
         return [
             _prediction(resident, answer, top_k)
             for (resident, _), answer in zip(pairs, answers, strict=True)
@@ -117,7 +114,8 @@ class _Admitted:
 
 def _prediction(resident: Resident, answer: Answer, top_k: int) -> Prediction:
     labels = resident.manifest.labels
-    # By numpy: a torch operation lets go of the interpreter's lock, and the event loop would queue up for it again.
+    # With numpy: a torch operation releases the interpreter's lock, and the event loop would have
+    # to queue for it again.
     scores = answer.scores.numpy()
     best = np.argsort(-scores, kind="stable")[:top_k]
     return Prediction(

@@ -1,6 +1,7 @@
-"""What a predict call asks of whoever has the engine, and what comes back: the seam between HTTP and the batch.
+"""Contract between HTTP and the batch: what a predict call asks, and what it gets.
 
-In one process the two sides are `predict` and `predictor`; with HTTP workers of their own, `frontend` lies between them.
+In one process the HTTP room calls `local`. With HTTP workers, a worker calls `remote`, whose
+requests travel over a socket to `socket_server` in the engine's process, which calls `local`.
 """
 
 from collections.abc import Sequence
@@ -9,20 +10,20 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from facet_vision.backbone import Pixels
-from facet_vision.service.engine.rows import Priority
+from facet_vision.service.engine.rows import Priority as Priority
 from facet_vision.service.errors import Overloaded
 
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """What a predict call wants to know.
+    """What a predict call asks for.
 
     Attributes:
-        tasks: names; None for every task that answers.
-        images: how many there are, each asked of every task.
+        tasks: names; None for every live task.
+        images: how many there are; each is answered by every task.
         deadline: when the answer is of no use any more, in seconds of the process's clock.
-        top_k: how many labels are wanted.
-        priority: how it competes with others.
+        top_k: how many labels to return.
+        priority: how its rows are weighted against others'.
     """
 
     tasks: Sequence[str] | None
@@ -37,10 +38,12 @@ class Prediction:
     """One task's answer for one image.
 
     Attributes:
-        task, version: who answered.
+        task: the task that answered.
+        version: its version that answered.
         field: what the numbers are.
         best: labels with their numbers, best first.
-        queue_seconds, forward_seconds: how long it waited for its batch, and how long that ran.
+        queue_seconds: how long it waited for its batch.
+        forward_seconds: how long its batch ran.
     """
 
     task: str
@@ -52,10 +55,10 @@ class Prediction:
 
 
 class Admission(Protocol):
-    """A question that was let in: its tasks are bound to their versions, its rows have places."""
+    """An admitted request: its tasks are bound to versions, and its rows are reserved."""
 
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
-        """The answers of all tasks for the first image, then for the second, and so on.
+        """Return the predictions of all tasks for the first image, then for the second, and so on.
 
         Raises:
             ForwardFailed: the forward of one of the rows failed.
@@ -64,30 +67,34 @@ class Admission(Protocol):
 
 
 class Predictor(Protocol):
-    """Answers questions."""
+    """Answers predict requests."""
 
-    async def check(self, question: PredictRequest, body: int | None) -> None:
-        """Raise what `admit` would raise, as far as that is soon told; for a call whose body is not read yet.
+    async def check(self, request: PredictRequest, body: int | None) -> None:
+        """Raise what `admit` would raise, as far as that is known at once.
+
+        For a call whose body has not been read yet.
 
         Args:
-            body: how many bytes that body is said to have; None if nothing is said. To read a short one may cost less
-                than to find out that there was no need for it.
+            request: what the call asks for.
+            body: bytes of that body by its announced length; None if no length is announced. To
+                read a short body may cost less than to find out that there was no need to.
         """
         ...
 
     def refusal(self, task: str) -> Overloaded | None:
-        """Why one image for a task, on no terms of its own, would not be let in now for want of room.
+        """Return the error that one image for a task, without options, would meet now.
 
-        None if it would, if something else stands against it, or if that is not known here.
+        Only for want of room: None if there is room, if the task cannot answer for another
+        reason, or if that is not known here.
         """
         ...
 
-    def admit(self, question: PredictRequest) -> AbstractAsyncContextManager[Admission]:
-        """Bind and admit a question; it gives its places back at the end of the block.
+    def admit(self, request: PredictRequest) -> AbstractAsyncContextManager[Admission]:
+        """Bind and admit a request; its rows are released at the end of the block.
 
         Raises:
-            UnknownTask, TaskUnavailable: one of the tasks cannot be asked.
+            UnknownTask, TaskUnavailable: one of the tasks cannot answer.
             BodyTooLarge: it has more rows than could ever be admitted.
-            Overloaded, DeadlineUnreachable, TooManyMisses, Draining: not now.
+            Overloaded, DeadlineUnreachable, TooManyMisses, Draining: it cannot be admitted now.
         """
         ...

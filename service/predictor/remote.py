@@ -1,4 +1,4 @@
-"""The HTTP worker's side: questions answered by the engine's process."""
+"""Predictor of an HTTP worker: requests that the engine's process answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,18 +16,25 @@ from facet_vision.service.telemetry.multiprocess import Sample
 from .protocol import Prediction, PredictRequest
 from .wire import Channel, Kind, error_of, is_short, predictions_of, request_bytes
 
-MOST_SECONDS_FULL, SHARE_FULL = 0.25, 0.2
-"""How long a refusal holds without asking again: a fifth of the time that the work which waits takes, so that the
-engine does not run out of it meanwhile."""
+MAX_REFUSAL_SECONDS = 0.25
+"""Longest time for which a refusal is repeated without another request to the engine."""
+
+REFUSAL_SHARE = 0.2
+"""Share of the time of the waiting work for which a refusal is repeated.
+
+A fifth, so that the engine does not run out of work meanwhile.
+"""
 
 
 class RemotePredictor:
-    """Answers questions by a connection to the engine's process; see `Predictor`.
+    """Answers predict requests over a connection to the engine's process; see `Predictor`.
+
+    Only the event loop uses it.
 
     Args:
         clock: seconds, monotonic; that of deadlines.
-        counts: what this process has counted, for the metrics.
-        lost: told when the connection has ended.
+        counts: returns what this process has counted, for the metrics.
+        lost: called when the connection has ended.
     """
 
     def __init__(
@@ -37,111 +44,122 @@ class RemotePredictor:
         counts: Callable[[], dict[Sample, float]],
         lost: Callable[[], None],
     ) -> None:
-        self._clock, self._counts, self._on_lost = clock, counts, lost
+        self._clock = clock
+        self._counts = counts
+        self._on_lost = lost
         self._numbers = count(1)
-        self._full: dict[
-            str, tuple[Overloaded, float]
-        ] = {}  # tasks lately refused for want of room, and until when
+        # Tasks that were refused for want of room lately, and until when that is repeated.
+        self._refused: dict[str, tuple[Overloaded, float]] = {}
+        # By number: the reply that a request waits for.
         self._replies: dict[int, asyncio.Future[bytes]] = {}
         self._channel = Channel(self._received, self._lost)
-        self._greeting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def connect(self, path: Path) -> Preprocess:
-        """Connect to the Unix socket of the engine's process; says how images are to be preprocessed."""
+        """Connect to the Unix socket of the engine's process.
+
+        Returns:
+            How images are to be preprocessed.
+        """
         await asyncio.get_running_loop().create_unix_connection(lambda: self._channel, str(path))
-        return TypeAdapter(Preprocess).validate_json(await self._greeting)
+        return TypeAdapter(Preprocess).validate_json(await self._hello)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._channel.close()
 
-    async def check(self, question: PredictRequest, body: int | None) -> None:
-        """See `Predictor.check`; the engine's process is only asked where the body is a long one."""
+    async def check(self, request: PredictRequest, body: int | None) -> None:
+        """See `Predictor.check`; it asks the engine's process only if the body is a long one."""
         if is_short(body):
             return
         now = self._clock()
+        left = max(0.0, request.deadline - now)
         try:
-            async with asyncio.timeout(max(0.0, question.deadline - now)), self._asking() as number:
-                await self.reply(number, Kind.CHECK, request_bytes(question, now))
+            async with asyncio.timeout(left), self._numbered() as number:
+                await self.call(number, Kind.CHECK, request_bytes(request, now))
         except TimeoutError:
             raise DeadlineExceeded from None
 
     @asynccontextmanager
-    async def admit(self, question: PredictRequest) -> "AsyncIterator[_Admitted]":
+    async def admit(self, request: PredictRequest) -> "AsyncIterator[_RemoteAdmission]":
         """See `Predictor.admit`."""
-        async with self._asking() as number:
+        async with self._numbered() as number:
             try:
-                await self.reply(number, Kind.ASK, request_bytes(question, self._clock()))
+                await self.call(number, Kind.PREDICT, request_bytes(request, self._clock()))
             except Overloaded as error:
-                self._remember(question, error)
+                self._remember(request, error)
                 raise
-            yield _Admitted(self, number)
+            yield _RemoteAdmission(self, number)
 
     def refusal(self, task: str) -> Overloaded | None:
-        """See `Predictor.refusal`; known is what the engine's process refused a moment ago."""
-        error, until = self._full.get(task, (None, 0.0))
+        """See `Predictor.refusal`; it knows what the engine's process has refused a moment ago."""
+        error, until = self._refused.get(task, (None, 0.0))
         if error is not None and self._clock() < until:
             return error
-        self._full.pop(task, None)
+        self._refused.pop(task, None)
         return None
 
-    def _remember(self, question: PredictRequest, error: Overloaded) -> None:
-        """What was refused would be refused again until a part of the work that waits is done."""
-        tasks = question.tasks or ()
-        if (
-            question.images == len(tasks) == 1
-            and question.priority == "normal"
-            and type(error) is Overloaded
-        ):
-            until = self._clock() + min(MOST_SECONDS_FULL, error.retry_after * SHARE_FULL)
-            # Another one: that which is raised holds on to all that was under way.
-            self._full[tasks[0]] = Overloaded(str(error), error.retry_after), until
+    def _remember(self, request: PredictRequest, error: Overloaded) -> None:
+        """Repeat a refusal until a part of the waiting work is done.
+
+        Only that of one image for one task without options: see `Predictor.refusal`.
+        """
+        tasks = request.tasks or ()
+        is_plain = request.images == len(tasks) == 1 and request.priority == "normal"
+        if is_plain and type(error) is Overloaded:
+            until = self._clock() + min(MAX_REFUSAL_SECONDS, error.retry_after * REFUSAL_SHARE)
+            # A copy: the traceback of the raised error refers to everything that was under way.
+            self._refused[tasks[0]] = Overloaded(str(error), error.retry_after), until
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[int]:
-        """A number for a question, and the end of it."""
+    async def _numbered(self) -> AsyncIterator[int]:
+        """Yield a number for a request; cancel the request if the block ends before its reply."""
         number = next(self._numbers) % 2**32
         try:
             yield number
         finally:
-            if self._replies.pop(number, None) is not None:  # left before the last answer
-                self._channel.send(Kind.LEAVE, number)
+            if self._replies.pop(number, None) is not None:
+                self._channel.send(Kind.CANCEL, number)
 
-    async def reply(self, number: int, kind: Kind, *payload: bytes) -> bytes:
-        """Send a frame of a question and wait for what comes back.
+    async def call(self, number: int, kind: Kind, *payload: bytes) -> bytes:
+        """Send a frame of a request, wait for the reply, and return its payload.
 
         Raises:
-            ServiceError: that instead.
+            ServiceError: the request failed.
+            EngineGone: the engine's process has ended.
         """
         if not self._channel.open:
             raise EngineGone("engine: expected it to run, found its process gone")
-        reply = self._replies[number] = asyncio.get_running_loop().create_future()
+        reply = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
         self._channel.send(kind, number, *payload)
         return await reply
 
     def _received(self, kind: Kind, number: int, payload: bytes) -> None:
         if kind is Kind.HELLO:
-            self._greeting.set_result(payload)
+            self._hello.set_result(payload)
         elif kind is Kind.COUNT:
-            self._channel.send(
-                Kind.COUNT,
-                0,
-                to_json([(*sample, value) for sample, value in self._counts().items()]),
-            )
-        elif (reply := self._waiting(kind, number)) and not reply.done():
-            if kind is Kind.FAILED:
-                reply.set_exception(error_of(payload))
-            else:
-                reply.set_result(payload)
+            self._send_counts()
+        else:
+            self._settle(kind, number, payload)
 
-    def _waiting(self, kind: Kind, number: int) -> "asyncio.Future[bytes] | None":
-        """Who waits for a frame; of a question that it ends nothing is kept."""
-        return (
-            self._replies.get(number) if kind is Kind.ADMITTED else self._replies.pop(number, None)
-        )
+    def _send_counts(self) -> None:
+        counts = [(*sample, value) for sample, value in self._counts().items()]
+        self._channel.send(Kind.COUNT, 0, to_json(counts))
+
+    def _settle(self, kind: Kind, number: int, payload: bytes) -> None:
+        # An admission is followed by another reply; every other reply ends its request.
+        is_final = kind is not Kind.ADMITTED
+        reply = self._replies.pop(number, None) if is_final else self._replies.get(number)
+        if reply is None or reply.done():  # cancelled meanwhile
+            return
+        if kind is Kind.FAILED:
+            reply.set_exception(error_of(payload))
+        else:
+            reply.set_result(payload)
 
     def _lost(self) -> None:
-        for reply in [*self._replies.values(), self._greeting]:
+        for reply in [*self._replies.values(), self._hello]:
             if not reply.done():
                 reply.set_exception(
                     EngineGone("engine: expected it to answer, found its process gone")
@@ -149,14 +167,14 @@ class RemotePredictor:
         self._on_lost()
 
 
-class _Admitted:
-    """A question that the engine's process has let in."""
+class _RemoteAdmission:
+    """A request that the engine's process has admitted; see `Admission`."""
 
     def __init__(self, predictor: RemotePredictor, number: int) -> None:
-        self._predictor, self._number = predictor, number
+        self._predictor = predictor
+        self._number = number
 
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
         """See `Admission.answer`."""
-        return predictions_of(
-            await self._predictor.reply(self._number, Kind.IMAGES, *(i.tobytes() for i in images))
-        )
+        pixels = (image.tobytes() for image in images)
+        return predictions_of(await self._predictor.call(self._number, Kind.IMAGES, *pixels))

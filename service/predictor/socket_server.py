@@ -1,11 +1,10 @@
-"""The engine's side: HTTP workers come in here with their questions."""
+"""Server of predict requests in the engine's process; HTTP workers connect to it."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,14 @@ from .wire import Channel, Kind, error_bytes, predictions_bytes, request_of
 logger = logging.getLogger("facet.service")
 
 COUNT_SECONDS = 1.0
-"""How long a scrape of the metrics waits for a HTTP worker."""
+"""How long a scrape of the metrics waits for an HTTP worker."""
 
 
 class PredictorServer:
-    """All HTTP workers that are connected.
+    """The connections of all HTTP workers. Only the event loop uses it.
 
     Args:
-        predictor: answers their questions.
+        predictor: answers their requests.
         preprocess: how they are to make pixels of images.
         clock: seconds, monotonic; that of deadlines.
     """
@@ -36,52 +35,64 @@ class PredictorServer:
     def __init__(
         self, predictor: Predictor, preprocess: Preprocess, clock: Callable[[], float]
     ) -> None:
-        self._predictor, self._preprocess, self._clock = predictor, preprocess, clock
-        self._open: set[_Connection] = set()
+        self._predictor = predictor
+        self._preprocess = preprocess
+        self._clock = clock
+        self._connections: set[_Connection] = set()
         self._server: asyncio.AbstractServer | None = None
-        self._gone: Counter[Sample] = Counter()  # what HTTP workers counted that have ended
+        self._ended: Counter[Sample] = Counter()  # counted by HTTP workers that have ended
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._connections)
 
     async def listen(self, path: Path) -> None:
-        """Take connections of HTTP workers at a Unix socket."""
+        """Accept connections of HTTP workers at a Unix socket."""
         self._server = await asyncio.get_running_loop().create_unix_server(
             lambda: self._connect().channel, str(path)
         )
 
     async def counts(self) -> Counter[Sample]:
-        """What all HTTP workers have counted, those that have ended included as far as they had told it."""
-        await asyncio.gather(*(door.count() for door in self._open))
-        total = Counter(self._gone)
-        for door in (
-            self._open
-        ):  # those that are still there; what the others have counted is among what stays
-            total.update(door.counted)  # unlike +, this keeps what is zero
+        """Return the sum of what all HTTP workers have counted.
+
+        That includes workers that have ended, as far as they had reported it.
+        """
+        await asyncio.gather(*(connection.count() for connection in self._connections))
+        # Those still connected now: a worker that has ended meanwhile is counted in `_ended`.
+        total = Counter(self._ended)
+        for connection in self._connections:
+            total.update(connection.counted)  # unlike +, this retains zeros
         return total
 
     def _connect(self) -> "_Connection":
-        door = _Connection(self._predictor, self._preprocess, self._clock, self._disconnect)
-        self._open.add(door)
-        return door
+        connection = _Connection(self._predictor, self._preprocess, self._clock, self._disconnect)
+        self._connections.add(connection)
+        return connection
 
-    def _disconnect(self, door: "_Connection") -> None:
-        self._open.discard(door)
-        self._gone.update(growing(door.counted))
+    def _disconnect(self, connection: "_Connection") -> None:
+        self._connections.discard(connection)
+        self._ended.update(growing(connection.counted))
 
 
-@dataclass(eq=False)
-class _Asked:
-    """A question under way."""
+@dataclass(frozen=True, eq=False)
+class _Exchange:
+    """A request under way.
 
-    task: "asyncio.Task[None] | None" = None
-    images: "asyncio.Future[bytes]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    Attributes:
+        task: answers it.
+        images: the payload with its images, which the HTTP worker sends once it is admitted.
+    """
+
+    task: "asyncio.Task[None]"
+    images: "asyncio.Future[bytes]"
 
 
 class _Connection:
-    """One HTTP worker's connection."""
+    """The connection of one HTTP worker.
+
+    Attributes:
+        counted: what the worker has reported last.
+        channel: the engine's end.
+    """
 
     def __init__(
         self,
@@ -90,81 +101,81 @@ class _Connection:
         clock: Callable[[], float],
         closed: "Callable[[_Connection], None]",
     ) -> None:
-        self._predictor, self._preprocess, self._clock, self._closed = (
-            predictor,
-            preprocess,
-            clock,
-            closed,
-        )
-        self._asked: dict[int, _Asked] = {}
+        self._predictor = predictor
+        self._preprocess = preprocess
+        self._clock = clock
+        self._closed = closed
+        self._exchanges: dict[int, _Exchange] = {}
         self._counting: asyncio.Future[None] | None = None
         self.counted: Counter[Sample] = Counter()
         self.channel = Channel(self._received, self._lost, self._greet)
 
-    def _greet(self) -> None:
-        self.channel.send(Kind.HELLO, 0, to_json(asdict(self._preprocess)))
-
     async def count(self) -> None:
-        """Ask the HTTP worker for its counts; if it does not tell, those that it told last stay."""
-        if self._counting is None:
+        """Ask the HTTP worker for its counts; without a reply in time the last ones stay."""
+        if self._counting is None:  # concurrent scrapes wait for one reply
             self._counting = asyncio.get_running_loop().create_future()
             self.channel.send(Kind.COUNT, 0)
         await asyncio.wait([self._counting], timeout=COUNT_SECONDS)
 
+    def _greet(self) -> None:
+        self.channel.send(Kind.HELLO, 0, to_json(asdict(self._preprocess)))
+
     def _received(self, kind: Kind, number: int, payload: bytes) -> None:
-        if kind in (Kind.ASK, Kind.CHECK):
-            self._begin(kind, number, request_of(payload, self._clock()))
+        if kind in (Kind.PREDICT, Kind.CHECK):
+            self._start(kind, number, request_of(payload, self._clock()))
         elif kind is Kind.COUNT:
             self._count(payload)
-        elif asked_before := self._asked.get(number):  # else it has failed meanwhile
+        elif exchange := self._exchanges.get(number):  # else it has failed meanwhile
             if kind is Kind.IMAGES:
-                asked_before.images.set_result(payload)
-            elif asked_before.task is not None:
-                asked_before.task.cancel()
+                exchange.images.set_result(payload)
+            else:
+                exchange.task.cancel()
 
-    def _begin(self, kind: Kind, number: int, question: PredictRequest) -> None:
-        asked = self._asked[number] = _Asked()
-        work = partial(self._answer, images=asked.images) if kind is Kind.ASK else self._check
-        asked.task = asyncio.create_task(self._settled(number, partial(work, number, question)))
-        # A callback, since a task that is cancelled before it began runs no line of its own.
-        asked.task.add_done_callback(lambda _: self._asked.pop(number, None))
+    def _start(self, kind: Kind, number: int, request: PredictRequest) -> None:
+        images: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._run(kind, number, request, images))
+        self._exchanges[number] = _Exchange(task, images)
+        # A callback, because a task that is cancelled before it begins runs no line of its own.
+        task.add_done_callback(lambda _: self._exchanges.pop(number, None))
 
-    async def _settled(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, kind: Kind, number: int, request: PredictRequest, images: "asyncio.Future[bytes]"
+    ) -> None:
+        """Answer a request, or report why it failed."""
         try:
-            await work()
+            if kind is Kind.CHECK:
+                await self._check(number, request)
+            else:
+                await self._predict(number, request, images)
         except Exception as error:
             if not isinstance(error, ServiceError):
-                logger.exception("a question of a HTTP worker failed")
+                logger.exception("a request of an HTTP worker failed")
             self.channel.send(Kind.FAILED, number, error_bytes(error))
 
-    async def _check(self, number: int, question: PredictRequest) -> None:
-        await self._predictor.check(question, None)
+    async def _check(self, number: int, request: PredictRequest) -> None:
+        await self._predictor.check(request, None)
         self.channel.send(Kind.ANSWERED, number)
 
-    async def _answer(
-        self, number: int, question: PredictRequest, images: "asyncio.Future[bytes]"
+    async def _predict(
+        self, number: int, request: PredictRequest, images: "asyncio.Future[bytes]"
     ) -> None:
-        async with self._predictor.admit(question) as admission:
+        async with self._predictor.admit(request) as admission:
             self.channel.send(Kind.ADMITTED, number)
             pixels = np.frombuffer(await images, np.uint8).reshape(-1, *self._preprocess.input_size)
-            self.channel.send(
-                Kind.ANSWERED, number, predictions_bytes(await admission.answer(list(pixels)))
-            )
+            predictions = await admission.answer(list(pixels))
+            self.channel.send(Kind.ANSWERED, number, predictions_bytes(predictions))
 
     def _count(self, payload: bytes) -> None:
-        told = (
-            (Sample(metric, name, tuple(map(tuple, labels))), value)
-            for metric, name, labels, value in from_json(payload)
-        )
-        self.counted = Counter(dict(told))
+        self.counted = Counter()
+        for metric, name, labels, value in from_json(payload):
+            self.counted[Sample(metric, name, tuple(map(tuple, labels)))] = value
         if self._counting is not None:
             self._counting.set_result(None)
             self._counting = None
 
     def _lost(self) -> None:
-        for asked in self._asked.values():
-            if asked.task is not None:
-                asked.task.cancel()
+        for exchange in self._exchanges.values():
+            exchange.task.cancel()
         if self._counting is not None:
             self._counting.set_result(None)
         self._closed(self)

@@ -1,1 +1,16 @@
-""""""
+"""The residency room: a task's life from the store over host memory to the device.
+
+Each module owns one kind of state:
+
+    registry       the names and histories of all tasks, and what failed; no tensors
+    bank           what is on the device and in host memory, and in which order it was used
+    lru            one memory tier of the bank
+    loader         no state: makes residents of task files
+    single_flight  work under way in threads, and who waits for it
+    resolver       finds or loads the live version; its loads under way
+    publisher      publishes, activates and retires; the changes under way
+    listing        describes tasks; the headers that it has read
+    budgets        how much memory the tiers may take; no state
+
+The store is durable and decides what is live. Registry and bank follow it, on the event loop.
+"""

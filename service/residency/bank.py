@@ -1,4 +1,4 @@
-"""The tasks at hand: on the device, ready for the next batch, and behind them in host memory."""
+"""Bank of the resident tasks: on the device, and behind them their files in host memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,32 +15,38 @@ MemoryTier = Literal["device", "host"]
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """The bytes of a task's version as the store gave them, checked against their sha256."""
+    """The bytes of a task's version as the store returned them, checked against their sha256."""
 
     version: int
     data: bytes
 
 
 class BankObserver(Protocol):
-    """Is told which tier evicted a task, and how many seconds after its last use."""
+    """Called with the tier that evicted a task, and the seconds since the task's last use."""
 
     def __call__(self, tier: MemoryTier, age: float) -> None: ...
 
 
 class Bank:
-    """The live residents of the tasks that were used last, and the task files of those used last in host memory.
+    """The live residents of the tasks that were used last, and in host memory their task files.
 
-    Both tiers see every use, so the host tier holds the files of the tasks on the device and, where its budget
-    reaches further, of those that were on it before. A file takes a fraction of its resident: prompts are stored in
-    half precision, and each becomes a key and a value. So a host budget of the device's size reaches further.
+    Both tiers see every use, so the host tier holds the files of the tasks on the device and,
+    where its budget reaches further, of those that were on it before. A file takes a fraction of
+    its resident: prompts are stored in half precision, and each becomes a key and a value. So a
+    host budget of the device's size reaches further.
 
-    Requests keep the resident they were bound to: one that is replaced or evicted leaves the device with its last
-    request. Touched by the event loop only.
+    Requests hold the resident they were bound to: one that is replaced or evicted leaves the
+    device with its last request. Only the event loop uses the bank.
 
     Args:
-        device_budget, host_budget: most bytes in each tier.
-        observe: told about evictions.
+        device_budget: most bytes of residents.
+        host_budget: most bytes of task files.
+        observe: called with every eviction.
         clock: seconds, monotonic.
+
+    Attributes:
+        device: the residents.
+        host: the task files.
     """
 
     def __init__(
@@ -51,26 +57,27 @@ class Bank:
         observe: BankObserver | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        def tell(tier: MemoryTier) -> Callable[[float], None] | None:
+        def report(tier: MemoryTier) -> Callable[[float], None] | None:
             return (lambda age: observe(tier, age)) if observe else None
 
         self.device: LruCache[Resident] = LruCache(
-            device_budget, evicted=tell("device"), clock=clock
+            device_budget, evicted=report("device"), clock=clock
         )
-        self.host: LruCache[StoredFile] = LruCache(host_budget, evicted=tell("host"), clock=clock)
+        self.host: LruCache[StoredFile] = LruCache(host_budget, evicted=report("host"), clock=clock)
+        # Every resident that was in the bank and is still referenced, by the bank or by a request.
         self._alive: WeakSet[Resident] = WeakSet()
 
     def get(self, task: str) -> Resident | None:
-        """The live resident of a task, if it is on the device; this counts as a use."""
+        """Return the live resident of a task, if it is on the device; this counts as a use."""
         self.host.get(task)
         return self.device.get(task)
 
     def find(self, task: str) -> Resident | None:
-        """The live resident of a task, if it is on the device; this does not count as a use."""
+        """Return the live resident of a task, if it is on the device; this is not a use."""
         return self.device.find(task)
 
     def data(self, task: str, version: int) -> bytes | None:
-        """The task file of a version, if host memory has it."""
+        """Return the task file of a version, if it is in host memory."""
         file = self.host.find(task)
         return file.data if file and file.version == version else None
 
@@ -81,11 +88,11 @@ class Bank:
         self.device.put(resident.task, resident, resident.nbytes)
 
     def remove(self, task: str) -> None:
-        """Let a task go; nothing happens if it is not here."""
+        """Remove a task from both tiers; nothing happens if it is in neither."""
         self.device.remove(task)
         self.host.remove(task)
 
     @property
     def leaving_bytes(self) -> int:
-        """Bytes on the device of residents that were replaced or evicted and still have rows to answer."""
+        """Bytes on the device of residents that left the bank and still have rows to answer."""
         return sum(resident.nbytes for resident in list(self._alive)) - self.device.nbytes

@@ -1,8 +1,8 @@
-"""What there is to serve, for people and programs that ask: pages of tasks, one task, a file, the names that answer."""
+"""Listing of the tasks: pages of them, one of them, a stored file, and the names that are live."""
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Literal
 
 from facet_vision.prompts_store import (
     BackboneFacts,
+    Event,
     Manifest,
     Preview,
     Store,
@@ -24,18 +25,18 @@ from facet_vision.service.errors import TaskUnavailable, UnknownTask
 
 from .bank import Bank, StoredFile
 from .lru import LruCache
-from .registry import Entry, Failure, Registry
+from .registry import Condition, Entry, Failure, Registry
 from .resolver import TaskResolver
 from .single_flight import SingleFlight
 
-HEADER_BYTES = 32 * 1024 * 1024
-"""Headers of task files that are kept, so that who asks for the list again and again does not read them each time."""
+HEADER_CACHE_BYTES = 32 * 1024 * 1024
+"""Budget of the cached headers of task files, so that repeated lists do not read them again."""
 
-LOOK_THREADS = 8
+READ_THREADS = 8
 """Histories and headers that are read at once, apart from the loads that requests wait for."""
 
-AT_ONCE = 256
-"""Histories that are asked for together where all are needed."""
+HISTORIES_AT_ONCE = 256
+"""Histories that are awaited together where all are needed."""
 
 Place = Literal["device", "host", "store"]
 
@@ -44,11 +45,13 @@ Place = Literal["device", "host", "store"]
 class Listed:
     """A task as a list shows it.
 
+    The HTTP schemas `TaskSummary` and `TaskDetail` read these attributes and properties by name.
+
     Attributes:
-        entry: its history, and why it cannot be served if so.
-        manifest: of the live version, if there is one that can be read.
+        entry: the task's history, and why it cannot be served, if so.
+        manifest: of the live version, if there is one and it can be read.
         resident: the live version, if it is on the device.
-        place: the fastest tier that holds the live version, if there is one.
+        place: the fastest memory tier that holds the live version, if there is one.
     """
 
     entry: Entry
@@ -56,19 +59,93 @@ class Listed:
     resident: Resident | None = None
     place: Place | None = None
 
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.entry.name
+
+    @property
+    def state(self) -> Condition:
+        """Whether the task is live, retired, unavailable or unpublished."""
+        return self.entry.condition
+
+    @property
+    def reason(self) -> str | None:
+        """Why the task is unavailable."""
+        return self.entry.reason
+
+    @property
+    def live(self) -> int | None:
+        """Number of the version that answers: an older one while the store's is not loaded yet."""
+        return self.resident.version if self.resident else self.entry.live
+
+    @property
+    def versions(self) -> int | None:
+        """Number of versions in the store; None if the history cannot be read."""
+        return len(self.stored) if self.entry.state else None
+
+    @property
+    def method(self) -> str | None:
+        """How the live version was trained."""
+        return self.manifest.method if self.manifest else None
+
+    @property
+    def description(self) -> str | None:
+        """The manifest's description; None if it is empty."""
+        return (self.manifest.description or None) if self.manifest else None
+
+    @property
+    def labels(self) -> list[str] | None:
+        """Class labels of the live version."""
+        return list(self.manifest.labels) if self.manifest else None
+
+    @property
+    def activation(self) -> str | None:
+        """What turns the live version's logits into scores."""
+        return self.manifest.activation if self.manifest else None
+
+    @property
+    def metrics(self) -> dict[str, float] | None:
+        """Metrics of the live version on held-out data."""
+        return dict(self.manifest.metrics) if self.manifest else None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the live version's task file."""
+        if self.manifest is None:
+            return None
+        return next((each.size for each in self.stored if each.number == self.live), None)
+
+    @property
+    def resident_bytes(self) -> int | None:
+        """Bytes on the device, if the live version is there."""
+        return self.resident.nbytes if self.resident else None
+
+    @property
+    def history(self) -> Sequence[Event]:
+        """All events of the task, oldest first."""
+        return self.entry.state.events if self.entry.state else ()
+
+    @property
+    def stored(self) -> Sequence[Version]:
+        """All versions in the store, ascending."""
+        return self.entry.state.versions if self.entry.state else ()
+
 
 class Listing:
-    """Tells what there is; reads histories and the headers of task files where nobody has needed them before.
+    """Describes the tasks; reads histories and headers of task files that are not known yet.
+
+    Only the event loop calls its methods.
 
     Args:
         store: every version of every task.
         registry: what is known of each task.
-        bank: the tasks at hand.
+        bank: the resident tasks.
         resolver: reads histories.
         facts: what a task must fit.
 
     Attributes:
-        looks: the reading under way.
+        reads: the reads under way.
     """
 
     def __init__(
@@ -84,46 +161,43 @@ class Listing:
         self._bank = bank
         self._resolver = resolver
         self._facts = facts
-        self.looks = SingleFlight("facet-look", threads=LOOK_THREADS)
-        self._headers: LruCache[StoredFile] = LruCache(HEADER_BYTES)
+        self.reads = SingleFlight("facet-list", threads=READ_THREADS)
+        self._headers: LruCache[StoredFile] = LruCache(HEADER_CACHE_BYTES)
 
     def __len__(self) -> int:
-        """Tasks that the store has, those out of service included."""
+        """Return the number of tasks in the store, those out of service included."""
         return len(self._registry)
 
     async def page(self, after: str, limit: int) -> list[Listed]:
-        """Up to `limit` tasks whose names come after `after`, in order."""
+        """Return up to `limit` tasks whose names follow `after`, in order."""
         names = self._registry.names()
         start = bisect_right(names, after)
         return await asyncio.gather(*map(self._listed, names[start : start + limit]))
 
     async def live(self) -> list[str]:
-        """Names of the tasks that answer, in order; the histories that nobody has asked for yet are read for it."""
+        """Return the names of the live tasks, in order; reads histories that are not known yet."""
         names = self._registry.names()
         unread = [name for name in names if not self._registry.is_read(name)]
-        for start in range(0, len(unread), AT_ONCE):
-            await asyncio.gather(*map(self._look, unread[start : start + AT_ONCE]))
-        return [
-            entry.name
-            for entry in map(self._registry.get, names)
-            if entry and entry.condition == "live"
-        ]
+        for start in range(0, len(unread), HISTORIES_AT_ONCE):
+            await asyncio.gather(*map(self._entry, unread[start : start + HISTORIES_AT_ONCE]))
+        entries = map(self._registry.get, names)
+        return [entry.name for entry in entries if entry and entry.condition == "live"]
 
     async def show(self, task: str) -> Listed:
-        """A task with its newest history, read from the store.
+        """Return a task with its newest history, read from the store.
 
         Raises:
             StoreError: it is not there, or cannot be read.
         """
         state = await asyncio.to_thread(self._store.state, task)
-        if self._registry.get(task) is None:
+        if self._registry.get(task) is None:  # the next refresh will enter it
             failure = Failure(state.live, "another server published it") if state.live else None
             return Listed(Entry(task, state, failure))
         listed = await self._listed(task)
         return replace(listed, entry=replace(listed.entry, state=state))
 
     async def read(self, task: str, version: int) -> tuple[Version, bytes]:
-        """The record and the bytes of a stored version.
+        """Return the record and the bytes of a stored version.
 
         Raises:
             StoreError: it is not there, or cannot be read.
@@ -134,13 +208,14 @@ class Listing:
 
         return await asyncio.to_thread(both)
 
-    async def _look(self, task: str) -> Entry:
-        with suppress(TaskUnavailable, UnknownTask):  # the entry tells it
-            await self._resolver.entry(task, self.looks)
+    async def _entry(self, task: str) -> Entry:
+        """Return the entry of a task with its history, or with the reason why it has none."""
+        with suppress(TaskUnavailable, UnknownTask):  # the entry has the reason
+            await self._resolver.entry(task, self.reads)
         return self._registry.get(task) or Entry(task)
 
     async def _listed(self, task: str) -> Listed:
-        entry = await self._look(task)
+        entry = await self._entry(task)
         resident = self._bank.find(task)
         if resident is not None:
             # It answers, even where a newer version could not be loaded yet.
@@ -150,27 +225,32 @@ class Listing:
         place: Place = "store" if self._bank.data(task, entry.live) is None else "host"
         try:
             return Listed(entry, await self._manifest(entry.state, entry.live), place=place)
-        except (StoreError, TaskFileError) as error:  # not remembered: only a load knows for sure
+        except (StoreError, TaskFileError) as error:
+            # Not recorded in the registry: only a load decides whether the task can be served.
             return Listed(replace(entry, failure=Failure(entry.live, str(error))))
 
     async def _manifest(self, state: TaskState, version: int) -> Manifest:
-        header = self._bank.data(state.name, version)  # the file begins with it
-        if header is None:
-            kept = self._headers.get(state.name)
-            header = kept.data if kept and kept.version == version else None
-        read = partial(self._preview, state, version, header)
-        return await self.looks.once(
-            (state.name, version), read, partial(self._seen, state.name, version)
-        )
+        read = partial(self._preview, state, version, self._known_header(state.name, version))
+        finish = partial(self._finish_read, state.name, version)
+        return await self.reads.once((state.name, version), read, finish)
+
+    def _known_header(self, task: str, version: int) -> bytes | None:
+        """Return bytes that begin with a version's header, if they are in host memory."""
+        file = self._bank.data(task, version)
+        if file is not None:
+            return file
+        cached = self._headers.get(task)
+        return cached.data if cached and cached.version == version else None
 
     def _preview(
         self, state: TaskState, version: int, header: bytes | None
     ) -> tuple[bytes, Preview]:
+        """Return a version's header and what it says; runs in a thread."""
         size = state.version(version).size
         header = self._store.read_header(state.name, version) if header is None else header
         return header[: header_end(header, size)], Preview.parse(header, size)
 
-    async def _seen(
+    async def _finish_read(
         self, task: str, version: int, reading: Awaitable[tuple[bytes, Preview]]
     ) -> Manifest:
         header, preview = await reading

@@ -1,4 +1,4 @@
-"""From a task file to a resident: what a load, an upload and a rollback have in common."""
+"""Loader from a task file to a resident, for loads, uploads and rollbacks."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class LoadedTask:
         resident: ready to answer.
         data: the task file that it was made from.
         source: where that file was.
-        seconds: what all of it took.
+        seconds: the time of reading, checking and encoding.
     """
 
     resident: Resident
@@ -50,16 +50,25 @@ class TaskLoader:
         facts: BackboneFacts,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._store, self._engine, self._facts, self._clock = store, engine, facts, clock
-        # One task at a time beside the running batches: more would only take the processor away from these.
+        self._store = store
+        self._engine = engine
+        self._facts = facts
+        self._clock = clock
+        # One task at a time beside the running batches: more would only slow these down.
         self._placing = threading.Lock()
 
-    def open(self, task: str, version: int, data: bytes | None = None) -> LoadedTask:
-        """Bring a stored version onto the device, from its bytes where they are at hand.
+    def load(self, task: str, version: int, data: bytes | None = None) -> LoadedTask:
+        """Bring a stored version onto the device.
+
+        Args:
+            task: its name.
+            version: its number.
+            data: the task file; None to read it from the store.
 
         Raises:
             StoreError: it cannot be read.
-            TaskFileError, BackboneError, UnfitTask: it cannot be served under this name by this backbone.
+            TaskFileError, BackboneError, UnfitTask: it cannot be served under this name by this
+                backbone.
             DeviceFull: the device has no room for it.
         """
         begun = self._clock()
@@ -69,15 +78,16 @@ class TaskLoader:
         return LoadedTask(resident, data, source, self._clock() - begun)
 
     def check(self, task: str, data: bytes) -> TaskFile:
-        """Parse a task file and hold it against the name and the backbone.
+        """Parse a task file and check it against the name and the backbone.
 
         Raises:
-            TaskFileError, UnfitTask: it is not sound, or does not fit.
+            TaskFileError, UnfitTask: it is damaged, or does not fit.
         """
         file = TaskFile.from_bytes(data)
-        if file.manifest.task != task:
+        found = file.manifest.task
+        if found != task:
             raise UnfitTask(
-                f"task: expected {task!r} as in the path, found {file.manifest.task!r} in the manifest"
+                f"task: expected {task!r} as in the path, found {found!r} in the manifest"
             )
         file.check_fits(self._facts)
         return file

@@ -1,4 +1,4 @@
-"""One tier of memory: what was used last stays, as much of it as a budget in bytes allows."""
+"""Memory tier: the values used last stay, as many as a budget in bytes allows."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 EvictionObserver = Callable[[float], None]
-"""Is told, at each eviction, the seconds since the evicted value was last used."""
+"""Called at each eviction with the seconds since the evicted value was last used."""
 
 
 @dataclass(slots=True)
@@ -20,16 +20,17 @@ class _Slot(Generic[T]):
 
 
 class LruCache(Generic[T]):
-    """Values by task name; when they outgrow the budget, those leave whose last use is longest ago.
+    """Values by task name; beyond the budget, the value with the longest unused time is evicted.
 
-    Touched by the event loop only.
+    Only the event loop uses it.
 
     Args:
-        budget: most bytes of all values together. A value that is larger by itself is not taken in.
-        evicted: told about each eviction, not about what is removed or replaced.
+        budget: most bytes of all values together. A single larger value is not stored.
+        evicted: called with each eviction, not when a value is removed or replaced.
         clock: seconds, monotonic.
 
     Attributes:
+        budget: as given.
         nbytes: bytes of all values.
     """
 
@@ -40,12 +41,14 @@ class LruCache(Generic[T]):
         evicted: EvictionObserver | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self.budget, self.nbytes = budget, 0
-        self._evicted, self._clock = evicted, clock
+        self.budget = budget
+        self.nbytes = 0
+        self._evicted = evicted
+        self._clock = clock
         self._slots: OrderedDict[str, _Slot[T]] = OrderedDict()  # the longest unused first
 
     def get(self, task: str) -> T | None:
-        """The value of a task, if it is here; this counts as a use."""
+        """Return the value of a task, if it is here; this counts as a use."""
         slot = self._slots.get(task)
         if slot is None:
             return None
@@ -54,12 +57,12 @@ class LruCache(Generic[T]):
         return slot.value
 
     def find(self, task: str) -> T | None:
-        """The value of a task, if it is here; this does not count as a use."""
+        """Return the value of a task, if it is here; this does not count as a use."""
         slot = self._slots.get(task)
         return slot.value if slot else None
 
     def put(self, task: str, value: T, nbytes: int) -> None:
-        """Take a value in, in place of the task's former one, and evict what does not fit any more."""
+        """Store a value in place of the task's former one, and evict what does not fit any more."""
         self.remove(task)
         if nbytes > self.budget:
             return
@@ -69,7 +72,7 @@ class LruCache(Generic[T]):
             self._evict()
 
     def remove(self, task: str) -> None:
-        """Let a task's value go; nothing happens if it is not here."""
+        """Remove a task's value; nothing happens if it is not here."""
         slot = self._slots.pop(task, None)
         self.nbytes -= slot.nbytes if slot else 0
 
@@ -77,7 +80,7 @@ class LruCache(Generic[T]):
         return task in self._slots
 
     def __iter__(self) -> Iterator[str]:
-        """Names of the tasks, the longest unused first."""
+        """Yield the names of the tasks, the longest unused first."""
         return iter(list(self._slots))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What this server knows of each task of the store, without its tensors."""
+"""Registry of what this server knows of each task of the store, without its tensors."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from facet_vision.prompts_store import TaskState
 Condition = Literal["live", "retired", "unavailable", "unpublished"]
 
 RETRY_SECONDS = 1.0
-"""How long a failure that may pass, such as a store that cannot be reached, is believed before the next try."""
+"""How long a failure that may pass, such as an unreachable store, holds before the next try."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Failure:
     Attributes:
         version: which; None where not even the task's history can be read.
         reason: one sentence.
-        until: when to try again, by the registry's clock; infinite where only another version helps.
+        until: when to try again, by the registry's clock; infinite where only another version
+            helps.
     """
 
     version: int | None
@@ -40,8 +41,8 @@ class Entry:
 
     Attributes:
         name: the task's.
-        state: its history as last read; None until somebody asks for the task.
-        failure: what failed last, if nothing has gone well since.
+        state: its history as last read; None until a request needs it.
+        failure: what failed last, if nothing has succeeded since.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Entry:
 
     @property
     def condition(self) -> Condition:
-        """What the list of tasks calls its state."""
+        """The task's state as the list of tasks shows it."""
         if self.reason is not None:
             return "unavailable"
         if self.live is not None:
@@ -70,7 +71,7 @@ class Entry:
 
 
 class Registry:
-    """The entries by name. Touched by the event loop only.
+    """The entries by name. Only the event loop uses it.
 
     Args:
         clock: seconds, monotonic.
@@ -81,60 +82,70 @@ class Registry:
         self._entries: dict[str, Entry] = {}
 
     def get(self, task: str) -> Entry | None:
-        """What is known of a task, if the store has it."""
+        """Return what is known of a task, if the store has it."""
         return self._entries.get(task)
 
     def names(self) -> list[str]:
-        """Names of all tasks that the store has, in order."""
+        """Return the names of all tasks of the store, in order."""
         return sorted(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def is_live(self, task: str) -> bool:
-        """Whether a task is known to have a live version."""
+        """Return whether a task is known to have a live version."""
         entry = self._entries.get(task)
         return entry is not None and entry.live is not None
 
     def is_read(self, task: str) -> bool:
-        """Whether a task's history has been read."""
+        """Return whether a task's history has been read."""
         entry = self._entries.get(task)
         return entry is not None and entry.state is not None
 
     def note(self, heads: Mapping[str, int]) -> list[str]:
-        """Take in a listing of the store, the number of each task's last event; name the tasks that have changed.
+        """Record a listing of the store, and return the names of the tasks that have changed.
 
-        A task whose history nobody has asked for yet is none of them: it will be read when somebody does.
+        A task whose history has not been read yet is none of them: a later request reads it.
+
+        Args:
+            heads: the number of each task's last event.
         """
-        for task in heads:
-            self._entries.setdefault(task, Entry(task))
-        states = [(task, self._entries[task].state) for task in heads]
-        return [task for task, state in states if state is not None and state.head < heads[task]]
+        changed = []
+        for task, head in heads.items():
+            entry = self._entries.setdefault(task, Entry(task))
+            if entry.state is not None and entry.state.head < head:
+                changed.append(task)
+        return changed
 
     def learn(self, state: TaskState) -> Entry:
-        """Take in a task's history; an older one than is known changes nothing."""
+        """Record a task's history and return its entry; a history older than the known is ignored.
+
+        Histories are read in threads and may arrive in any order.
+        """
         entry = self._entries.get(state.name) or Entry(state.name)
         if entry.state is None or entry.state.head < state.head:
             entry = self._entries[state.name] = replace(entry, state=state)
         return entry
 
     def fail(self, task: str, version: int | None, reason: str, *, passing: bool) -> None:
-        """Remember why a version cannot be served, for a while if it may pass."""
+        """Record why a version cannot be served, for `RETRY_SECONDS` if it may pass."""
         until = self._clock() + RETRY_SECONDS if passing else math.inf
         entry = self._entries.get(task) or Entry(task)
         self._entries[task] = replace(entry, failure=Failure(version, reason, until))
 
     def succeed(self, task: str) -> Entry | None:
-        """Forget what failed: the task has just been brought onto the device."""
+        """Clear what failed, as the task has been brought onto the device; return its entry."""
         entry = self._entries.get(task)
         if entry is not None and entry.failure is not None:
             entry = self._entries[task] = replace(entry, failure=None)
         return entry
 
     def current_failure(self, entry: Entry) -> Failure | None:
-        """The failure of an entry that is still to be believed; None if there is none or it is time to try again."""
+        """Return the failure of an entry that still holds.
+
+        None if nothing failed, if another version is live now, or if it is time to try again.
+        """
         failure = entry.failure
-        believed = (
-            failure is not None and failure.version == entry.live and self._clock() < failure.until
-        )
-        return failure if believed else None
+        if failure is None or failure.version != entry.live or self._clock() >= failure.until:
+            return None
+        return failure

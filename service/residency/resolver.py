@@ -1,7 +1,7 @@
-"""The live tasks as requests find them: on the device, or brought back to it from host memory or the store.
+"""Resolver of the live versions: on the device, or loaded from host memory or the store.
 
-Nothing is read before somebody asks for it: a start lists names only. Loads run in threads of their own, so batches of
-other tasks go on meanwhile.
+Nothing is read before a request needs it: a start lists names only. Loads run in threads of their
+own, so batches of other tasks run meanwhile.
 """
 
 import asyncio
@@ -24,39 +24,42 @@ from .single_flight import SingleFlight
 logger = logging.getLogger("facet.service")
 
 LOAD_THREADS = 8
-"""Task files that are read at once: storage answers many as fast as one. They are encoded one after another."""
+"""Task files that are read at once: storage answers many as fast as one.
+
+They are encoded one after another; see `TaskLoader`.
+"""
 
 
 class ResolverObserver(Protocol):
-    """Is told how lookups go."""
+    """Counts lookups and loads."""
 
     def count_lookups(self, found: Literal["device", "host", "store"], count: int) -> None:
-        """So many lookups found their task there."""
+        """Count lookups that found their task there."""
 
     def count_load(self, source: Source, seconds: float) -> None:
-        """A task was brought onto the device."""
+        """Count a task that was brought onto the device."""
 
     def count_load_failure(self) -> None:
-        """A task could not be brought onto the device."""
+        """Count a task that could not be brought onto the device."""
 
     def count_miss(self, seconds: float) -> None:
-        """A lookup waited so long for its task."""
+        """Count a lookup that waited for its task."""
 
 
 class TaskResolver:
-    """Finds what a request is to be answered with.
+    """Finds the versions that answer a request. Only the event loop calls its methods.
 
     Args:
         store: every version of every task.
         registry: what is known of each task.
         loader: brings a task file onto the device.
-        bank: the tasks at hand.
-        observe: told how lookups go.
+        bank: the resident tasks.
+        observe: called with lookups and loads.
         limit: most lookups that may wait for a load.
         clock: seconds, monotonic.
 
     Attributes:
-        loads: the loads under way.
+        loads: the loads under way, and the histories that requests wait for.
     """
 
     def __init__(
@@ -74,11 +77,12 @@ class TaskResolver:
         self._registry = registry
         self._loader = loader
         self._bank = bank
+        self._observe = observe
+        self._clock = clock
         self.loads = SingleFlight("facet-load", threads=LOAD_THREADS, limit=limit, clock=clock)
-        self._observe, self._clock = observe, clock
 
     def check(self, task: str) -> Entry:
-        """What is known of a task that can be asked, as far as that can be told without reading anything.
+        """Return the entry of a task that can answer, as far as is known without reading.
 
         Raises:
             UnknownTask: nothing of that name is live.
@@ -90,6 +94,7 @@ class TaskResolver:
                 f"task: expected one of those that GET /v1/tasks lists, found {task[:128]!r}"
             )
         failure = self._registry.current_failure(entry)
+        # An older version on the device answers, even if the newest could not be loaded.
         if failure is not None and self._bank.find(task) is None:
             raise _unavailable(task, failure.reason)
         if entry.state is not None and entry.live is None:
@@ -99,21 +104,22 @@ class TaskResolver:
     async def residents(
         self, tasks: Sequence[str], *, skip_unavailable: bool = False
     ) -> list[Resident]:
-        """The versions that are live now, for a request to be bound to; those not on the device are brought there.
+        """Return the versions that are live now; load those that are not on the device.
 
         Args:
             tasks: names, each once.
-            skip_unavailable: leave those out that turn out not to be served, instead of raising.
+            skip_unavailable: leave out the tasks that cannot be served, instead of raising.
 
         Raises:
             UnknownTask, TaskUnavailable: see `check`.
-            TooManyMisses: too many wait for tasks to be loaded.
+            TooManyMisses: too many requests wait for tasks to be loaded.
         """
         found = {task: self._bank.get(task) for task in tasks}
         missing = [task for task, resident in found.items() if resident is None]
         self._observe.count_lookups("device", len(found) - len(missing))
         if missing:
-            found |= await self._missed(missing, skip_unavailable)
+            found |= await self._load_missing(missing, skip_unavailable)
+        # Skipped tasks are None.
         return [resident for task in tasks if (resident := found[task]) is not None]
 
     async def load(self, task: str, version: int) -> Resident:
@@ -125,48 +131,53 @@ class TaskResolver:
         data = self._bank.data(task, version)
         return await self.loads.once(
             (task, version),
-            partial(self._loader.open, task, version, data),
-            partial(self._landed, task, version),
+            partial(self._loader.load, task, version, data),
+            partial(self._finish_load, task, version),
         )
 
-    async def entry(self, task: str, flights: SingleFlight | None = None) -> Entry:
-        """What is known of a task, its history included; that is read, by `flights`, if nobody has asked for it yet.
+    async def entry(self, task: str, reads: SingleFlight | None = None) -> Entry:
+        """Return the entry of a task with its history, which is read if it is not known yet.
+
+        Args:
+            task: its name.
+            reads: does the reading; `loads` if None.
 
         Raises:
-            UnknownTask: the store has none of that name.
+            UnknownTask: the store has no task of that name.
             TaskUnavailable: the store cannot be read.
         """
         entry = self._registry.get(task)
         if entry is not None and entry.state is not None:
             return entry
         read = partial(self._store.state, task)
-        return await (flights or self.loads).once(task, read, partial(self._learned, task))
+        return await (reads or self.loads).once(task, read, partial(self._finish_read, task))
 
-    async def _missed(
+    async def _load_missing(
         self, tasks: Sequence[str], skip_unavailable: bool
     ) -> dict[str, Resident | None]:
         if not skip_unavailable:
+            # All names first: a wrong one must not cost the loads of the other tasks.
             for task in tasks:
-                self.check(
-                    task
-                )  # all names first: one that is wrong must not cost loads of the others
-        with self.loads.waiters(len(tasks)):
-            waits = [asyncio.ensure_future(self._awaited(task, skip_unavailable)) for task in tasks]
+                self.check(task)
+        with self.loads.reserve(len(tasks)):
+            waits = [asyncio.ensure_future(self._miss(task, skip_unavailable)) for task in tasks]
             try:
                 return dict(zip(tasks, await asyncio.gather(*waits), strict=True))
             finally:
                 for wait in waits:
-                    wait.cancel()  # of those that still run, nobody will hear once one has failed
+                    wait.cancel()  # nobody retrieves the rest once one has failed
 
-    async def _awaited(self, task: str, skip_unavailable: bool) -> Resident | None:
+    async def _miss(self, task: str, skip_unavailable: bool) -> Resident | None:
+        """Load the live version of a task that is not on the device."""
         begun = self._clock()
         try:
             await self.entry(task)
             version = self.check(task).live
             assert version is not None, "a task whose history is known passes only while it is live"
-            self._observe.count_lookups(
-                "store" if self._bank.data(task, version) is None else "host", 1
+            found: Literal["host", "store"] = (
+                "store" if self._bank.data(task, version) is None else "host"
             )
+            self._observe.count_lookups(found, 1)
             resident = await self.load(task, version)
         except (TaskUnavailable, UnknownTask):
             if skip_unavailable:
@@ -175,7 +186,9 @@ class TaskResolver:
         self._observe.count_miss(self._clock() - begun)
         return resident
 
-    async def _learned(self, task: str, reading: Awaitable[TaskState]) -> Entry:
+    # Run once for each piece of work, on the event loop, whatever becomes of the callers.
+
+    async def _finish_read(self, task: str, reading: Awaitable[TaskState]) -> Entry:
         try:
             return self._registry.learn(await reading)
         except TaskNotFound as error:
@@ -183,19 +196,22 @@ class TaskResolver:
         except StoreError as error:
             raise self._failed(task, None, error, passing=True) from error
 
-    async def _landed(self, task: str, version: int, opening: Awaitable[LoadedTask]) -> Resident:
+    async def _finish_load(
+        self, task: str, version: int, loading: Awaitable[LoadedTask]
+    ) -> Resident:
         try:
-            opened = await opening
+            loaded = await loading
         except (StoreError, DeviceFull) as error:
             raise self._failed(task, version, error, passing=True) from error
         except (TaskFileError, BackboneError, UnfitTask) as error:
             raise self._failed(task, version, error, passing=False) from error
-        self._observe.count_load(opened.source, opened.seconds)
+        self._observe.count_load(loaded.source, loaded.seconds)
         entry = self._registry.succeed(task)
-        # Another version may have gone live meanwhile. Those who wait were bound before, and get what they waited for.
+        # Another version may have gone live meanwhile. The requests that wait were bound before,
+        # and get the version that they waited for.
         if entry is not None and entry.live == version:
-            self._bank.put(opened.resident, opened.data)
-        return opened.resident
+            self._bank.put(loaded.resident, loaded.data)
+        return loaded.resident
 
     def _failed(
         self, task: str, version: int | None, error: Exception, *, passing: bool

@@ -1,16 +1,19 @@
-"""How promptly the event loop comes round: whatever holds it up makes all that is due late by as much."""
+"""The lag of the event loop.
+
+Whatever blocks the loop delays everything that is due by as much.
+"""
 
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
 
-EVERY_SECONDS = 0.02
-"""A halt of the loop for longer than this is always seen."""
+INTERVAL_SECONDS = 0.02
+"""A block of the loop for longer than this is always seen."""
 
 
 async def watch_lag(observe: Callable[[float], None]) -> None:
-    """Tell for ever, time after time, how many seconds late the loop ran what was due."""
+    """Call `observe` for ever, each time with the seconds by which the loop was late."""
     while True:
-        due = perf_counter() + EVERY_SECONDS
-        await asyncio.sleep(EVERY_SECONDS)
+        due = perf_counter() + INTERVAL_SECONDS
+        await asyncio.sleep(INTERVAL_SECONDS)
         observe(max(0.0, perf_counter() - due))

@@ -1,7 +1,7 @@
-"""Prometheus metrics of one application; each has a registry of its own."""
+"""Prometheus metrics of one application, in a registry of its own."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,7 +14,8 @@ from prometheus_client import (
 )
 
 from facet_vision.backbone import Backbone
-from facet_vision.service.engine.batcher import Batcher, BatchReport
+from facet_vision.service.engine.batch import BatchReport
+from facet_vision.service.engine.batcher import Batcher
 from facet_vision.service.http.body_budget import BodyBudget
 from facet_vision.service.residency.bank import Bank, MemoryTier
 from facet_vision.service.residency.loader import Source
@@ -23,65 +24,78 @@ from facet_vision.service.residency.single_flight import SingleFlight
 
 from .multiprocess import Sample, Summed
 
+# Upper bounds of the histograms' buckets.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-AGES = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 7 * 24 * 3600)
+AGE_SECONDS = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 7 * 24 * 3600)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """Everything that is counted. A task becomes a label only once it is known to exist, and stops being one when it
-    is retired."""
+    """Everything that is counted.
+
+    A task becomes a label only once it is known to exist, and ceases to be one when it is retired:
+    a client cannot create series by inventing names.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = self._counter("requests", "Requests answered.", "method", "route", "status")
-        self.request_seconds = self._histogram(
+        counter = self._counter
+        histogram = self._histogram
+
+        # Requests.
+        self.requests = counter("requests", "Requests answered.", "method", "route", "status")
+        self.request_seconds = histogram(
             "request_seconds", "From arrival to answer.", SECONDS, "route"
         )
-        self.rejections = self._counter(
-            "rejections", "Requests refused or failed, by reason.", "reason"
-        )
+        self.rejections = counter("rejections", "Requests refused or failed, by reason.", "reason")
         self.images = TaskCounter(
             "facet_images_total", "Answers given, one for each image and task."
         )
-        self.batches = self._counter("batches", "Forwards, and why they left.", "reason")
-        self.batch_rows = self._histogram(
-            "batch_rows", "Rows, one image for one task, in a forward.", ROWS
-        )
-        self.batch_images = self._histogram("batch_images", "Images computed in a forward.", ROWS)
-        self.batch_tasks = self._histogram("batch_tasks", "Tasks that share a forward.", ROWS)
-        self.queue_seconds = self._histogram(
-            "queue_seconds", "Wait of a row for its batch.", SECONDS
-        )
-        self.forward_seconds = self._histogram("forward_seconds", "Forward of a batch.", SECONDS)
-        self.decode_seconds = self._histogram(
+        self.decode_seconds = histogram(
             "decode_seconds", "Decoding and preprocessing of an image.", SECONDS
         )
-        self.loop_lag = self._histogram(
+        self.loop_lag = histogram(
             "event_loop_lag_seconds", "How late the event loop runs what is due.", SECONDS
         )
-        self.changes = self._counter(
+
+        # Batches.
+        self.batches = counter("batches", "Forwards, and why they left.", "reason")
+        self.batch_rows = histogram(
+            "batch_rows", "Rows, one image for one task, in a forward.", ROWS
+        )
+        self.batch_images = histogram("batch_images", "Images computed in a forward.", ROWS)
+        self.batch_tasks = histogram("batch_tasks", "Tasks that share a forward.", ROWS)
+        self.queue_seconds = histogram("queue_seconds", "Wait of a row for its batch.", SECONDS)
+        self.forward_seconds = histogram("forward_seconds", "Forward of a batch.", SECONDS)
+
+        # Tasks.
+        self.changes = counter(
             "task_changes", "Tasks published, activated, retired or refreshed.", "change"
         )
-        self.lookups = self._counter(
+        self.lookups = counter(
             "task_lookups", "Tasks that requests named, by where they were found.", "found"
         )
-        self.miss_seconds = self._histogram(
+        self.miss_seconds = histogram(
             "task_miss_seconds", "Wait of a lookup for its task.", SECONDS
         )
-        self.load_seconds = self._histogram(
+        self.load_seconds = histogram(
             "task_load_seconds", "Bringing a task to the device.", SECONDS, "source"
         )
-        self.load_failures = self._counter(
+        self.load_failures = counter(
             "task_load_failures", "Tasks that could not be brought to the device."
         )
-        self.eviction_age = self._histogram(
-            "task_eviction_age_seconds", "Time since the last use of an evicted task.", AGES, "tier"
+        self.eviction_age = histogram(
+            "task_eviction_age_seconds",
+            "Time since the last use of an evicted task.",
+            AGE_SECONDS,
+            "tier",
         )
+
+        # Known once `watch` is called; an HTTP worker has none, and counts no images by task.
         self._registry: Registry | None = None
 
     def describe(self, backbone: Backbone) -> None:
-        """Report what runs, where and in what form, and what it takes of the machine."""
+        """Report the backbone, how it is run, and what the process takes of the machine."""
         ProcessCollector(registry=self.registry)
         Info("facet_backbone", "The backbone, and how it is run.", registry=self.registry).info(
             {
@@ -94,97 +108,91 @@ class Metrics:
         )
 
     def watch(self, bank: Bank, registry: Registry, loads: SingleFlight, batcher: Batcher) -> None:
-        """Report the size of the tiers and of the queues whenever somebody asks."""
+        """Report, at every scrape, what is on the device and in host memory, and the queues."""
         self._registry = registry
-        self._gauge(
+        gauge = self._gauge
+        device = bank.device
+        host = bank.host
+        gauge(
             "known_tasks",
             "Tasks in the store, those out of service included.",
             lambda: len(registry),
         )
-        self._gauge("resident_tasks", "Tasks on the device.", lambda: len(bank.device))
-        self._gauge(
-            "resident_bytes", "Bytes that tasks hold on the device.", lambda: bank.device.nbytes
-        )
-        self._gauge(
-            "resident_budget_bytes",
-            "Most bytes of tasks on the device.",
-            lambda: bank.device.budget,
-        )
-        self._gauge(
+        gauge("resident_tasks", "Tasks on the device.", lambda: len(device))
+        gauge("resident_bytes", "Bytes that tasks hold on the device.", lambda: device.nbytes)
+        gauge("resident_budget_bytes", "Most bytes of tasks on the device.", lambda: device.budget)
+        gauge(
             "leaving_bytes",
             "Bytes of evicted or replaced tasks with rows to answer.",
             lambda: bank.leaving_bytes,
         )
-        self._gauge("hosted_tasks", "Task files in host memory.", lambda: len(bank.host))
-        self._gauge("hosted_bytes", "Bytes of task files in host memory.", lambda: bank.host.nbytes)
-        self._gauge(
-            "hosted_budget_bytes",
-            "Most bytes of task files in host memory.",
-            lambda: bank.host.budget,
+        gauge("hosted_tasks", "Task files in host memory.", lambda: len(host))
+        gauge("hosted_bytes", "Bytes of task files in host memory.", lambda: host.nbytes)
+        gauge(
+            "hosted_budget_bytes", "Most bytes of task files in host memory.", lambda: host.budget
         )
-        self._gauge(
+        gauge(
             "waiting_lookups", "Lookups that wait for a task to be loaded.", lambda: loads.waiting
         )
-        self._gauge("queued_rows", "Rows that wait for a batch.", lambda: batcher.queued)
-        self._gauge(
-            "admitted_rows", "Rows admitted and not yet answered.", lambda: batcher.admitted
-        )
-        self._gauge(
-            "batch_limit", "Images that the next forward may hold.", lambda: batcher.batch_limit
-        )
+        gauge("queued_rows", "Rows that wait for a batch.", lambda: batcher.queued)
+        gauge("admitted_rows", "Rows admitted and not yet answered.", lambda: batcher.admitted)
+        gauge("batch_limit", "Images that the next forward may hold.", lambda: batcher.batch_limit)
 
     def watch_bodies(self, budget: BodyBudget) -> None:
-        """Report the bytes of request bodies whenever somebody asks."""
+        """Report the bytes of request bodies at every scrape."""
         self._gauge("body_bytes", "Bytes of request bodies that are held.", lambda: budget.held)
 
     def watch_http_workers(self, count: Callable[[], int]) -> None:
-        """Report how many processes speak HTTP for this one."""
+        """Report how many HTTP workers are connected, at every scrape."""
         self._gauge(
             "http_workers", "HTTP workers that are connected; 0 in a server of one process.", count
         )
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Count a request that was answered."""
         self.requests.labels(method, route, status).inc()
         self.request_seconds.labels(route).observe(seconds)
 
     def count_rejection(self, reason: str) -> None:
-        """A request was answered with a problem."""
+        """Count a request that was answered with a problem."""
         self.rejections.labels(reason).inc()
 
     def count_images(self, task: str, images: int) -> None:
-        """Images answered; nothing for a task that was retired in the meantime, whose series is gone."""
+        """Count images that a task answered.
+
+        A task that was retired in the meantime counts no more: its series has ended.
+        """
         if self._registry is not None and self._registry.is_live(task):
             self.images.add(task, images)
 
     def count_change(self, change: str, task: str) -> None:
-        """A task was published, activated, retired or refreshed."""
+        """Count a task that was published, activated, retired or refreshed."""
         self.changes.labels(change).inc()
         if self._registry is not None and not self._registry.is_live(task):
             self.images.remove(task)
 
     def count_lookups(self, found: Literal["device", "host", "store"], count: int = 1) -> None:
-        """So many lookups found their task there."""
+        """Count lookups that found their task on the device, in host memory or in the store."""
         self.lookups.labels(found).inc(count)
 
     def count_miss(self, seconds: float) -> None:
-        """A lookup waited so long for its task."""
+        """Count a lookup that waited for its task."""
         self.miss_seconds.observe(seconds)
 
     def count_load(self, source: Source, seconds: float) -> None:
-        """A task was brought onto the device."""
+        """Count a task that was loaded onto the device."""
         self.load_seconds.labels(source).observe(seconds)
 
     def count_load_failure(self) -> None:
-        """A task could not be brought onto the device."""
+        """Count a task that could not be loaded onto the device."""
         self.load_failures.inc()
 
     def count_eviction(self, tier: MemoryTier, age: float) -> None:
-        """A tier evicted a task so many seconds after its last use."""
+        """Count a task that a memory tier evicted, `age` seconds after its last use."""
         self.eviction_age.labels(tier).observe(age)
 
     def count_batch(self, report: BatchReport) -> None:
-        """A batch was answered."""
+        """Count a batch that was answered."""
         self.batches.labels("full" if report.full else "drained").inc()
         self.batch_rows.observe(report.rows)
         self.batch_images.observe(report.images)
@@ -194,7 +202,11 @@ class Metrics:
             self.queue_seconds.observe(seconds)
 
     def text(self, others: Mapping[Sample, float]) -> bytes:
-        """The exposition format that Prometheus reads, with what other processes have counted."""
+        """Write all metrics in Prometheus's exposition format.
+
+        Args:
+            others: what other processes have counted; it is added.
+        """
         return generate_latest(Summed(self.registry, others)) + self.images.text()
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
@@ -207,31 +219,32 @@ class Metrics:
             f"facet_{name}", documentation, labels, buckets=buckets, registry=self.registry
         )
 
-    def _gauge(self, name: str, documentation: str, read: Any) -> None:
+    def _gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         Gauge(f"facet_{name}", documentation, registry=self.registry).set_function(read)
 
 
 class TaskCounter:
     """A counter with a series for each task.
 
-    Apart from the registry, because a scrape of ten thousand of its series would hold up the event loop for a second;
-    the rule for task names leaves nothing to escape.
+    It is separate from the registry, because a scrape of ten thousand series of the registry would
+    block the event loop for a second. The rule for task names leaves nothing to escape in a label.
     """
 
     def __init__(self, name: str, documentation: str) -> None:
-        self._name, self._documentation = name, documentation
+        self._name = name
+        self._documentation = documentation
         self._counts: dict[str, int] = {}
 
     def add(self, task: str, count: int) -> None:
-        """Count so many more; the first makes the series."""
+        """Add to a task's count; the first call begins its series."""
         self._counts[task] = self._counts.get(task, 0) + count
 
     def remove(self, task: str) -> None:
-        """End the series of a task; nothing happens if there is none."""
+        """End the series of a task, if there is one."""
         self._counts.pop(task, None)
 
     def text(self) -> bytes:
-        """The exposition format of Prometheus."""
+        """Write the counts in Prometheus's exposition format."""
         lines = [f"# HELP {self._name} {self._documentation}", f"# TYPE {self._name} counter"]
         lines += [f'{self._name}{{task="{task}"}} {count}' for task, count in self._counts.items()]
         return ("\n".join(lines) + "\n").encode()

@@ -1,4 +1,7 @@
-"""Metrics of several processes as one: what HTTP workers count is added to what the engine's process counts."""
+"""Metrics of several processes as one.
+
+What the HTTP workers count is added to what the engine's process counts.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -6,12 +9,12 @@ from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Metric
 
-GROWING = ("_total", "_bucket", "_count", "_sum")
-"""How the names of samples end that only ever grow."""
+GROWING_SUFFIXES = ("_total", "_bucket", "_count", "_sum")
+"""Ends of the names of samples that never decrease."""
 
 
 class Sample(NamedTuple):
-    """Which number it is: the metric, the sample's name within it, and its labels in order."""
+    """The identity of one number: the metric, the sample's name within it, and its labels."""
 
     metric: str
     name: str
@@ -19,18 +22,25 @@ class Sample(NamedTuple):
 
 
 def samples(registry: CollectorRegistry) -> dict[Sample, float]:
-    """All numbers of a registry that can be added to those of another process."""
+    """Return all numbers of a registry that can be added to those of another process."""
     return {
         _key(metric, sample): sample.value
         for metric in registry.collect()
-        for sample in _added(metric)
+        for sample in _addable(metric)
     }
 
 
 def growing(counted: Mapping[Sample, float]) -> Counter[Sample]:
-    """Those that stay once their process has ended; else a sum over processes would go back."""
+    """Return the numbers that still count once their process has ended.
+
+    Without them a sum over the processes would decrease, which Prometheus takes for a restart.
+    """
     return Counter(
-        {sample: value for sample, value in counted.items() if sample.name.endswith(GROWING)}
+        {
+            sample: value
+            for sample, value in counted.items()
+            if sample.name.endswith(GROWING_SUFFIXES)
+        }
     )
 
 
@@ -38,10 +48,11 @@ class Summed:
     """A registry's metrics with the samples of other processes added; for `generate_latest`."""
 
     def __init__(self, registry: CollectorRegistry, others: Mapping[Sample, float]) -> None:
-        self._registry, self._others = registry, others
+        self._registry = registry
+        self._others = others
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of the registry."""
+        """Yield the metrics of the registry."""
         for metric in self._registry.collect():
             yield self._with_others(metric)
 
@@ -53,14 +64,14 @@ class Summed:
             return metric
         own = {_key(metric, sample): sample.value for sample in metric.samples}
         summed = Metric(metric.name, metric.documentation, metric.type)
-        for sample in dict.fromkeys([*own, *others]):
-            summed.add_sample(
-                sample.name, dict(sample.labels), own.get(sample, 0.0) + others.get(sample, 0.0)
-            )
+        for sample in dict.fromkeys([*own, *others]):  # a set that keeps the order
+            value = own.get(sample, 0.0) + others.get(sample, 0.0)
+            summed.add_sample(sample.name, dict(sample.labels), value)
         return summed
 
 
-def _added(metric: Metric) -> Iterator[Any]:
+def _addable(metric: Metric) -> Iterator[Any]:
+    """Yield a metric's samples except the times at which they were created."""
     return (sample for sample in metric.samples if not sample.name.endswith("_created"))
 
 

@@ -1,4 +1,7 @@
-"""The application of a HTTP worker: predict calls are answered here, everything else by the engine's process."""
+"""The application of an HTTP worker.
+
+It answers predict calls; all other calls are passed on to the engine's process.
+"""
 
 import asyncio
 import re
@@ -10,6 +13,7 @@ from time import perf_counter
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from facet_vision.service.errors import Overloaded
 from facet_vision.service.http import predict, problems
 from facet_vision.service.http.bodies import LingeringClose
 from facet_vision.service.http.body_budget import BodyBudget, BoundedBodies
@@ -25,9 +29,11 @@ from facet_vision.service.telemetry.multiprocess import samples
 
 from .proxy import Proxy
 
-ENGINE, HTTP = "engine.sock", "http.sock"
-"""Names of the Unix sockets at which the engine's process takes questions and all other calls."""
+PREDICT_SOCKET = "engine.sock"
+"""Name of the Unix socket at which the engine's process takes predict requests."""
 
+HTTP_SOCKET = "http.sock"
+"""Name of the Unix socket at which the engine's process takes all other calls."""
 
 _PREDICT = re.compile(r"/v1/(tasks/[^/]*/)?predict")
 
@@ -41,25 +47,26 @@ def create_http_worker(
     """Build the application of one HTTP worker.
 
     Args:
-        settings: its share of the limits.
+        settings: the limits, divided among the HTTP workers.
         folder: where the sockets of the engine's process are.
-        lost: told when the engine's process has ended.
+        lost: is called when the engine's process has ended.
         clock: seconds, monotonic.
 
     Returns:
-        It, and what refuses calls before they reach it.
+        The application, and the early refusal for its server.
     """
-    metrics, budget = Metrics(), BodyBudget(settings.max_inflight_bytes)
-    proxy = Proxy(folder / HTTP, settings, metrics.count_rejection)
+    metrics = Metrics()
+    budget = BodyBudget(settings.max_inflight_bytes)
+    proxy = Proxy(folder / HTTP_SOCKET, settings, metrics.count_rejection)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         predictor = RemotePredictor(
             clock=clock, counts=lambda: samples(metrics.registry), lost=lost
         )
-        decoder = Decoder.of(
-            settings, await predictor.connect(folder / ENGINE), metrics.decode_seconds.observe
-        )
+        # The engine's process has the backbone, so it says how images become pixels.
+        preprocess = await predictor.connect(folder / PREDICT_SOCKET)
+        decoder = Decoder.of(settings, preprocess, metrics.decode_seconds.observe)
         app.state.context = RequestContext(settings, decoder, predictor, clock)
         watching = asyncio.create_task(watch_lag(metrics.loop_lag.observe))
         yield
@@ -74,17 +81,22 @@ def create_http_worker(
     metrics.watch_bodies(budget)
     app.add_middleware(BoundedBodies, budget=budget)
     app.add_middleware(RequestMetrics, metrics=metrics)
-    return LingeringClose(_Fork(app, proxy)), Shedding(
-        lambda task: app.state.context.predictor.refusal(task), metrics
-    )
+
+    def refusal(task: str) -> Overloaded | None:
+        context: RequestContext = app.state.context
+        return context.predictor.refusal(task)
+
+    return LingeringClose(_Dispatch(app, proxy)), Shedding(refusal, metrics)
 
 
-class _Fork:
-    """Sends a call the one way or the other."""
+class _Dispatch:
+    """Sends predict calls to one application and all other calls to another."""
 
-    def __init__(self, predicting: ASGIApp, others: ASGIApp) -> None:
-        self._predicting, self._others = predicting, others
+    def __init__(self, predicting: ASGIApp, other: ASGIApp) -> None:
+        self._predicting = predicting
+        self._other = other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Events of the lifespan go to the predicting application, which connects to the engine.
         here = scope["type"] != "http" or _PREDICT.fullmatch(scope["path"])
-        await (self._predicting if here else self._others)(scope, receive, send)
+        await (self._predicting if here else self._other)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What runs in the processes that the supervisor starts: the engine's, and each HTTP worker's."""
+"""The main functions of the processes that the supervisor starts."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from facet_vision.service.components import Components
 from facet_vision.service.http.server.uvicorn_server import HttpServer
 from facet_vision.service.settings import Settings
 
-from .app import ENGINE, HTTP, create_http_worker
+from .app import HTTP_SOCKET, PREDICT_SOCKET, create_http_worker
 
 SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 """What asks a server to stop."""
@@ -28,7 +28,7 @@ SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 @dataclass(frozen=True)
 class Started:
-    """What the engine's process tells once it takes questions.
+    """The message of the engine's process once it takes predict requests.
 
     Attributes:
         banner: the text for the terminal.
@@ -43,33 +43,37 @@ def run_engine(
     address: str,
     folder: Path,
     alive: int,
-    told: Connection,
+    outcome: Connection,
 ) -> None:
-    """Build the application and answer HTTP workers until told to stop, or until the supervisor has gone.
+    """Build the application and serve the HTTP workers until asked to stop.
+
+    The end of the supervisor counts as such a request.
 
     Args:
+        settings: limits and log level.
         make: builds the application.
         address: where HTTP workers listen.
-        folder: where to make the sockets for them; it is gone afterwards.
-        alive: a file descriptor at whose end the supervisor has gone.
-        told: gets `Started`, or the exception because of which there is no start.
+        folder: where to make the sockets for them; removed at the end.
+        alive: a file descriptor that reads as ended once the supervisor has ended.
+        outcome: receives `Started`, or the exception that prevents a start.
     """
-    _on_our_own()
+    _leave_signals_to_the_supervisor()
     try:
         app = make()
     except Exception as error:
-        _tell(told, error)
+        _report(outcome, error)
         return
     components: Components = app.state.components
 
     async def ready() -> None:
         _stop_with_the_supervisor(server, alive)
-        await components.predictor_server.listen(folder / ENGINE)
-        told.send(Started(await banner(components, address)))
+        await components.predictor_server.listen(folder / PREDICT_SOCKET)
+        outcome.send(Started(await banner(components, address)))
 
-    # Only HTTP workers can come here, so what they say of their clients holds; and they keep the log of requests.
+    # Only HTTP workers can connect to this socket, so what they forward about their clients is
+    # trusted; and it is they that log requests and add the date.
     options: dict[str, Any] = {
-        "uds": str(folder / HTTP),
+        "uds": str(folder / HTTP_SOCKET),
         "access_log": False,
         "date_header": False,
         "forwarded_allow_ips": "*",
@@ -80,31 +84,37 @@ def run_engine(
 
 
 def run_http_worker(
-    settings: Settings, listener: socket, folder: Path, alive: int, told: Connection
+    settings: Settings, listener: socket, folder: Path, alive: int, outcome: Connection
 ) -> None:
-    """Serve one socket until told to stop, or until the supervisor or the engine has gone.
+    """Serve one socket until asked to stop.
+
+    The end of the supervisor or of the engine's process counts as such a request.
 
     Args:
-        settings: this HTTP worker's share of the limits.
-        listener: the socket.
+        settings: the limits, divided among the HTTP workers.
+        listener: the bound socket.
         folder: where the engine's process has its sockets.
-        alive: a file descriptor at whose end the supervisor has gone.
-        told: gets None once connections are accepted.
+        alive: a file descriptor that reads as ended once the supervisor has ended.
+        outcome: receives None once connections are accepted.
     """
-    _on_our_own()
+    _leave_signals_to_the_supervisor()
 
     async def ready() -> None:
         _stop_with_the_supervisor(server, alive)
-        with suppress(OSError):  # of one that takes another's place nobody waits to hear
-            told.send(None)
+        with suppress(OSError):  # for a worker that replaces another one nobody waits
+            outcome.send(None)
 
+    # `server` is assigned below; `lost` can only be called once it serves.
     app, shed = create_http_worker(settings, folder, lost=lambda: server.stop())
     server = HttpServer(app, settings, on_ready=ready, shed=shed)
     server.serve_until_stopped([listener])
 
 
-def _on_our_own() -> None:
-    """Ctrl-C is for the supervisor: it stops the others in their order."""
+def _leave_signals_to_the_supervisor() -> None:
+    """Leave the terminal's process group, so that Ctrl-C reaches the supervisor alone.
+
+    The supervisor then stops its processes in order. It blocked the signals for the fork.
+    """
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -121,10 +131,10 @@ def _stop_with_the_supervisor(server: HttpServer, alive: int) -> None:
     loop.add_reader(alive, stop)
 
 
-def _tell(told: Connection, error: Exception) -> None:
-    """Let the supervisor raise an exception; one that cannot travel is raised here."""
+def _report(outcome: Connection, error: Exception) -> None:
+    """Let the supervisor raise an exception; one that cannot be pickled is raised here."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
         raise error from None
-    told.send(error)
+    outcome.send(error)

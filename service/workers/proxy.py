@@ -1,4 +1,7 @@
-"""Calls that a HTTP worker does not answer itself are passed on to the engine's process, streamed both ways."""
+"""A proxy to the engine's process, streaming in both directions.
+
+It serves the calls that an HTTP worker does not answer itself.
+"""
 
 from collections.abc import AsyncIterator, Callable, Set
 from pathlib import Path
@@ -27,55 +30,57 @@ HOP_BY_HOP = {
 """Headers that concern one connection only (RFC 9110, section 7.6.1)."""
 
 FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto"}
-"""What we say ourselves about the client, and so take from nobody."""
+"""Headers that this proxy sets. The engine's process trusts them, so none may come from a client
+(uvicorn has already applied those of a reverse proxy that it trusts)."""
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class Proxy:
-    """An ASGI application that asks another one, which listens at a Unix socket.
+    """An ASGI application that passes each call on to another one at a Unix socket.
 
     Args:
         path: the socket.
         settings: the limits of bodies.
-        count_rejection: told the reason of what is refused here.
+        count_rejection: is called with the reason of each refusal made here.
     """
 
     def __init__(
         self, path: Path, settings: Settings, count_rejection: Callable[[str], None]
     ) -> None:
-        self._settings, self._count_rejection = settings, count_rejection
-        # One connection for each call: these are few, and none is lost because the other end let it go just then.
+        self._settings = settings
+        self._count_rejection = count_rejection
+        # Every call has a connection of its own. These calls are rare, and none can fail because
+        # the other end has just closed an idle connection.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         transport = httpx.AsyncHTTPTransport(uds=str(path), limits=limits)
         self._client = httpx.AsyncClient(transport=transport, timeout=None)
         self._client.headers.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        await (await self._answer(request))(scope, receive, send)
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         await self._client.aclose()
 
     async def _answer(self, request: Request) -> Response:
         try:
-            return _response(await self._client.send(self._passed_on(request), stream=True))
+            return _response(await self._client.send(self._forwarded(request), stream=True))
         except httpx.TransportError:
             error: Exception = EngineGone("engine: expected it to answer, found its process gone")
         except (BadRequest, ClientDisconnect) as refused:
             error = refused
         return refusal(error, request, self._count_rejection)
 
-    def _passed_on(self, request: Request) -> httpx.Request:
+    def _forwarded(self, request: Request) -> httpx.Request:
         scope = request.scope
-        target = scope["raw_path"] + (
-            b"?" + scope["query_string"] if scope["query_string"] else b""
-        )
-        headers = _end_to_end(
-            scope["headers"], ours=FORWARDED | {b"expect"}
-        )  # the client was told to go on by us
+        query = scope["query_string"]
+        # The target as it arrived, not normalised as a URL would be.
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        # Without Expect: this process has already asked the client for its body.
+        headers = _end_to_end(scope["headers"], ours=FORWARDED | {b"expect"})
         headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
         if request.client:
             headers.append((b"x-forwarded-for", request.client.host.encode()))
@@ -84,33 +89,35 @@ class Proxy:
             "http://engine",
             headers=headers,
             content=self._bounded(request).stream() if has_body(scope) else None,
-            extensions={"target": target},  # as it came, not as a URL would be normalised
+            extensions={"target": target},
         )
 
     def _bounded(self, request: Request) -> Request:
-        # The call's own limit may be lower; the engine's process knows it. But only here a body is seen to stop.
+        # The call's own limit may be lower, and the engine's process applies it. But only this
+        # process can see that a client stops sending.
         return bounded(
             request, self._settings.max_task_bytes, "a body", self._settings.idle_body_seconds
         )
 
 
 def _response(answer: httpx.Response) -> Response:
+    headers = [(name.lower(), value) for name, value in answer.headers.raw]
     response = StreamingResponse(_chunks(answer), answer.status_code)
-    response.raw_headers = _end_to_end(
-        [(name.lower(), value) for name, value in answer.headers.raw]
-    )
+    response.raw_headers = _end_to_end(headers)
     return response
 
 
 def _end_to_end(headers: Headers, ours: Set[bytes] = frozenset()) -> Headers:
-    """Headers without those of the connection, those that it names, and those that we set ourselves."""
-    named = {
-        part.strip().lower()
-        for name, value in headers
-        if name == b"connection"
-        for part in value.split(b",")
-    }
-    return [pair for pair in headers if pair[0] not in HOP_BY_HOP | named | ours]
+    """Return the headers to pass on.
+
+    Left out are those of one connection, those that `Connection` names, and `ours`.
+    """
+    named: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            named.update(part.strip().lower() for part in value.split(b","))
+    dropped = HOP_BY_HOP | named | ours
+    return [header for header in headers if header[0] not in dropped]
 
 
 async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:

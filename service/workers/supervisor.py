@@ -1,7 +1,8 @@
-"""Starts the engine's process and the HTTP workers, replaces a HTTP worker that dies, and stops all in order.
+"""The supervisor of a server of several processes.
 
-The supervisor itself computes nothing and has a single thread, so that it can fork at any time. Children share with it
-the memory of all that was imported.
+It starts the engine's process and the HTTP workers, replaces an HTTP worker that dies, and stops
+all of them in order. It computes nothing itself and has a single thread, so that it can fork at any
+time. Its children share the memory of everything that it has imported.
 """
 
 import gc
@@ -18,7 +19,7 @@ from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from fastapi import FastAPI
 
@@ -28,24 +29,27 @@ from facet_vision.service.http.server.sockets import (
     bind_shared,
     check_free,
 )
-from facet_vision.service.http.server.uvicorn_server import spare_the_collector
+from facet_vision.service.http.server.uvicorn_server import freeze_startup_objects
 from facet_vision.service.settings import Settings, SettingsError
 
-from .app import ENGINE
+from .app import PREDICT_SOCKET
 from .processes import SIGNALS, Started, run_engine, run_http_worker
 
 logger = logging.getLogger("facet.service")
 
 FORK = multiprocessing.get_context("fork")
 
-SHORT_LIFE_SECONDS, PAUSE_SECONDS = 5.0, 1.0
-"""A HTTP worker that lives no longer is replaced only after a pause: what ended it may do so again at once."""
+SHORT_LIFE_SECONDS = 5.0
+"""An HTTP worker that ends sooner is replaced after a pause: its successor may end likewise."""
 
-MAX_SOCKET_PATH = 100
-"""Bytes that the path of a Unix socket may have, with some to spare."""
+PAUSE_SECONDS = 1.0
+"""The length of that pause."""
+
+MAX_SOCKET_PATH_BYTES = 100
+"""Longest path of a Unix socket; Linux allows 107."""
 
 GRACE_SECONDS = 5.0
-"""How much longer than `shutdown_seconds` a process may take to end."""
+"""How much longer than `shutdown_seconds` a process may take to end before it is killed."""
 
 
 class ProcessFailed(ChildProcessError):
@@ -53,39 +57,44 @@ class ProcessFailed(ChildProcessError):
 
 
 class _Stopped(Exception):
-    """The server is to stop."""
+    """A signal has asked the server to stop."""
+
+
+class _LifeLine(NamedTuple):
+    """A pipe through which child processes notice the supervisor's end.
+
+    No process but the supervisor has the writing end, so the reading end reads as ended once the
+    supervisor has ended, by whatever cause.
+    """
+
+    reading: int
+    writing: int
 
 
 def supervise(
     settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]
 ) -> None:
-    """Serve with HTTP workers of their own until SIGINT or SIGTERM, then finish what was admitted and return.
+    """Serve with HTTP workers until SIGINT or SIGTERM, then finish admitted requests and return.
 
     Args:
-        settings: `http_workers` says how many.
-        make: builds the application of the engine's process; called there.
-        announce: is given the text for the terminal once requests are taken.
+        settings: `http_workers` is their number.
+        make: builds the application; called in the engine's process.
+        announce: is called with the text for the terminal once requests are taken.
 
     Raises:
         SettingsError: the address cannot be listened on.
         ProcessFailed: a process has ended by itself that cannot be replaced.
         Exception: what `make` raises.
     """
+    # Undone in reverse order: the processes are stopped first, the folder is removed last.
     with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(TemporaryDirectory(prefix="facet-", ignore_cleanup_errors=True))
-        )
+        folder = stack.enter_context(_socket_folder())
         _check(settings, folder)
-        listeners = [stack.enter_context(bind_shared(settings))]
-        while len(listeners) < settings.http_workers:
-            listeners.append(stack.enter_context(bind_another(settings, listeners[0])))
+        listeners = stack.enter_context(_listeners(settings))
         signals = stack.enter_context(_signals())
-        alive, ours = os.pipe()
-        stack.callback(os.close, alive)
-        stack.callback(os.close, ours)
-        spare_the_collector()  # and so leave the memory that children share as it is
-        stack.callback(gc.unfreeze)
-        supervisor = _Supervisor(settings, folder, listeners, signals, (alive, ours))
+        life_line = stack.enter_context(_life_line())
+        stack.enter_context(_frozen_objects())
+        supervisor = _Supervisor(settings, folder, listeners, signals, life_line)
         stack.callback(supervisor.stop)
         with suppress(_Stopped):
             announce(supervisor.start(make).banner)
@@ -96,8 +105,11 @@ class _Supervisor:
     """The processes of one server.
 
     Args:
-        signals: a file descriptor that can be read once a signal has come.
-        alive: a pipe. Its end that is written to is nobody's but ours, so others see at the other end when we are gone.
+        settings: the limits of the whole server.
+        folder: where the engine's process makes its sockets.
+        listeners: one bound socket for each HTTP worker.
+        signals: a file descriptor that can be read once a signal has arrived.
+        life_line: through which the children notice the supervisor's end.
     """
 
     def __init__(
@@ -106,109 +118,136 @@ class _Supervisor:
         folder: Path,
         listeners: Sequence[socket],
         signals: int,
-        alive: tuple[int, int],
+        life_line: _LifeLine,
     ) -> None:
-        self._settings, self._folder, self._listeners, self._signals = (
-            settings,
-            folder,
-            listeners,
-            signals,
-        )
-        self._alive, self._ours = alive
-        self._share = _share(settings)
+        self._settings = settings
+        self._worker_settings = _share(settings)
+        self._folder = folder
+        self._listeners = listeners
+        self._signals = signals
+        self._life_line = life_line
         self._engine: BaseProcess | None = None
-        self._http_workers: dict[int, BaseProcess] = {}  # by their place among the listeners
-        self._since: dict[int, float] = {}
+        # Both by the worker's index, which is that of its socket among the listeners.
+        self._http_workers: dict[int, BaseProcess] = {}
+        self._started_at: dict[int, float] = {}
 
     def start(self, make: Callable[[], FastAPI]) -> Started:
-        """Start everything, and wait until requests are taken."""
+        """Start all processes, and wait until requests are taken.
+
+        Raises:
+            ProcessFailed: a process has ended before that.
+            Exception: what `make` raises.
+        """
         address = address_of(self._settings, self._listeners[0])
-        self._engine, told = self._fork(
-            run_engine, self._settings, make, address, self._folder, place=None
+        self._engine, outcome = self._fork(
+            run_engine, self._settings, make, address, self._folder, index=None
         )
-        started = self._hear(self._engine, told)
+        started = self._receive(self._engine, outcome)
         if isinstance(started, Exception):
             raise started
         assert isinstance(started, Started)
+        # The engine takes seconds to start, and another server may have taken the port meanwhile.
         check_free(self._settings, self._listeners[0])
-        ready = [self._start_http_worker(place) for place in range(len(self._listeners))]
-        for place, connection in enumerate(ready):
-            self._hear(self._http_workers[place], connection)
+        ready = [self._start_http_worker(index) for index in range(len(self._listeners))]
+        for index, connection in enumerate(ready):
+            self._receive(self._http_workers[index], connection)
         return started
 
     def watch(self) -> None:
-        """Replace HTTP workers that end, for ever."""
-        assert self._engine is not None
+        """Replace each HTTP worker that ends, until a signal arrives.
+
+        Raises:
+            ProcessFailed: the engine's process has ended.
+        """
+        engine = self._engine
+        assert engine is not None
         while True:
-            places = {process.sentinel: place for place, process in self._http_workers.items()}
-            for ended in self._wait(self._engine.sentinel, *places):
-                if ended == self._engine.sentinel:
+            workers = {process.sentinel: index for index, process in self._http_workers.items()}
+            for ended in self._wait(engine.sentinel, *workers):
+                if ended == engine.sentinel:
                     raise ProcessFailed(
-                        f"engine: expected its process to run, found it ended {_how(self._engine)}"
+                        f"engine: expected its process to run, found it ended {_cause(engine)}"
                     )
-                self._replace(places[cast(int, ended)])
+                self._replace(workers[cast(int, ended)])
 
     def stop(self) -> None:
-        """Let the HTTP workers finish what they were asked, then the engine."""
+        """Let the HTTP workers finish their requests, then the engine."""
         for listener in self._listeners:
-            listener.close()  # the HTTP workers close theirs: from here on nobody is let in
-        for processes in (
-            list(self._http_workers.values()),
-            [self._engine] if self._engine else [],
-        ):
-            _end(processes, self._settings.shutdown_seconds + GRACE_SECONDS, self._signals)
+            # Each worker closes its own on the signal, and then no new connection is accepted.
+            listener.close()
+        seconds = self._settings.shutdown_seconds + GRACE_SECONDS
+        _end(list(self._http_workers.values()), seconds, self._signals)
+        _end([self._engine] if self._engine else [], seconds, self._signals)
 
-    def _start_http_worker(self, place: int) -> Connection:
-        listener = self._listeners[place]
+    def _start_http_worker(self, index: int) -> Connection:
         process, ready = self._fork(
-            run_http_worker, self._share, listener, self._folder, place=place
+            run_http_worker,
+            self._worker_settings,
+            self._listeners[index],
+            self._folder,
+            index=index,
         )
-        self._http_workers[place], self._since[place] = process, monotonic()
+        self._http_workers[index] = process
+        self._started_at[index] = monotonic()
         return ready
 
-    def _replace(self, place: int) -> None:
-        logger.error(
-            "HTTP worker %d has ended %s; another one takes its place",
-            place,
-            _how(self._http_workers[place]),
-        )
-        if monotonic() - self._since[place] < SHORT_LIFE_SECONDS:
+    def _replace(self, index: int) -> None:
+        cause = _cause(self._http_workers[index])
+        logger.error("HTTP worker %d has ended %s; another one takes its place", index, cause)
+        if monotonic() - self._started_at[index] < SHORT_LIFE_SECONDS:
             self._wait(timeout=PAUSE_SECONDS)
-        self._start_http_worker(place)
+        self._start_http_worker(index)
 
     def _fork(
-        self, run: Callable[..., None], *arguments: Any, place: int | None
+        self, run: Callable[..., None], *arguments: Any, index: int | None
     ) -> tuple[BaseProcess, Connection]:
-        hears, tells = FORK.Pipe(duplex=False)
+        """Start a process that calls `run`; with `index` it keeps that listener, else none.
+
+        Returns:
+            The process, and the connection through which it reports its start.
+        """
+        receiving, sending = FORK.Pipe(duplex=False)
 
         def child() -> None:
-            os.close(self._ours)
+            os.close(self._life_line.writing)
             for other, listener in enumerate(self._listeners):
-                if other != place:  # who only holds a socket keeps its connections waiting
+                # A socket listens as long as one process has it open, and connections to a socket
+                # that no process accepts from would wait for ever.
+                if other != index:
                     listener.close()
-            run(*arguments, self._alive, tells)
+            run(*arguments, self._life_line.reading, sending)
 
         process = FORK.Process(target=child)
-        # A signal that comes before the child has its own handlers must wait for them.
+        # A signal that arrives before the child has handlers of its own must wait for them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        tells.close()
-        return process, hears
+        sending.close()  # so that the child's end shows as the end of the connection
+        return process, receiving
 
-    def _hear(self, process: BaseProcess, connection: Connection) -> Any:
+    def _receive(self, process: BaseProcess, connection: Connection) -> Any:
+        """Wait for a process's report.
+
+        Raises:
+            ProcessFailed: it has ended without one.
+        """
         with connection:
             if connection in self._wait(connection, process.sentinel):
                 with suppress(EOFError):
                     return connection.recv()
         process.join()
         raise ProcessFailed(
-            f"server: expected its processes to start, found one ended {_how(process)}"
+            f"server: expected its processes to start, found one ended {_cause(process)}"
         )
 
     def _wait(self, *awaited: Any, timeout: float | None = None) -> list[Any]:
+        """Wait for one of the objects, and return those that are ready.
+
+        Raises:
+            _Stopped: a signal has arrived.
+        """
         ready = wait([self._signals, *awaited], timeout)
         if self._signals in ready:
             raise _Stopped
@@ -218,50 +257,88 @@ class _Supervisor:
 def _check(settings: Settings, folder: Path) -> None:
     if sys.platform != "linux":
         raise SettingsError(
-            f"http_workers: expected 0 on {sys.platform}, where the kernel does not spread connections over processes, "
-            f"found {settings.http_workers}"
+            f"http_workers: expected 0 on {sys.platform}, where the kernel does not spread "
+            f"connections over processes, found {settings.http_workers}"
         )
-    if len(path := os.fsencode(folder / ENGINE)) > MAX_SOCKET_PATH:
+    path = os.fsencode(folder / PREDICT_SOCKET)
+    if len(path) > MAX_SOCKET_PATH_BYTES:
         raise SettingsError(
-            f"TMPDIR: expected a folder that leaves {MAX_SOCKET_PATH} bytes for a socket's path, found {len(path)}"
+            f"TMPDIR: expected a folder that leaves {MAX_SOCKET_PATH_BYTES} bytes for a socket's "
+            f"path, found {len(path)}"
         )
 
 
 def _share(settings: Settings) -> Settings:
-    """The limits of one HTTP worker, of those that hold for the server."""
+    """Return the limits of one HTTP worker: its part of those of the whole server."""
     count = settings.http_workers
+    # Room for the largest request at least, or such a request would always be refused.
+    largest = min(settings.max_inflight_bytes, settings.max_request_bytes)
     return settings.model_copy(
         update={
-            # Enough for the largest request, or there would be some that are refused for ever.
-            "max_inflight_bytes": max(
-                settings.max_inflight_bytes // count,
-                min(settings.max_inflight_bytes, settings.max_request_bytes),
-            ),
+            "max_inflight_bytes": max(settings.max_inflight_bytes // count, largest),
             "decode_threads": max(1, settings.decode_threads // count),
         }
     )
 
 
 @contextmanager
-def _signals() -> Iterator[int]:
-    """A file descriptor that can be read once SIGINT or SIGTERM has come."""
-    reads, writes = os.pipe()
-    os.set_blocking(reads, False)
-    os.set_blocking(writes, False)
-    handlers = {sig: signal.signal(sig, lambda *_: os.write(writes, b"!")) for sig in SIGNALS}
+def _socket_folder() -> Iterator[Path]:
+    # Errors are ignored because the engine's process also removes it.
+    with TemporaryDirectory(prefix="facet-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _listeners(settings: Settings) -> Iterator[list[socket]]:
+    """Bind one socket for each HTTP worker, all to the same port."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(bind_shared(settings))]
+        while len(listeners) < settings.http_workers:
+            listeners.append(stack.enter_context(bind_another(settings, listeners[0])))
+        yield listeners
+
+
+@contextmanager
+def _life_line() -> Iterator[_LifeLine]:
+    life_line = _LifeLine(*os.pipe())
     try:
-        yield reads
+        yield life_line
+    finally:
+        os.close(life_line.reading)
+        os.close(life_line.writing)
+
+
+@contextmanager
+def _frozen_objects() -> Iterator[None]:
+    # The collector writes into every object it visits, and each page written to is no longer
+    # shared with the children.
+    freeze_startup_objects()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """Yield a file descriptor that can be read once SIGINT or SIGTERM has arrived."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    handlers = {sig: signal.signal(sig, lambda *_: os.write(writing, b"!")) for sig in SIGNALS}
+    try:
+        yield reading
     finally:
         for sig, handler in handlers.items():
             signal.signal(sig, handler)
-        os.close(reads)
-        os.close(writes)
+        os.close(reading)
+        os.close(writing)
 
 
 def _end(processes: Sequence[BaseProcess], seconds: float, signals: int) -> None:
-    """Let processes finish what they have begun; they are killed if that takes too long, or at another signal."""
+    """Let processes finish; kill those that take longer than `seconds`, or at another signal."""
     with suppress(BlockingIOError):
-        os.read(signals, 1024)
+        os.read(signals, 1024)  # signals that have arrived until now are those that got us here
     for process in processes:
         process.terminate()
     last = monotonic() + seconds
@@ -271,11 +348,13 @@ def _end(processes: Sequence[BaseProcess], seconds: float, signals: int) -> None
             logger.error("%d processes that have not ended yet are killed", len(left))
             for process in processes:
                 process.kill()
+            break  # a signal that has not been read would end every further wait at once
     for process in processes:
         process.join()
 
 
-def _how(process: BaseProcess) -> str:
+def _cause(process: BaseProcess) -> str:
+    """Return how a process has ended."""
     process.join()
     code = process.exitcode or 0
     return f"by signal {-code}" if code < 0 else f"with status {code}"

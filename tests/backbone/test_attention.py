@@ -1,4 +1,4 @@
-"""Attention weights of the class token, against a computation by hand and against the network itself."""
+"""Attention weights of the class token, against a computation by hand and the network itself."""
 
 from typing import Any
 

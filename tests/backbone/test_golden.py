@@ -1,4 +1,4 @@
-"""The paper's official implementation computed these features; all three forwards must reproduce them."""
+"""All three forwards reproduce features of the paper's official implementation."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,8 @@ def test_matches_the_official_implementation(case: str, forward: str) -> None:
 
     found = FORWARDS[forward](backbone.wrap(model, device="cpu"), tensors["images"], prompts)
 
-    # In Swin-Shallow the official batch mixes its images; one image at a time it does what the paper says.
+    # In Swin-Shallow the official batch mixes its images; one image at a time it does what the
+    # paper says.
     expected = tensors.get("expected_single", tensors["expected"])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 

@@ -1,4 +1,4 @@
-"""Backbones by name and from files: what loads, what is refused, and what gives one its identity."""
+"""Backbones by name and from files: what loads, what is refused, and their identity."""
 
 from pathlib import Path
 

@@ -8,5 +8,5 @@ from torch import Tensor
 
 def holding(held: int, more: int) -> Callable[[], Tensor]:
     """Hold some bytes from now on; the result takes more of them for as long as it is called."""
-    kept = torch.ones(held, dtype=torch.uint8)
-    return lambda: torch.ones(more, dtype=torch.uint8).max() + kept[0]
+    block = torch.ones(held, dtype=torch.uint8)
+    return lambda: torch.ones(more, dtype=torch.uint8).max() + block[0]

@@ -81,7 +81,7 @@ def test_http_leaves_out_what_is_not_asked_for(tmp_path: Path) -> None:
         seconds=1,
     )
     materials = Materials(tmp_path, "facet-tiny", None, "float32", ("a", "b"), ())
-    assert Http(asked, materials, None, print).opened(10.0) == {}
+    assert Http(asked, materials, None, print).open_loads(10.0) == {}
 
 
 def test_mix_of_tasks(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
-        self.connections = self.most = self._now = 0
+        self.connections = 0
+        self.most = 0  # requests at once
+        self._now = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -82,7 +84,7 @@ def run(
 
 
 @pytest.mark.parametrize("path", ["/plain", "/chunked"])
-def test_a_closed_load_keeps_its_clients_asking(path: str, body: str) -> None:
+def test_clients_of_a_closed_load_send_one_request_after_another(path: str, body: str) -> None:
     server = Server()
     outcome = run(server, [Target(path, headers={"X-Task": "a"})], Closed(3), body)
     assert server.connections == 3
@@ -103,13 +105,12 @@ def test_an_open_load_does_not_wait_for_answers(body: str) -> None:
 
 def test_latency_counts_from_when_a_request_was_due(body: str) -> None:
     outcome = run(Server(), [Target("/slow")], Open(100.0), body, connections=1, warmup=0.0)
-    assert (
-        outcome.latency(0.99) > 0.15
-    )  # one connection serves 20 per second: most have to wait for it
+    # One connection serves 20 requests per second: most have to wait for it.
+    assert outcome.latency(0.99) > 0.15
     assert outcome.unanswered > 0  # those that were never sent
 
 
-def test_targets_are_asked_by_their_weights(body: str) -> None:
+def test_targets_have_traffic_by_their_weights(body: str) -> None:
     server = Server()
     outcome = run(
         server, [Target("/often", 9.0, "often"), Target("/rare", 1.0, "rare")], Closed(4), body
@@ -143,7 +144,7 @@ def test_a_server_that_is_not_there_fails_every_request(body: str) -> None:
     assert {status for *_, status in found["rows"]} == {FAILED}
 
 
-def test_the_same_seed_asks_the_same(body: str) -> None:
+def test_the_same_seed_sends_the_same_requests(body: str) -> None:
     targets = [Target(f"/{number}") for number in range(5)]
     asked = []
     for seed in (1, 1, 2):

@@ -20,16 +20,8 @@ def test_a_precision_loses_nothing_to_itself() -> None:
 
 
 def test_the_command_writes_a_row_for_each_task_and_their_mean(tmp_path: Path) -> None:
-    options = [
-        "--dtype",
-        "bfloat16",
-        "--tasks",
-        "textures,count",
-        "--images",
-        "30",
-        "--out",
-        str(tmp_path),
-    ]
+    options = ["--dtype", "bfloat16", "--tasks", "textures,count", "--images", "30"]
+    options += ["--out", str(tmp_path)]
     done = CliRunner().invoke(app, ["bench", "precision", *options])
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / "precision.json").read_text())["sections"]["Accuracy"]
@@ -38,9 +30,8 @@ def test_the_command_writes_a_row_for_each_task_and_their_mean(tmp_path: Path) -
         ("count", 30),
         ("mean", 60),
     ]
-    assert (
-        0 < max(row["difference"] for row in rows) < 0.5
-    )  # another precision, but the same function
+    # Another precision, but the same function.
+    assert 0 < max(row["difference"] for row in rows) < 0.5
     assert "float32, %" in done.output
 
 

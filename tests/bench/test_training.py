@@ -79,7 +79,7 @@ def test_memory_of_the_two_forms_alone(tmp_path: Path) -> None:
     assert 0 < records[1]["memory_ratio"] < 1
 
 
-def test_a_bad_dtype_is_told() -> None:
+def test_a_bad_dtype_is_refused() -> None:
     done = CliRunner().invoke(
         app, ["bench", "training", "--dtype", "float16"], env={"COLUMNS": "400"}
     )
@@ -87,6 +87,6 @@ def test_a_bad_dtype_is_told() -> None:
     assert "expected some of float32, bfloat16" in done.output
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="tells the memory of the CUDA device")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="would measure the memory of the CUDA device")
 def test_peak_is_what_the_calls_take() -> None:
     assert peak(partial(holding, 2**26, 2**25)) == pytest.approx(2**25, rel=0.2)

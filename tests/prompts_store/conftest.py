@@ -16,14 +16,14 @@ from werkzeug.serving import make_server
 from facet_vision.prompts_store import Store
 from facet_vision.prompts_store.objects import Objects, open_objects
 
-Open = Callable[[], Objects]
+OpenLocation = Callable[[], Objects]
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, Any]]:
     """Options for a bucket named 'bucket' on a server that speaks S3."""
-    # One request at a time: moto looks whether an object exists and then writes it, without a lock between, so
-    # threaded it would break its own If-None-Match promise, which S3 keeps.
+    # One request at a time: moto looks whether an object exists and then writes it, without a
+    # lock between, so threaded it would break its own If-None-Match promise, which S3 keeps.
     server = make_server(
         "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False
     )
@@ -39,8 +39,8 @@ def s3() -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens one and the same empty location, as often as it is called."""
+def open_location(request: pytest.FixtureRequest, tmp_path: Path) -> OpenLocation:
+    """A function that opens one and the same empty location at every call."""
     if request.param == "memory":
         shared = MemoryStore()
         return lambda: Objects(shared)
@@ -58,6 +58,6 @@ def clock() -> Callable[[], datetime]:
 
 
 @pytest.fixture
-def store(opened: Open, clock: Callable[[], datetime]) -> Store:
-    """A store at the location of `opened`."""
-    return Store(opened(), clock=clock)
+def store(open_location: OpenLocation, clock: Callable[[], datetime]) -> Store:
+    """A store at the location that `open_location` opens."""
+    return Store(open_location(), clock=clock)

@@ -1,4 +1,4 @@
-"""Files that a server must refuse, each with the error and the words that its sentence must contain."""
+"""Files that a server must refuse, each with the error and words of its sentence."""
 
 import io
 import json

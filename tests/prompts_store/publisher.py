@@ -1,8 +1,9 @@
-"""Publishes until it is killed: `publisher.py FOLDER`, driven by test_kill.py over stdin and stdout.
+"""A publisher that is killed: `publisher.py FOLDER`, driven by test_kill.py over its streams.
 
-Each line on stdin is a count and a time in seconds. For each, a child process is forked that publishes and
-activates versions without pause and is killed with SIGKILL that time after so many acknowledgements; then one
-line with the JSON list of what it had been told was stored, [task, number, sha256], goes to stdout.
+Each line on stdin is a count and a time in seconds. For each, a child process is forked that
+publishes and activates versions without pause and is killed with SIGKILL that time after that many
+acknowledgements; then one line with the JSON list of what it had been told was stored, [task,
+number, sha256], goes to stdout.
 """
 
 import hashlib

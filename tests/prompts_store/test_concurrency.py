@@ -15,7 +15,7 @@ from obstore.store import MemoryStore
 from facet_vision.prompts_store import Store, StoreError, Version, open_store
 from facet_vision.prompts_store.objects import Objects
 
-Open = Callable[[], Objects]
+OpenLocation = Callable[[], Objects]
 WRITERS, EACH = 8, 6
 
 
@@ -28,8 +28,8 @@ def write(store: Store, writer: int, start: threading.Barrier) -> Iterator[tuple
         yield version, data
 
 
-def test_two_stores_with_many_threads_lose_nothing(opened: Open) -> None:
-    stores = [Store(opened()), Store(opened())]
+def test_two_stores_with_many_threads_lose_nothing(open_location: OpenLocation) -> None:
+    stores = [Store(open_location()), Store(open_location())]
     start = threading.Barrier(WRITERS)
     with ThreadPoolExecutor(WRITERS) as pool:
         lists = pool.map(
@@ -37,7 +37,7 @@ def test_two_stores_with_many_threads_lose_nothing(opened: Open) -> None:
         )
         acknowledged = [pair for pairs in lists for pair in pairs]
     assert len({version.number for version, _ in acknowledged}) == WRITERS * EACH
-    reader = Store(opened())
+    reader = Store(open_location())
     state = reader.state("flowers")
     assert {v.number for v in state.versions} == {version.number for version, _ in acknowledged}
     assert all(reader.read("flowers", version.number) == data for version, data in acknowledged)
@@ -69,7 +69,7 @@ def test_readers_see_the_history_only_grow(tmp_path: Path) -> None:
 
 
 class TwoStores(RuleBasedStateMachine):
-    """Any sequence of calls through two stores behaves like a list of versions and one live number."""
+    """Any calls through two stores behave like a list of versions and one live number."""
 
     def __init__(self) -> None:
         super().__init__()

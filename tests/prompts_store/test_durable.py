@@ -11,7 +11,7 @@ from facet_vision.prompts_store.durable import STAGING, STALE_SECONDS, Folder, r
 
 
 class Watch:
-    """Syncs, and notes for each call which file it was and whether the final name existed already."""
+    """Syncs, and records for each call the file and whether the final name existed already."""
 
     def __init__(self, final: Path) -> None:
         self.final = final

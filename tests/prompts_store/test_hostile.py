@@ -1,4 +1,4 @@
-"""Every file of the hostile corpus is refused with its sentence, and random damage never gets through unseen."""
+"""Hostile files are refused with their sentences, and random damage never goes unnoticed."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: whatever was acknowledged is there, and nothing half-written is ever seen."""
+"""kill -9 at random moments: acknowledged versions are there, half-written ones never seen."""
 
 import json
 import random
@@ -38,7 +38,7 @@ def test_every_acknowledged_version_survives_a_kill(tmp_path: Path) -> None:
 
 
 def check(store: Store, acknowledged: list[tuple[str, int, str]]) -> None:
-    """Every acknowledged version is there with its bytes, and so is all else that the store shows."""
+    """Every acknowledged version is there with its bytes, and so is all that the store shows."""
     for task, number, sha256 in acknowledged:
         assert store.state(task).version(number).sha256 == sha256
     for task in store.tasks():

@@ -12,7 +12,6 @@ from facet_vision.prompts_store import (
     NotATaskFile,
     Preview,
     Store,
-    StoreError,
     TaskFile,
     TaskFileError,
     WrongBackbone,
@@ -21,15 +20,17 @@ from facet_vision.prompts_store.objects import Objects
 from tests.prompts_store.hostile import Hostile, cases
 from tests.prompts_store.task_examples import Facts, task_file
 
-Open = Callable[[], Objects]
+OpenLocation = Callable[[], Objects]
 
 
 class Metered(Objects):
     """Counts the bytes that are read of task files."""
 
     def __init__(self, inner: Objects) -> None:
-        self._inner, self.bytes = inner, 0
-        self.create, self.paths = inner.create, inner.paths
+        self._inner = inner
+        self.bytes = 0
+        self.create = inner.create
+        self.paths = inner.paths
 
     def read(self, path: str, length: int | None = None) -> bytes:
         data = self._inner.read(path, length)
@@ -63,7 +64,7 @@ def test_it_says_what_the_whole_file_says(
 
 
 @pytest.mark.parametrize("labels", [3, 2000])
-def test_the_tensors_are_not_read(opened: Open, labels: int) -> None:
+def test_the_tensors_are_not_read(open_location: OpenLocation, labels: int) -> None:
     """However long the header is; one of 2000 labels is longer than the first read."""
     wide = task_file(labels=tuple(f"a label with a long name {index}" for index in range(labels)))
     bulky = replace(
@@ -71,7 +72,7 @@ def test_the_tensors_are_not_read(opened: Open, labels: int) -> None:
         manifest=wide.manifest.model_copy(update={"tokens": 10_000}),
         prompts=tuple(torch.zeros(10_000, 6) for _ in range(2)),
     )
-    objects = Metered(opened())
+    objects = Metered(open_location())
     data = bulky.to_bytes()
     seen = preview(Store(objects), data)
     assert seen.manifest == bulky.manifest
@@ -93,25 +94,30 @@ def test_it_is_held_against_the_backbone(store: Store) -> None:
 def test_it_refuses_in_the_same_words_or_leaves_it_to_the_tensors(
     store: Store, case: Hostile
 ) -> None:
-    """What is wrong in the header is told here as for the whole file; the rest shows when the file is loaded."""
-    whole, header = (
-        refusal(lambda: TaskFile.from_bytes(case.data)),
-        refusal(lambda: preview(store, case.data)),
-    )
+    """Faults of the header are reported as for the whole file; others appear when it is loaded."""
+    whole = refusal(lambda: TaskFile.from_bytes(case.data))
+    header = refusal(lambda: preview(store, case.data))
     assert header == whole or (header is None and "values of" in str(whole))
 
 
-@pytest.mark.parametrize("left", [0, 5, 100])
-def test_a_file_that_lost_its_end(opened: Open, left: int) -> None:
-    data, objects = task_file().to_bytes(), opened()
+@pytest.mark.parametrize(
+    ("left", "sentence"),
+    [
+        (0, "file size: expected at least 8 bytes, found 0"),
+        (5, "file size: expected at least 8 bytes, found 5"),
+        (100, "header: expected valid JSON"),
+    ],
+)
+def test_a_file_that_lost_its_end(open_location: OpenLocation, left: int, sentence: str) -> None:
+    data, objects = task_file().to_bytes(), open_location()
     objects.create("flowers/versions/000001.safetensors", data[:left])
     objects.create("flowers/events/000001.json", publication(data))
-    with pytest.raises((NotATaskFile, StoreError)):
+    with pytest.raises(NotATaskFile, match=sentence):
         Preview.parse(Store(objects).read_header("flowers", 1), len(data))
 
 
-def test_a_file_that_is_gone(opened: Open) -> None:
-    objects = opened()
+def test_a_file_that_is_gone(open_location: OpenLocation) -> None:
+    objects = open_location()
     objects.create("flowers/events/000001.json", publication(b"lost"))
     with pytest.raises(DamagedObject, match="expected the published file, found none"):
         Store(objects).read_header("flowers", 1)

@@ -44,6 +44,7 @@ def test_every_error_is_documented_and_exported() -> None:
 
 
 def test_the_store_does_not_load_torch() -> None:
-    code = "import sys; from facet_vision import prompts_store; prompts_store.open_store('memory:'); print('torch' in sys.modules)"
+    code = "import sys; from facet_vision import prompts_store; "
+    code += "prompts_store.open_store('memory:'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

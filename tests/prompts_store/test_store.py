@@ -19,7 +19,7 @@ from facet_vision.prompts_store import (
 )
 from facet_vision.prompts_store.objects import Objects
 
-Open = Callable[[], Objects]
+OpenLocation = Callable[[], Objects]
 
 
 def sha256(data: bytes) -> str:
@@ -45,14 +45,14 @@ def test_publish_is_not_live_until_activated(store: Store) -> None:
     assert store.state("flowers").live == 1
 
 
-def test_history_tells_everything(store: Store, opened: Open) -> None:
+def test_history_tells_everything(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
     store.activate("flowers", 1, by="ada")
     store.publish("flowers", b"second", by="bob")
     store.activate("flowers", 2, by="bob")
     store.activate("flowers", 1, by="eve")
     store.retire("flowers", by="eve")
-    for reader in (store, Store(opened())):
+    for reader in (store, Store(open_location())):
         state = reader.state("flowers")
         assert [(e.event, e.version, e.by, e.at.second) for e in state.events] == [
             ("publish", 1, "ada", 1),
@@ -88,8 +88,8 @@ def test_tasks_are_apart(store: Store) -> None:
     assert store.state("ab").live is None
 
 
-def test_another_store_sees_changes(store: Store, opened: Open) -> None:
-    other = Store(opened())
+def test_another_store_sees_changes(store: Store, open_location: OpenLocation) -> None:
+    other = Store(open_location())
     store.publish("flowers", b"one", by="ada")
     assert other.state("flowers").live is None
     store.activate("flowers", 1, by="ada")
@@ -136,17 +136,17 @@ def test_bad_names_reach_no_storage(store: Store) -> None:
 
 @pytest.mark.parametrize("by", ["", "x" * 201])
 def test_who_acts_is_checked_before_anything_is_written(
-    store: Store, opened: Open, by: str
+    store: Store, open_location: OpenLocation, by: str
 ) -> None:
     with pytest.raises(StoreError, match="by: expected 1 to 200 characters"):
         store.publish("flowers", b"one", by=by)
-    assert opened().paths() == []
+    assert open_location().paths() == []
 
 
-def test_the_layout_is_as_documented(store: Store, opened: Open) -> None:
+def test_the_layout_is_as_documented(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
     store.activate("flowers", 1, by="ada")
-    objects = opened()
+    objects = open_location()
     assert sorted(objects.paths()) == [
         "flowers/events/000001.json",
         "flowers/events/000002.json",
@@ -159,10 +159,12 @@ def test_the_layout_is_as_documented(store: Store, opened: Open) -> None:
 
 
 def test_a_version_without_its_event_is_invisible_and_its_number_stays_taken(
-    store: Store, opened: Open
+    store: Store, open_location: OpenLocation
 ) -> None:
     for number in (1, 2, 3):
-        opened().create(f"flowers/versions/{number:06}.safetensors", b"from a writer that crashed")
+        open_location().create(
+            f"flowers/versions/{number:06}.safetensors", b"from a writer that crashed"
+        )
     assert store.tasks() == []
     with pytest.raises(TaskNotFound):
         store.state("flowers")
@@ -172,7 +174,7 @@ def test_a_version_without_its_event_is_invisible_and_its_number_stays_taken(
     assert [version.number for version in store.state("flowers").versions] == [4]
 
 
-def test_numbers_grow_beyond_six_digits(store: Store, opened: Open) -> None:
+def test_numbers_grow_beyond_six_digits(store: Store, open_location: OpenLocation) -> None:
     last = Event(
         event="publish",
         version=999_999,
@@ -181,27 +183,27 @@ def test_numbers_grow_beyond_six_digits(store: Store, opened: Open) -> None:
         sha256=sha256(b"x"),
         size=1,
     )
-    opened().create("flowers/versions/999999.safetensors", b"x")
-    opened().create("flowers/events/999999.json", last.to_bytes())
+    open_location().create("flowers/versions/999999.safetensors", b"x")
+    open_location().create("flowers/events/999999.json", last.to_bytes())
     assert store.publish("flowers", b"y", by="ada").number == 1_000_000
     assert store.activate("flowers", 1_000_000, by="ada").head == 1_000_001
     assert store.publish("flowers", b"z", by="ada").number == 1_000_001
     assert store.heads() == {"flowers": 1_000_002}
-    fresh = Store(opened()).state("flowers")
+    fresh = Store(open_location()).state("flowers")
     assert (fresh.live, fresh.head) == (1_000_000, 1_000_002)
     assert [version.number for version in fresh.versions] == [999_999, 1_000_000, 1_000_001]
-    assert Store(opened()).read("flowers", 1_000_001) == b"z"
+    assert Store(open_location()).read("flowers", 1_000_001) == b"z"
 
 
-def test_large_files_are_created_once_too(store: Store, opened: Open) -> None:
+def test_large_files_are_created_once_too(store: Store, open_location: OpenLocation) -> None:
     data = bytes(7 * 2**20)  # obstore would split this into parts by itself
     store.publish("flowers", data, by="ada")
     with pytest.raises(FileExistsError):
-        opened().create("flowers/versions/000001.safetensors", bytes(8 * 2**20))
+        open_location().create("flowers/versions/000001.safetensors", bytes(8 * 2**20))
     assert store.read("flowers", 1) == data
 
 
-def test_foreign_objects_are_ignored(store: Store, opened: Open) -> None:
+def test_foreign_objects_are_ignored(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
     for path in (
         *("README.md", "flowers/README.md", "flowers/events/notes.json", "flowers/events/7.json"),
@@ -212,25 +214,25 @@ def test_foreign_objects_are_ignored(store: Store, opened: Open) -> None:
         ),
         *("flowers/events/deeper/000008.json", "flowers/versions/deeper/000008.safetensors"),
     ):
-        opened().create(path, b"?")
-    fresh = Store(opened())
+        open_location().create(path, b"?")
+    fresh = Store(open_location())
     assert fresh.heads() == {"flowers": 1}
     assert fresh.publish("flowers", b"two", by="ada").number == 2
 
 
 def test_a_file_that_is_not_what_was_published_is_never_returned(
-    store: Store, opened: Open
+    store: Store, open_location: OpenLocation
 ) -> None:
     event = Event(
         event="publish", version=1, at=datetime.now(UTC), by="ada", sha256=sha256(b"good"), size=4
     )
-    opened().create("flowers/events/000001.json", event.to_bytes())
+    open_location().create("flowers/events/000001.json", event.to_bytes())
     with pytest.raises(
         DamagedObject,
         match=r"'flowers/versions/000001.safetensors': expected the published file, found none",
     ):
         store.read("flowers", 1)
-    opened().create("flowers/versions/000001.safetensors", b"evil")
+    open_location().create("flowers/versions/000001.safetensors", b"evil")
     with pytest.raises(
         DamagedObject, match=f"expected sha256 {sha256(b'good')}, found {sha256(b'evil')}"
     ):
@@ -238,8 +240,8 @@ def test_a_file_that_is_not_what_was_published_is_never_returned(
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"event": "explode", "version": 1}'])
-def test_a_damaged_event_is_named(store: Store, opened: Open, data: bytes) -> None:
-    opened().create("flowers/events/000001.json", data)
+def test_a_damaged_event_is_named(store: Store, open_location: OpenLocation, data: bytes) -> None:
+    open_location().create("flowers/events/000001.json", data)
     with pytest.raises(
         DamagedObject, match=r"object 'flowers/events/000001.json': expected an event"
     ):
@@ -249,10 +251,15 @@ def test_a_damaged_event_is_named(store: Store, opened: Open, data: bytes) -> No
 class Rival(Objects):
     """Lets another writer act just before each of the next creations."""
 
-    def __init__(self, opened: Open, act: Callable[[Store], object], times: int) -> None:
-        self._ours, self._theirs = opened(), Store(opened())
-        self._act, self._times = act, times
-        self.read, self.paths = self._ours.read, self._ours.paths
+    def __init__(
+        self, open_location: OpenLocation, act: Callable[[Store], object], times: int
+    ) -> None:
+        self._ours = open_location()
+        self._theirs = Store(open_location())
+        self._act = act
+        self._times = times
+        self.read = self._ours.read
+        self.paths = self._ours.paths
 
     def create(self, path: str, data: bytes) -> None:
         if self._times > 0:
@@ -262,8 +269,12 @@ class Rival(Objects):
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_a_lost_race_takes_the_next_number(store: Store, opened: Open, times: int) -> None:
-    rival = Rival(opened, lambda theirs: theirs.publish("flowers", b"theirs", by="rival"), times)
+def test_a_lost_race_takes_the_next_number(
+    store: Store, open_location: OpenLocation, times: int
+) -> None:
+    rival = Rival(
+        open_location, lambda theirs: theirs.publish("flowers", b"theirs", by="rival"), times
+    )
     mine = Store(rival).publish("flowers", b"mine", by="ada")
     state = store.state("flowers")
     assert [version.number for version in state.versions] == list(range(1, times + 2))
@@ -272,46 +283,50 @@ def test_a_lost_race_takes_the_next_number(store: Store, opened: Open, times: in
     assert len(state.events) == times + 1
 
 
-def test_what_was_true_is_checked_again_after_a_lost_race(store: Store, opened: Open) -> None:
+def test_what_was_true_is_checked_again_after_a_lost_race(
+    store: Store, open_location: OpenLocation
+) -> None:
     store.publish("flowers", b"one", by="ada")
     store.activate("flowers", 1, by="ada")
-    rival = Rival(opened, lambda theirs: theirs.retire("flowers", by="rival"), 1)
+    rival = Rival(open_location, lambda theirs: theirs.retire("flowers", by="rival"), 1)
     with pytest.raises(TaskNotLive):
         Store(rival).retire("flowers", by="ada")
     assert [event.by for event in store.state("flowers").events] == ["ada", "ada", "rival"]
 
 
-def test_a_writer_that_always_loses_gives_up(store: Store, opened: Open) -> None:
+def test_a_writer_that_always_loses_gives_up(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
-    rival = Rival(opened, lambda theirs: theirs.activate("flowers", 1, by="rival"), 1000)
+    rival = Rival(open_location, lambda theirs: theirs.activate("flowers", 1, by="rival"), 1000)
     with pytest.raises(
         StoreConflict, match="event of task 'flowers': expected a free number within"
     ):
         Store(rival).activate("flowers", 1, by="ada")
 
 
-def test_an_event_that_a_retry_wrote_twice_counts_once(store: Store, opened: Open) -> None:
+def test_an_event_that_a_retry_wrote_twice_counts_once(
+    store: Store, open_location: OpenLocation
+) -> None:
     store.publish("flowers", b"one", by="ada")
-    opened().create("flowers/events/000002.json", opened().read("flowers/events/000001.json"))
+    objects = open_location()
+    objects.create("flowers/events/000002.json", objects.read("flowers/events/000001.json"))
     assert [version.number for version in store.state("flowers").versions] == [1]
     assert store.publish("flowers", b"two", by="ada").number == 2
 
 
-def test_fields_of_a_later_release_are_ignored(store: Store, opened: Open) -> None:
+def test_fields_of_a_later_release_are_ignored(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
-    later = (
-        opened()
-        .read("flowers/events/000001.json")
-        .replace(b'"event":"publish"', b'"why":"x","event":"activate"')
-    )
-    opened().create("flowers/events/000002.json", later)
+    objects = open_location()
+    first = objects.read("flowers/events/000001.json")
+    later = first.replace(b'"event":"publish"', b'"why":"x","event":"activate"')
+    objects.create("flowers/events/000002.json", later)
     assert store.state("flowers").live == 1
 
 
-def test_known_events_are_not_read_again(opened: Open) -> None:
+def test_known_events_are_not_read_again(open_location: OpenLocation) -> None:
     class Counting(Objects):
         def __init__(self) -> None:
-            self._inner, self.calls = opened(), 0
+            self._inner = open_location()
+            self.calls = 0
             self.create = self._inner.create
 
         def read(self, path: str, length: int | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Task files: what goes in comes out, the same content gives the same bytes, and nothing inconsistent exists."""
+"""Task files: round trips, the same bytes for the same content, and no inconsistent ones."""
 
 import os
 import string

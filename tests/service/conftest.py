@@ -32,16 +32,18 @@ def small() -> Backbone:
 
 @pytest.fixture
 def serve(small: Backbone) -> Iterator[Callable[..., TestClient]]:
-    """Makes clients of running applications: settings by name; `store` and `clock` are passed on."""
+    """Starts applications, each with a client.
+
+    Takes settings by name, and optionally a store, a clock or a backbone.
+    """
     with ExitStack() as stack:
 
         def start(**given: Any) -> TestClient:
-            parts = {
-                name: given.pop(name) for name in ("store", "clock", "backbone") if name in given
-            }
-            app = create_app(
-                Settings(**given), **({"store": open_store("memory:"), "backbone": small} | parts)
-            )
+            parts = {"store": open_store("memory:"), "backbone": small}
+            for name in ("store", "clock", "backbone"):
+                if name in given:
+                    parts[name] = given.pop(name)
+            app = create_app(Settings(**given), **parts)
             return stack.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start

@@ -1,4 +1,7 @@
-"""kill -9 at random moments of uploads: what was acknowledged is there, nothing half-written is served."""
+"""kill -9 at random moments of uploads.
+
+What was acknowledged is stored, and nothing half-written is served.
+"""
 
 import hashlib
 import itertools
@@ -27,7 +30,7 @@ def nursery() -> Iterator[Nursery]:
 
 
 class Known:
-    """What the clients of one task know over all lives of the server: what they sent, and what was acknowledged."""
+    """What one task's clients know: what they sent, and what any of the servers acknowledged."""
 
     def __init__(self, task: str) -> None:
         self.task = task
@@ -48,7 +51,7 @@ class Known:
 def upload_until_killed(
     url: str, known: Known, small: Backbone, alarm: threading.Event, uploads: int
 ) -> None:
-    """Upload one version after another; raise the alarm after some of them, and go on until the server is gone."""
+    """Upload versions until the server is gone; raise the alarm after some of them."""
     with httpx.Client(base_url=url, timeout=20) as client:
         try:
             for count in itertools.count():
@@ -60,9 +63,7 @@ def upload_until_killed(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(
-    600
-)  # half a minute on a quiet machine; processes that start wait longest on a busy one
+@pytest.mark.timeout(600)  # half a minute on a quiet machine; starts are slow on a busy one
 def test_fifty_kills(nursery: Nursery, small: Backbone, tmp_path: Path) -> None:
     tasks, moments = [Known("left"), Known("right")], random.Random(0)
     url = nursery.start(tmp_path)

@@ -1,4 +1,4 @@
-"""A real server under load: uploads and rollbacks while sixteen clients ask."""
+"""A real server under load: uploads and rollbacks while sixteen clients send requests."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ CLIENTS = 16
 
 @dataclass
 class Answered:
-    """One answer: who answered what, and when it was asked and answered."""
+    """One answer, with the times of its request and its arrival."""
 
     task: str
     version: int
@@ -34,7 +34,10 @@ class Answered:
 
 @dataclass
 class Timeline:
-    """When each version may have been live: from its request to the answer of the one that replaced it."""
+    """When each version may have been live.
+
+    That is from the request to activate it to the answer of the one that replaced it.
+    """
 
     changes: dict[str, list[tuple[int, float, float]]] = field(
         default_factory=lambda: {task: [] for task in TASKS}
@@ -57,16 +60,16 @@ class Timeline:
 async def test_fifty_changes_under_load_and_no_wrong_answer(
     tmp_path: Path, given: dict[str, object]
 ) -> None:
-    """Where all tasks fit on the device, and where they are evicted and loaded again all the time."""
+    """Both where all tasks fit on the device and where they are evicted and loaded constantly."""
     with small_server(tmp_path, **given) as server:
         timeline, contents, answers, seconds = await _load(server)
     assert sum(len(changes) for changes in timeline.changes.values()) >= CHANGES
     assert len(answers) > CHANGES * 4
     assert {answer.task for answer in answers} == set(TASKS)
-    # the label says which file the row was answered with: it must be the one that its version holds
+    # the label identifies the file that answered the row: it must be the one of its version
     assert [a for a in answers if a.label != f"v{contents[a.task, a.version]}"] == []
     assert [a for a in answers if not timeline.was_live(a)] == []
-    # tens of milliseconds where nothing else runs; the bound leaves room for a busy machine
+    # tens of milliseconds on a quiet machine; the bound leaves room for a busy one
     assert statistics.median(seconds) < 1
 
 
@@ -111,13 +114,16 @@ async def _ask(
 
 
 class _Changer:
-    """Uploads and rolls back, and writes down when."""
+    """Uploads and rolls back, and records when."""
 
     def __init__(
         self, http: httpx.AsyncClient, timeline: Timeline, contents: dict[tuple[str, int], int]
     ) -> None:
-        self._http, self._timeline, self._contents = http, timeline, contents
-        self._small, self._numbers = small_backbone(), itertools.count(1)
+        self._http = http
+        self._timeline = timeline
+        self._contents = contents
+        self._small = small_backbone()
+        self._numbers = itertools.count(1)
         self._names = itertools.cycle(TASKS)
         self.seconds: list[float] = []
 
@@ -133,7 +139,7 @@ class _Changer:
         number = next(self._numbers) % TASKS[task]
         data = numbered(self._small, task, number, TASKS[task])
         begun = time.monotonic()
-        # Written down before the answer comes: a client may be answered by it before we are.
+        # Recorded before the answer: another client may be answered by this version first.
         version = 1 + len({v for (name, v) in self._contents if name == task})
         self._contents[task, version] = number
         response = await self._http.post(

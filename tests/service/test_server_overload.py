@@ -11,11 +11,10 @@ from facet_vision.bench.load.plan import Closed, Open, Plan, Target
 from tests.service.support.app import PNG, metrics, png, small_backbone, task_file, upload
 from tests.service.support.processes import Server, small_server
 
-FORWARD_SECONDS, BATCH, PLACES = (
-    0.1,
-    4,
-    15,
-)  # 40 images per second at most, and none waits longer than half a second
+# At most 40 images per second, and none waits longer than half a second.
+FORWARD_SECONDS = 0.1
+MAX_BATCH_ROWS = 4
+QUEUE_ROWS = 15
 CLIENTS = 12
 
 MIB = 1024 * 1024
@@ -27,8 +26,8 @@ def server(
 ) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     limits = {
-        "max_batch": BATCH,
-        "queue_limit": PLACES,
+        "max_batch": MAX_BATCH_ROWS,
+        "queue_limit": QUEUE_ROWS,
         "decode_threads": 1,
         "http_workers": request.param,
     }
@@ -54,12 +53,13 @@ def resident_bytes(server: Server) -> float:
         return metrics(client)["process_resident_memory_bytes"]
 
 
-def test_what_can_be_answered_is_and_the_rest_is_refused_soon(
+def test_the_server_answers_what_it_can_and_refuses_the_rest_soon(
     server: Server, tmp_path: Path
 ) -> None:
     peak = load(server, tmp_path / "image", Closed(CLIENTS), target("hot")).rate()
     before = resident_bytes(server)
-    outcome = load(server, tmp_path / "image", Open(3 * BATCH / FORWARD_SECONDS), target("hot"))
+    overload = Open(3 * MAX_BATCH_ROWS / FORWARD_SECONDS)
+    outcome = load(server, tmp_path / "image", overload, target("hot"))
     rows = outcome.counted()
     refused = [row.latency for row in rows if row.status == 429]
     answered = [row.latency for row in rows if row.status == 200]
@@ -71,10 +71,9 @@ def test_what_can_be_answered_is_and_the_rest_is_refused_soon(
 
 
 def test_a_quiet_task_is_not_refused_for_a_hot_one(server: Server, tmp_path: Path) -> None:
-    hot_rate = 2 * BATCH / FORWARD_SECONDS
-    outcome = load(
-        server, tmp_path / "image", Open(hot_rate + 5), target("hot", hot_rate), target("quiet", 5)
-    )
+    hot_rate = 2 * MAX_BATCH_ROWS / FORWARD_SECONDS
+    targets = (target("hot", hot_rate), target("quiet", 5))
+    outcome = load(server, tmp_path / "image", Open(hot_rate + 5), *targets)
     quiet = outcome.counted("quiet")
     assert [row.status for row in quiet] == [200] * len(quiet)
     assert 429 in {row.status for row in outcome.counted("hot")}

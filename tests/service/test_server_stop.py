@@ -1,4 +1,4 @@
-"""Stopping a real server: admitted requests are finished, new ones find nobody."""
+"""Stopping a real server: admitted requests are finished, new connections are refused."""
 
 import io
 import signal
@@ -15,7 +15,7 @@ from tests.service.support.processes import small_server
 
 
 def slow_image() -> bytes:
-    """Few bytes, but many milliseconds to decode."""
+    """An image of few bytes that takes many milliseconds to decode."""
     buffer = io.BytesIO()
     Image.new("RGB", (3000, 3000)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,56 +1,18 @@
 """`facet train` as a user types it, on the embedded architecture with random weights."""
 
-import json
-import time
 from pathlib import Path
-from signal import SIGKILL
 
 import pytest
-import safetensors.torch
-import timm
-import torch
-import typer
-from PIL import Image
-from typer.testing import CliRunner
 
 from facet_vision.prompts_store import TaskFile
-from facet_vision.training.command import train
 from facet_vision.training.output.checkpoints import Checkpoint
-from tests.training.support.killed import facet_train, processes
-
-app = typer.Typer()
-app.command()(train)
-
-
-def _run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(
-        app, [str(argument) for argument in arguments], env={"COLUMNS": "400"}
-    )
-    return result.exit_code, result.stdout, result.stderr
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    safetensors.torch.save_file(timm.create_model("facet_tiny").state_dict(), path)
-    return path
-
-
-@pytest.fixture
-def colours(tmp_path: Path) -> Path:
-    for colour in ("red", "blue"):
-        folder = tmp_path / "colours" / colour
-        folder.mkdir(parents=True)
-        for number in range(5):
-            Image.new("RGB", (20 + number, 20), colour).save(folder / f"{number}.png")
-    return tmp_path / "colours"
+from tests.training.support.command import run_train
 
 
 def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     (colours / "red" / "torn.png").write_bytes(b"no image")
     out, samples = tmp_path / "colours.safetensors", tmp_path / "samples"
-    code, stdout, stderr = _run(
+    code, stdout, stderr = run_train(
         *(
             colours,
             "--task",
@@ -91,7 +53,7 @@ def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_
     recipe = tmp_path / "colours.toml"
     recipe.write_text(f'data = "{colours}"\ntask = "colours"\nmethod = "linear"\nepochs = 2\n')
     out = tmp_path / "colours.safetensors"
-    code, _, stderr = _run(
+    code, _, stderr = run_train(
         "--recipe", recipe, "--out", out, "--checkpoint", checkpoint, "--device", "cpu"
     )
     assert code == 0, stderr
@@ -132,7 +94,7 @@ def test_methods_with_their_options(
         "--device",
         "cpu",
     )
-    code, stdout, stderr = _run(colours, *common, *options)
+    code, stdout, stderr = run_train(colours, *common, *options)
     assert code == 0, stderr
     assert ("a checkpoint that cannot be served" in stdout) == bool(tensor)
     written = Checkpoint.load(out) if tensor else TaskFile.load(out)
@@ -143,7 +105,7 @@ def test_methods_with_their_options(
 
 def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     arguments = (colours, "--task", "colours", "--out", tmp_path / "t", "--checkpoint", checkpoint)
-    code, _, stderr = _run(
+    code, _, stderr = run_train(
         *arguments, "--method", "sidetune", "--side-weights", tmp_path / "none.pth"
     )
     assert code == 1
@@ -209,7 +171,7 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     arguments: list[str], sentence: str, checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "t.safetensors"
-    code, stdout, stderr = _run(*arguments, "--out", out, "--checkpoint", checkpoint)
+    code, stdout, stderr = run_train(*arguments, "--out", out, "--checkpoint", checkpoint)
     assert (code, stdout) == (1, "")
     assert sentence in stderr
     assert "Traceback" not in stderr
@@ -217,7 +179,9 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
 
 
 def test_place_to_write_is_checked_before_the_training(tmp_path: Path) -> None:
-    code, _, stderr = _run("digits", "--task", "t", "--out", tmp_path / "none" / "t.safetensors")
+    code, _, stderr = run_train(
+        "digits", "--task", "t", "--out", tmp_path / "none" / "t.safetensors"
+    )
     assert code == 1
     assert stderr.startswith(
         "facet train: out: expected a file name in a folder that exists, found "
@@ -236,7 +200,7 @@ def test_table_of_several_labels_with_columns_of_its_own(
     ]
     table.write_text("\n".join(["file,kinds,part", *rows]).replace("|", ","))
     out = tmp_path / "t.safetensors"
-    code, stdout, stderr = _run(
+    code, stdout, stderr = run_train(
         *(
             table,
             "--task",
@@ -278,7 +242,7 @@ def test_table_of_several_labels_with_columns_of_its_own(
 
 def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "t.safetensors"
-    code, _, stderr = _run(
+    code, _, stderr = run_train(
         *(
             colours,
             "--task",
@@ -318,183 +282,3 @@ def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_
     }
     given |= {"color_jitter": 0.1, "auto_augment": "rand-m3", "random_erase": 0.25}
     assert given.items() <= manifest.recipe.items()
-
-
-def _tensors(path: Path) -> list[torch.Tensor]:
-    task = TaskFile.load(path)
-    return [*task.prompts, *task.head.layers[0]]
-
-
-def test_a_run_that_was_killed_is_continued_by_the_same_command(
-    colours: Path, checkpoint: Path, tmp_path: Path
-) -> None:
-    pytest.importorskip("tensorboard")
-    command = [
-        str(colours),
-        "--task",
-        "colours",
-        "--checkpoint",
-        str(checkpoint),
-        "--device",
-        "cpu",
-    ]
-    command += ["--epochs", "25", "--tokens", "2", "--batch-size", "4"]
-    kept = [
-        *command,
-        "--out",
-        str(tmp_path / "kept"),
-        "--run",
-        str(tmp_path / "run"),
-        "--tensorboard",
-    ]
-    log = tmp_path / "run" / "log.jsonl"
-    process = processes.Process(target=facet_train, args=(kept,))
-    process.start()
-    while not log.exists() or log.read_bytes().count(b"\n") < 3:
-        time.sleep(0.005)
-    process.kill()
-    process.join()
-    assert process.exitcode == -SIGKILL
-    assert not (tmp_path / "kept").exists()
-    code, _, stderr = _run(*kept)
-    assert code == 0, stderr
-    assert f"run {tmp_path / 'run'}: continued after epoch " in stderr
-    assert [json.loads(line)["epoch"] for line in log.read_text().splitlines()] == list(
-        range(1, 26)
-    )
-    assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
-    assert _run(*command, "--out", tmp_path / "alone")[0] == 0
-    for one, other in zip(_tensors(tmp_path / "kept"), _tensors(tmp_path / "alone"), strict=True):
-        assert one.numpy().tobytes() == other.numpy().tobytes()
-    code, _, stderr = _run(*kept)
-    assert code == 0, stderr
-    assert (
-        f"run {tmp_path / 'run'}: finished before, after epoch 25; nothing is trained anew"
-        in stderr
-    )
-    code, _, stderr = _run(*kept, "--seed", 3)
-    assert code == 1
-    assert "run: expected a training with seed 3 in" in stderr
-
-
-def test_events_need_a_folder(tmp_path: Path) -> None:
-    code, _, stderr = _run("digits", "--task", "t", "--out", tmp_path / "t", "--tensorboard")
-    assert code == 1
-    assert "tensorboard: expected --run FOLDER to write the events into, found none" in stderr
-
-
-def test_early_stop_on_a_part_that_is_not_learned_from(
-    colours: Path, checkpoint: Path, tmp_path: Path
-) -> None:
-    out, run = tmp_path / "t.safetensors", tmp_path / "run"
-    code, stdout, stderr = _run(
-        *(
-            colours,
-            "--task",
-            "t",
-            "--out",
-            out,
-            "--checkpoint",
-            checkpoint,
-            "--method",
-            "linear",
-            "--epochs",
-            80,
-        ),
-        *(
-            "--patience",
-            3,
-            "--validation",
-            2,
-            "--precision",
-            "auto",
-            "--device",
-            "cpu",
-            "--run",
-            run,
-        ),
-    )
-    assert code == 0, stderr
-    manifest = TaskFile.load(out).manifest
-    assert manifest.data == "folder colours, 6 training, 2 validation and 2 held-out images"
-    assert (manifest.recipe["patience"], manifest.recipe["validation"]) == (3, 2)
-    assert manifest.recipe["precision"] in ("float32", "bfloat16")
-    assert (
-        f", validation accuracy {manifest.metrics['validation_accuracy']:.3f} (linear, " in stdout
-    )
-    assert len((run / "log.jsonl").read_text().splitlines()) < 80
-
-
-def test_share_of_the_training_images(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
-    out = tmp_path / "t.safetensors"
-    code, _, stderr = _run(
-        *(
-            colours,
-            "--task",
-            "t",
-            "--out",
-            out,
-            "--checkpoint",
-            checkpoint,
-            "--method",
-            "linear",
-            "--epochs",
-            1,
-        ),
-        *("--fraction", 0.5, "--device", "cpu"),
-    )
-    assert code == 0, stderr
-    assert TaskFile.load(out).manifest.data == "folder colours, 4 training and 2 held-out images"
-    assert (
-        "data: folder colours, 4 training and 2 held-out images; 2 classes with 2 training images each"
-        in stderr
-    )
-
-
-def test_sentences_are_one_line_however_narrow_the_terminal(tmp_path: Path) -> None:
-    arguments = ["nowhere", "--task", "t", "--out", str(tmp_path / "t.safetensors")]
-    stderr = CliRunner().invoke(app, arguments, env={"COLUMNS": "40"}).stderr
-    assert stderr.startswith("facet train: data: expected a folder, ")
-    assert stderr.count("\n") == 1
-
-
-def test_a_search_comes_before_the_training(
-    colours: Path, checkpoint: Path, tmp_path: Path
-) -> None:
-    out, run = tmp_path / "found.safetensors", tmp_path / "run"
-    command = (
-        *(
-            colours,
-            "--task",
-            "colours",
-            "--out",
-            out,
-            "--checkpoint",
-            checkpoint,
-            "--method",
-            "linear",
-        ),
-        *(
-            "--search",
-            "lr=1e-9,0.5 weight_decay=0",
-            "--epochs",
-            3,
-            "--validation",
-            2,
-            "--run",
-            run,
-            "--device",
-            "cpu",
-        ),
-    )
-    code, _, stderr = _run(*command)
-    assert code == 0, stderr
-    assert "trial 2/2: lr=0.5 weight_decay=0: " in stderr
-    recipe = TaskFile.load(out).manifest.recipe
-    assert (recipe["search"], recipe["weight_decay"]) == ("lr=1e-9,0.5 weight_decay=0", 0.0)
-    assert recipe["lr"] in (1e-9, 0.5)
-    assert recipe["measure_on"] == "test"
-    code, _, stderr = _run(*command)
-    assert code == 0, stderr
-    assert stderr.count("(finished before)") == 2
-    assert "nothing is trained anew" in stderr

@@ -1,4 +1,4 @@
-"""What tells one training from another."""
+"""Identity of a training."""
 
 from dataclasses import replace
 from typing import Any
@@ -53,13 +53,11 @@ def test_recipes_differ_by_name(tiny: Backbone, shades: TaskData, given: dict[st
         {"rank": 3},
     ],
 )
-def test_what_decides_nothing_does_not_count(
+def test_facts_without_effect_do_not_count(
     tiny: Backbone, shades: TaskData, given: dict[str, Any]
 ) -> None:
-    assert (
-        difference(identity(tiny, shades, _recipe()), identity(tiny, shades, _recipe(**given)))
-        is None
-    )
+    one, other = identity(tiny, shades, _recipe()), identity(tiny, shades, _recipe(**given))
+    assert difference(one, other) is None
 
 
 def test_backbones_differ_by_their_weights(tiny: Backbone, shades: TaskData) -> None:
@@ -81,7 +79,7 @@ def test_data_differ_by_number_labels_or_pixels(tiny: Backbone, shades: TaskData
         assert difference(one, identity(tiny, other, _recipe())) == "images and labels"
 
 
-def test_of_many_images_some_are_looked_at(shades: TaskData) -> None:
+def test_of_many_images_some_are_read(shades: TaskData) -> None:
     seen: list[int] = []
 
     class Watched(Examples):
@@ -89,12 +87,7 @@ def test_of_many_images_some_are_looked_at(shades: TaskData) -> None:
             seen.append(index)
             return shades.train.image(0)
 
-    digest(
-        replace(
-            shades,
-            train=Watched([Image.new("RGB", (1, 1))] * 10_000, [0] * 10_000),
-            test=Examples([], []),
-        )
-    )
+    train = Watched([Image.new("RGB", (1, 1))] * 10_000, [0] * 10_000)
+    digest(replace(shades, train=train, test=Examples([], [])))
     assert 64 <= len(seen) <= 65
     assert (seen[0], seen[1], seen[-1]) == (0, 156, 64 * 156)

@@ -1,10 +1,10 @@
-"""What the trainings of one run share."""
+"""Backbones and data that the trainings of one run share."""
 
 from pathlib import Path
 
 import pytest
 
-from facet_vision.training.load_cache import Sources
+from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.recipe import make_recipe
 from tests.training.support.pictures import picture
 
@@ -20,15 +20,16 @@ from tests.training.support.pictures import picture
         {"label_column": "x"},
     ],
 )
-def test_data_is_loaded_once_for_all_that_want_the_same(other: dict, tmp_path: Path) -> None:
+def test_data_is_loaded_once_for_equal_recipes(other: dict, tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         for number in range(6):
             picture(tmp_path / label / f"{number}.png")
-    sources, given = Sources("cpu"), {"data": str(tmp_path), "task": "t", "lr": 1.0}
-    data = sources.data(make_recipe(given, {}))
-    assert sources.data(make_recipe(given | {"lr": 2.0, "epochs": 3}, {})) is data
+    cache = LoadCache("cpu")
+    given = {"data": str(tmp_path), "task": "t", "lr": 1.0}
+    data = cache.data(make_recipe(given, {}))
+    assert cache.data(make_recipe(given | {"lr": 2.0, "epochs": 3}, {})) is data
     if "label_column" in other:
         with pytest.raises(ValueError, match="label_column"):
-            sources.data(make_recipe(given | other, {}))
+            cache.data(make_recipe(given | other, {}))
     else:
-        assert sources.data(make_recipe(given | other, {})) is not data
+        assert cache.data(make_recipe(given | other, {})) is not data

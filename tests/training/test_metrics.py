@@ -1,4 +1,4 @@
-"""Losses and metrics of one label and of any number."""
+"""Losses and metrics of single labels and of multi-label targets."""
 
 import pytest
 import torch
@@ -22,16 +22,15 @@ def test_any_number_of_labels() -> None:
     targets = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     found = measure(logits, targets)
     assert list(found) == ["mean_average_precision", "micro_f1", "macro_f1", "held_out_images"]
-    assert found["mean_average_precision"] == pytest.approx(
-        1.0
-    )  # both labels that occur are ranked rightly
-    assert found["micro_f1"] == pytest.approx(4 / 7)  # two right of four given, three wanted
+    # both labels that occur are in the right order
+    assert found["mean_average_precision"] == pytest.approx(1.0)
+    assert found["micro_f1"] == pytest.approx(4 / 7)  # two right of four predicted, three expected
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
     expected = F.binary_cross_entropy_with_logits(logits, targets) * 3
     torch.testing.assert_close(loss_of(logits, targets), expected)
 
 
-def test_average_precision_of_a_wrong_ranking() -> None:
+def test_average_precision_of_a_wrong_order() -> None:
     logits, targets = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [0.0]])
     assert measure(logits, targets)["mean_average_precision"] == pytest.approx(0.5)
 

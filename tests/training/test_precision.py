@@ -1,13 +1,19 @@
-"""Training in bfloat16: attention as it is written, and what it costs in digits."""
+"""Precision of training: "auto", plain attention, and the error of bfloat16."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from facet_vision.training.precision import PlainAttention, computing_in
+from facet_vision.backbone import Backbone, has_bfloat16
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.methods import find
+from facet_vision.training.precision import PlainAttention, computing_in, resolve_precision
+from facet_vision.training.recipe import Recipe, make_recipe
+from facet_vision.training.train import train_task
 from tests.training.support.methods import images, method, network
 
 ATTENTION = F.scaled_dot_product_attention
+CPU = torch.device("cpu")
 
 
 def _qkv(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
@@ -21,7 +27,7 @@ def _qkv(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
 @pytest.mark.parametrize(
     "options", [{}, {"scale": 0.5}, {"attn_mask": torch.linspace(-3, 3, 35).view(5, 7)}]
 )
-def test_plain_attention_is_attention(options: dict) -> None:
+def test_plain_attention_equals_fused_attention(options: dict) -> None:
     expected, found = _qkv(), _qkv()
     fused = ATTENTION(*expected, **options)
     with PlainAttention():
@@ -36,10 +42,9 @@ def test_plain_attention_is_attention(options: dict) -> None:
 def test_plain_attention_drops_weights() -> None:
     q, k, _ = _qkv()
     torch.manual_seed(0)
+    identity = torch.eye(7).expand(2, 3, 7, 7)
     with PlainAttention():
-        weights = F.scaled_dot_product_attention(
-            q, k, torch.eye(7).expand(2, 3, 7, 7), dropout_p=0.5
-        )
+        weights = F.scaled_dot_product_attention(q, k, identity, dropout_p=0.5)
     assert 0.2 < (weights == 0).float().mean() < 0.8
 
 
@@ -49,7 +54,7 @@ def test_plain_attention_is_not_causal() -> None:
 
 
 def test_float32_changes_nothing() -> None:
-    with computing_in("float32", torch.device("cpu")):
+    with computing_in("float32", CPU):
         assert torch.equal(F.scaled_dot_product_attention(*_qkv()), ATTENTION(*_qkv()))
         assert not torch.is_autocast_enabled("cpu")
 
@@ -64,3 +69,33 @@ def test_features_in_bfloat16_are_close(variant: str, name: str) -> None:
     expected, found = (made(images()) for made in (exact, fast))
     assert not torch.equal(found, expected)
     assert (found - expected).norm() < 0.05 * expected.norm()
+
+
+def _recipe(precision: str) -> Recipe:
+    given = {"data": "x", "task": "x", "lr": 0.4, "tokens": 2, "epochs": 2, "precision": precision}
+    return make_recipe(given, {})
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_a_named_precision_is_used(name: str, tiny: Backbone) -> None:
+    assert resolve_precision(_recipe(name), tiny).precision == name
+
+
+def test_defaults_do_not_resolve_auto() -> None:
+    assert _recipe("auto").precision == "auto"
+    assert make_recipe({"data": "x", "task": "x", "lr": 0.4}, {}).precision == "float32"
+
+
+def test_auto_is_trained_and_recorded_as_what_it_stands_for(
+    tiny: Backbone, shades: TaskData
+) -> None:
+    expected = "bfloat16" if has_bfloat16(CPU) else "float32"
+    differing = "float32" if expected == "bfloat16" else "bfloat16"
+    auto, named, other = (
+        train_task(tiny, shades, _recipe(name)) for name in ("auto", expected, differing)
+    )
+    assert auto.manifest.recipe["precision"] == expected
+    assert torch.equal(auto.prompts[0], named.prompts[0])
+    assert not torch.equal(auto.prompts[0], other.prompts[0])
+    made = find("vpt-deep")(tiny, 3, _recipe("auto"), torch.Generator())
+    assert made.recipe.precision == expected

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from facet_vision.training.command import resolve
+from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.methods import METHODS, find
 from facet_vision.training.recipe import METHOD_FIELDS, Recipe, make_recipe, read_recipe
@@ -15,7 +15,7 @@ def test_flags_win_over_file_over_method_over_defaults(tmp_path: Path) -> None:
     file.write_text(
         'data = "digits"\ntask = "mine"\nmethod = "vpt-shallow"\nepochs = 7\nbatch_size = 8\n'
     )
-    recipe = resolve({"epochs": 3}, file)
+    recipe = new_recipe(file, **{"epochs": 3})
     assert (recipe.epochs, recipe.batch_size, recipe.method, recipe.task) == (
         3,
         8,
@@ -69,7 +69,7 @@ def test_unknown_method(name: str) -> None:
     with pytest.raises(
         TrainingError, match=rf"^method: expected one of linear, .*, found '{name}'$"
     ):
-        resolve(GIVEN | {"method": name}, None)
+        new_recipe(**(GIVEN | {"method": name}))
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_flag_that_the_method_does_not_read_is_an_error(tmp_path: Path) -> Non
     with pytest.raises(
         TrainingError, match=r"^tokens: expected no value, which linear does not use, found 5$"
     ):
-        resolve(GIVEN | {"method": "linear", "tokens": 5}, None)
+        new_recipe(**(GIVEN | {"method": "linear", "tokens": 5}))
     (tmp_path / "r.toml").write_text("tokens = 5")
-    assert resolve(GIVEN | {"method": "linear"}, tmp_path / "r.toml").tokens == 5
+    assert new_recipe(tmp_path / "r.toml", **GIVEN, method="linear").tokens == 5
 
 
 def test_every_method_field_is_a_field_that_some_method_reads() -> None:
@@ -106,5 +106,5 @@ def test_every_recipe_in_the_repository_is_valid() -> None:
     files = sorted(folder.glob("*.toml"))
     assert len(files) >= 6
     for file in files:
-        recipe = resolve({}, file)
+        recipe = new_recipe(file)
         assert recipe.task == file.stem

@@ -1,11 +1,11 @@
-"""Randomness that is seeded, left as it was, and kept."""
+"""Randomness that is seeded, restored, and saved."""
 
 import torch
 
 from facet_vision.training.seeding import global_state, seeded, set_global_state
 
 
-def test_a_block_draws_by_the_generator_and_leaves_no_trace() -> None:
+def test_a_block_draws_from_the_generator_and_leaves_no_trace() -> None:
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(7)
     expected = torch.rand(3)
@@ -22,7 +22,7 @@ def test_a_block_draws_by_the_generator_and_leaves_no_trace() -> None:
     )
 
 
-def test_what_comes_next_can_be_kept() -> None:
+def test_the_global_state_can_be_restored() -> None:
     with seeded(torch.Generator()):
         torch.rand(5)
         state = global_state()
@@ -30,7 +30,6 @@ def test_what_comes_next_can_be_kept() -> None:
         torch.rand(100)
         set_global_state(state)
         assert torch.equal(torch.rand(3), expected)
-        set_global_state(
-            state | {"cuda": state["cuda"] + [torch.zeros(16, dtype=torch.uint8)] * 9}
-        )  # fewer devices
+        more_devices = state["cuda"] + [torch.zeros(16, dtype=torch.uint8)] * 9
+        set_global_state(state | {"cuda": more_devices})
         assert torch.equal(torch.rand(3), expected)

@@ -1,4 +1,4 @@
-"""One cell of a study: one training and its accuracy on the held-out images."""
+"""One cell of a study: a training and its held-out accuracy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from .variant import Variant
 
 
 def setting(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, Any]:
-    """All that decides the outcome, as JSON values: two cells of equal setting are one."""
+    """Return all that decides the outcome, as JSON values.
+
+    Two cells with equal settings are the same training.
+    """
     return {
         "data": recipe.data,
         "about": data.summary,
@@ -42,7 +45,10 @@ def run(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dic
     """Train and measure.
 
     Returns:
-        accuracy, macro_f1, held_out_images; parameters, all that was trained, head included; training_images; seconds.
+        `accuracy`, `macro_f1`, `held_out_images`: on the held-out images.
+        `parameters`: how many numbers were trained, the head's included.
+        `training_images`: their number.
+        `seconds`: of training and evaluation together.
     """
     start = time.monotonic()
     if point.variant is None:
@@ -57,10 +63,12 @@ def run(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) -> dic
 
 
 def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str, float]:
-    """A method as `facet train` runs it."""
+    """Run a method as `facet train` does."""
     trained = train_task(backbone, data, recipe)
     if isinstance(trained, TaskFile):
-        tensors = [*trained.prompts, *(tensor for layer in trained.head.layers for tensor in layer)]
+        tensors = list(trained.prompts)
+        for layer in trained.head.layers:
+            tensors += layer
     else:
         tensors = list(trained.tensors.values())
     return {**trained.manifest.metrics, "parameters": _count(tensors)}
@@ -69,17 +77,15 @@ def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str,
 def _variant(
     variant: Variant, recipe: Recipe, data: TaskData, backbone: Backbone
 ) -> dict[str, float]:
+    """Run a variant; no task file is made of it."""
     generator = torch.Generator().manual_seed(recipe.seed)
     starts = _prototypes(variant, recipe, data, backbone)
-    method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts).to(
-        backbone.device
-    )
+    method = PromptVariant(backbone, len(data.labels), recipe, generator, variant, starts)
+    method.to(backbone.device)
     fit_to(method, data, generator)
     logits = predict_live(method, prepare(data.test, backbone.preprocess))
-    return {
-        **measure(logits, data.targets(data.test)),
-        "parameters": _count(list(method.trained().values())),
-    }
+    metrics = measure(logits, data.targets(data.test))
+    return {**metrics, "parameters": _count(list(method.trained().values()))}
 
 
 def _prototypes(
@@ -88,7 +94,8 @@ def _prototypes(
     if not variant.needs_prototypes:
         return []
     layers = first_layers(actions_of(variant, recipe.method, len(backbone.layer_dims)))
-    images, targets = prepare(data.train, backbone.preprocess), data.targets(data.train)
+    images = prepare(data.train, backbone.preprocess)
+    targets = data.targets(data.train)
     return prototypes(backbone, images, targets, len(data.labels), variant.init, layers)
 
 

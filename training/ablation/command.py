@@ -1,4 +1,4 @@
-"""`facet ablate`: the paper's ablations on one's own data."""
+"""The command `facet ablate`."""
 
 from __future__ import annotations
 
@@ -7,63 +7,56 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence, seeds_of, words
+from facet_vision.training.recipe import Recipe
 
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
     from rich.console import Console
 
-STUDY_HELP = """location, length, depth, pooling, init, shared, projected, dropout, fraction (of the training images) or
-backbone."""
-VALUES_HELP = """Values instead of the study's own, with commas; of backbone: NAME or NAME=FILE."""
-RECIPE_HELP = (
-    """TOML file of hyperparameters; tables named after a method or a value hold for these alone."""
+    from .run import StudyPlan
+
+FLAGS = frozenset(
+    {
+        *("backbone", "checkpoint", "tokens", "epochs", "batch_size"),
+        *("lr", "head_lr", "weight_decay", "precision"),
+    }
 )
-FLAGS = (
-    "backbone",
-    "checkpoint",
-    "tokens",
-    "epochs",
-    "batch_size",
-    "lr",
-    "head_lr",
-    "weight_decay",
-    "precision",
-)
+"""Fields of a recipe that are options here; a recipe file may hold the others."""
 
 
+@with_options(Recipe, only=FLAGS)
 def ablate(
-    study: Annotated[str, typer.Argument(help=STUDY_HELP)],
+    given: dict[str, Any],
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="location, length, depth, pooling, init, shared, projected, dropout, fraction "
+            "(of the training images) or backbone.",
+        ),
+    ],
     data: Annotated[list[str], typer.Argument(help="Data sets, as for facet train.")],
     out: Annotated[
-        Path, typer.Option(help="Folder of results; what is finished there is not trained again.")
+        Path,
+        typer.Option(help="Folder of results; finished trainings there are not repeated."),
     ],
-    values: Annotated[str, typer.Option(help=VALUES_HELP)] = "",
+    values: Annotated[
+        str,
+        typer.Option(
+            help="Values instead of the study's own, with commas; of backbone: NAME or NAME=FILE."
+        ),
+    ] = "",
     methods: Annotated[
         str, typer.Option(help="Methods instead of the study's own, with commas.")
     ] = "",
     seeds: Annotated[str, typer.Option(help="With commas.")] = "0,1,2",
-    recipe: Annotated[Path | None, typer.Option(help=RECIPE_HELP)] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="facet-tiny (the default) or a timm ViT.")
-    ] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
-    tokens: Annotated[
-        int | None, typer.Option(help="Prompts per layer; pixels of pad, channels of below.")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images (100).")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per step (64).")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate, for batches of 256.")] = None,
-    head_lr: Annotated[
-        float | None, typer.Option(help="The head's learning rate, if it differs.")
-    ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(help="Weight decay of what is trained.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32 (the default) or bfloat16.")
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of hyperparameters; tables named after a method or a value hold for "
+            "these alone."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -71,13 +64,25 @@ def ablate(
 
     Every finished training is kept in the folder: the same command continues where it was stopped.
     """
-    options = locals()  # before anything else is assigned: the options by name
     from rich.console import Console
 
-    flags = {name: options[name] for name in FLAGS if options[name] is not None}
     console = Console(stderr=True)
     with one_sentence("ablate"):
-        failed = _run(options, flags, console)
+        from facet_vision.training.overrides import RecipeOverrides
+
+        from .run import StudyPlan
+        from .studies import find_study
+
+        plan = StudyPlan(
+            study=find_study(study),
+            data=tuple(dict.fromkeys(data)),
+            methods=words(methods),
+            values=words(values),
+            seeds=seeds_of(seeds),
+            overrides=RecipeOverrides(recipe, given),
+            device=device,
+        )
+        failed = _run(plan, out, console)
     if failed:
         console.print(
             f"facet ablate: {failed} trainings failed; the same command tries them again",
@@ -86,25 +91,13 @@ def ablate(
         raise typer.Exit(1)
 
 
-def _run(options: dict[str, Any], flags: dict[str, Any], console: Console) -> int:
-    from facet_vision.training.overrides import RecipeOverrides
-
-    from .run import Wanted, run_study
-    from .studies import find_study
-
-    wanted = Wanted(
-        study=find_study(options["study"]),
-        data=tuple(dict.fromkeys(options["data"])),
-        methods=words(options["methods"]),
-        values=words(options["values"]),
-        seeds=seeds_of(options["seeds"]),
-        settings=RecipeOverrides(options["recipe"], flags),
-        device=options["device"],
-    )
+def _run(plan: StudyPlan, out: Path, console: Console) -> int:
+    """Run the study and report; returns how many trainings failed."""
+    from .run import run_study
 
     def report(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    files, failed = run_study(wanted, options["out"], report)
+    files, failed = run_study(plan, out, report)
     typer.echo("wrote " + ", ".join(str(file) for file in files))
     return failed

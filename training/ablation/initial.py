@@ -1,4 +1,4 @@
-"""Initial values of prompts: random ones, and prototypes of the classes."""
+"""Initial values of prompts: random, or prototypes of the classes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from .tokens import embed, vision_transformer
 TOKEN_STD = 0.02
 """Standard deviation with which ViTs draw their own learned tokens."""
 
+BATCH_ROWS = 64
+"""Images that are run at a time for the prototypes."""
+
 
 def drawn(
     shape: Sequence[int],
@@ -27,7 +30,11 @@ def drawn(
     high: float,
     std: float = TOKEN_STD,
 ) -> Tensor:
-    """A tensor of initial values: "uniform" in [low, high), "normal" with mean 0, or "zero"."""
+    """Draw initial values.
+
+    Args:
+        kind: "uniform" in [low, high), "normal" with mean 0 and `std`, or "zero".
+    """
     if kind == "uniform":
         return torch.empty(*shape).uniform_(low, high, generator=generator)
     if kind == "normal":
@@ -36,9 +43,13 @@ def drawn(
 
 
 def xavier_bound(patch_embed: Any, width: int) -> float:
-    """v of the paper's uniform(-v, v) for prompts of this width: sqrt(6 / (3 p^2 + width))."""
-    height, across = patch_embed.patch_size
-    return float((6 / (3 * height * across + width)) ** 0.5)
+    """Return v of the paper's uniform(-v, v): sqrt(6 / (3 p^2 + width)), p the patch's side.
+
+    Args:
+        width: of the prompts.
+    """
+    patch_height, patch_width = patch_embed.patch_size
+    return float((6 / (3 * patch_height * patch_width + width)) ** 0.5)
 
 
 def prototypes(
@@ -49,26 +60,32 @@ def prototypes(
     kind: str,
     layers: Sequence[int],
 ) -> list[Tensor]:
-    """For each of `layers` the classes' mean class tokens, (classes, dim), as its initial prompts.
+    """Return the classes' mean class tokens as initial prompts, (classes, dim) for each layer.
 
     Args:
-        kind: "final-cls" takes the class token behind the final norm for every layer; "cls-nolastl" the one that
-            enters the layer; "cls-nofirstl" the one that leaves it.
+        targets: (images,) indices of the classes.
+        kind: "final-cls" takes the class token behind the final norm for every layer, "cls-nolastl"
+            the one that enters the layer, "cls-nofirstl" the one that leaves it.
+        layers: from 0.
 
     Raises:
         TrainingError: the backbone has no class token, or a class has no image.
     """
     means = _mean_class_tokens(backbone, images, targets, classes)
-    place = {
-        "final-cls": lambda _: -1,
-        "cls-nolastl": lambda layer: layer,
-        "cls-nofirstl": lambda layer: layer + 1,
+    # Positions in the layers + 2 stages of `_mean_class_tokens`.
+    stages = {
+        "final-cls": [-1 for _ in layers],
+        "cls-nolastl": list(layers),
+        "cls-nofirstl": [layer + 1 for layer in layers],
     }
-    return [means[:, place[kind](layer)] for layer in layers]
+    return [means[:, stage] for stage in stages[kind]]
 
 
 def _mean_class_tokens(backbone: Backbone, images: Inputs, targets: Tensor, classes: int) -> Tensor:
-    """(classes, layers + 2, dim): what enters the first layer, what leaves each, what leaves the final norm."""
+    """Return the mean class token of each class at each stage, (classes, layers + 2, dim).
+
+    The stages are the input of the first layer, the output of each, and that of the final norm.
+    """
     model = vision_transformer(backbone)
     if model.cls_token is None:
         raise TrainingError(
@@ -79,16 +96,15 @@ def _mean_class_tokens(backbone: Backbone, images: Inputs, targets: Tensor, clas
         raise TrainingError(
             "init: expected an image of every class for prototypes, found a class without"
         )
-    rows = in_order(len(images), 64)
-    batches = zip(targets.split(64), images.batches(rows), strict=True)
-    total = sum(
-        _summed(_class_tokens(backbone, model, batch), labels, classes) for labels, batch in batches
-    )
+    batches = images.batches(in_order(len(images), BATCH_ROWS))
+    total: Tensor | int = 0
+    for labels, batch in zip(targets.split(BATCH_ROWS), batches, strict=True):
+        total = total + _summed(_class_tokens(backbone, model, batch), labels, classes)
     return torch.as_tensor(total) / counts[:, None, None]
 
 
 def _class_tokens(backbone: Backbone, model: Any, images: Tensor) -> Tensor:
-    """(batch, layers + 2, dim) in float32 on the CPU."""
+    """Return the class token at each stage, (batch, layers + 2, dim), in float32 on the CPU."""
     with torch.no_grad():
         x = embed(model, images.to(backbone.device, backbone.dtype))
         found = [x[:, 0]]
@@ -99,4 +115,5 @@ def _class_tokens(backbone: Backbone, model: Any, images: Tensor) -> Tensor:
 
 
 def _summed(rows: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Return the sum of the rows of each class, (classes, ...)."""
     return torch.zeros(classes, *rows.shape[1:]).index_add_(0, labels, rows)

@@ -1,4 +1,7 @@
-"""A prompt variant behind the seam of the methods; it is trained and measured, not written or served."""
+"""Prompt variant as a method.
+
+It is trained and measured as any other, but not written to a task file and not served.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from .variant import Variant
 
 
 class PromptVariant(Method):
-    """vpt-shallow or vpt-deep, as the recipe says, with the switches of a variant; on a plain ViT."""
+    """The recipe's vpt-shallow or vpt-deep with the switches of a variant, on a plain ViT."""
 
     name = "prompt-variant"
     served = False
@@ -36,13 +39,19 @@ class PromptVariant(Method):
         variant: Variant | None = None,
         prototypes: Sequence[Tensor] = (),
     ) -> None:
-        """Args:
-        variant: None for the method as it is.
-        prototypes: initial prompts of each set, where the variant wants those.
+        """Make the parameters of a variant.
+
+        Args:
+            variant: None for the method as it is.
+            prototypes: initial prompts of each set, where `variant.needs_prototypes`.
+
+        Raises:
+            TrainingError: the backbone is no plain ViT, or the variant does not fit the method, the
+                backbone or the recipe.
         """
         super().__init__(backbone, classes, recipe, generator)
         self.variant = variant or Variant()
-        vision_transformer(backbone)
+        vision_transformer(backbone)  # raises for other families
         self.variant.check(recipe.method, len(backbone.layer_dims))
         _check_tokens(recipe, self.variant)
         self.location = self._location(generator, prototypes)
@@ -52,7 +61,7 @@ class PromptVariant(Method):
         return features
 
     def _location(self, generator: torch.Generator, prototypes: Sequence[Tensor]) -> nn.Module:
-        backbone, tokens, variant = self.backbone, self.recipe.tokens, self.variant
+        backbone, variant = self.backbone, self.variant
         kind, init = variant.location, variant.init
         if kind == "prepend":
             actions = actions_of(variant, self.recipe.method, len(backbone.layer_dims))
@@ -61,31 +70,36 @@ class PromptVariant(Method):
             layers = 1 if self.recipe.method == "vpt-shallow" else len(backbone.layer_dims)
             return Add(backbone, layers, init, generator, one_for_all=kind == "add-1")
         at_input = {"prepend-pixel": PrependPixel, "pad": Pad, "below": Below}[kind]
-        return at_input(backbone, tokens, init, generator)
+        return at_input(backbone, self.recipe.tokens, init, generator)
 
     def _prompts(
         self, actions: tuple[Action, ...], generator: torch.Generator, prototypes: Sequence[Tensor]
     ) -> PromptTokens:
-        variant, layer_width = self.variant, self.backbone.layer_dims[0]
+        variant = self.variant
+        layer_width = self.backbone.layer_dims[0]
         width = variant.projection or layer_width
-        bound = xavier_bound(self.backbone.model.patch_embed, width)
         sets = len({action for action in actions if isinstance(action, int)})
         shape = (self.recipe.tokens, width)
         if variant.needs_prototypes:
             _check_prototypes(prototypes, sets, shape)
             initial = list(prototypes)
         else:
+            bound = xavier_bound(self.backbone.model.patch_embed, width)
             initial = [
                 drawn(shape, variant.init, generator, low=-bound, high=bound) for _ in range(sets)
             ]
-        projection = (
-            None if variant.projection is None else make_projection(width, layer_width, generator)
-        )
+        # After the prompts: the order of the draws decides the values of a seed.
+        projection = None
+        if variant.projection is not None:
+            projection = make_projection(width, layer_width, generator)
         return PromptTokens(initial, actions, projection, variant.dropout)
 
 
 def actions_of(variant: Variant, method: str, layers: int) -> tuple[Action, ...]:
-    """What a variant that prepends does in front of each layer; vpt-shallow is a depth of one that propagates."""
+    """Return what a variant that prepends does in front of each layer.
+
+    vpt-shallow is a depth of one that propagates.
+    """
     if method == "vpt-shallow":
         return schedule(layers, 1, "bottom-up", "propagate")
     return schedule(
@@ -101,7 +115,7 @@ def _check_tokens(recipe: Recipe, variant: Variant) -> None:
 
 
 def _check_prototypes(prototypes: Sequence[Tensor], sets: int, shape: tuple[int, int]) -> None:
-    """They are one for each class, so the number of tokens is not free."""
+    """Check number and shape; there is one for each class, so the recipe's tokens must agree."""
     if len(prototypes) != sets:
         raise TrainingError(
             f"init: expected prototypes for {sets} sets of prompts, found {len(prototypes)}"

@@ -1,4 +1,4 @@
-"""Which tokens of the last layer make the feature."""
+"""Pooling of the last layer's tokens to the feature."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from facet_vision.training.errors import TrainingError
 
 
 def pool(model: Any, x: Tensor, prompts: int, kind: str) -> Tensor:
-    """Features (batch, dim) of a ViT's output tokens.
+    """Return features (batch, dim) of a ViT's output tokens.
 
     Args:
         x: all tokens behind the final norm: class and register tokens, prompts, patches.
         prompts: number of prompt tokens among them.
-        kind: "backbone" for what the backbone pools without prompts; "cls"; or the mean of the patches ("image"), of
-            the prompts' outputs ("prompt"), or of both, each token with the same weight ("all").
+        kind: "backbone" for what the backbone pools without prompts; "cls"; or the mean of the
+            patches ("image"), of the prompts' outputs ("prompt"), or of both, each token with the
+            same weight ("all").
     """
     start = model.num_prefix_tokens
     if kind == "backbone":
-        own: Tensor = model.forward_head(
-            torch.cat((x[:, :start], x[:, start + prompts :]), dim=1), pre_logits=True
-        )
+        without_prompts = torch.cat((x[:, :start], x[:, start + prompts :]), dim=1)
+        own: Tensor = model.forward_head(without_prompts, pre_logits=True)
         return own
     pooled: Tensor = model.fc_norm(_chosen(x, start, prompts, kind).mean(dim=1))
     return pooled
 
 
-def check_pooling(model: Any, prompts: int, kind: str) -> None:
-    """Raise TrainingError where there is no token to pool.
+def check_pooling(model: Any, prompts: bool, kind: str) -> None:
+    """Check that there is a token to pool.
 
     Args:
-        prompts: number of prompt tokens that reach the last layer's output.
+        prompts: whether prompt tokens reach the last layer's output.
+
+    Raises:
+        TrainingError: there is none.
     """
     if kind == "cls" and model.cls_token is None:
         raise TrainingError(
@@ -41,11 +44,13 @@ def check_pooling(model: Any, prompts: int, kind: str) -> None:
         )
     if kind == "prompt" and not prompts:
         raise TrainingError(
-            "pooling: expected prompts behind the last layer for prompt, found that they are dropped"
+            "pooling: expected prompts behind the last layer for prompt, "
+            "found that they are dropped"
         )
 
 
 def _chosen(x: Tensor, start: int, prompts: int, kind: str) -> Tensor:
+    """Return the tokens to average; register tokens are in none, the class token in "cls" alone."""
     parts = {
         "cls": slice(0, 1),
         "image": slice(start + prompts, None),

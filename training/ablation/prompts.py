@@ -1,4 +1,8 @@
-"""Prompt tokens as the layers get them: sets of their own or a shared one, projected, with dropout."""
+"""Prompt tokens of the layers.
+
+Each layer has a set of its own, or all share one; projected where they are of another width, with
+dropout in training.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ class PromptTokens(nn.Module):
 
     Attributes:
         prompts: one (tokens, width) per set; the width is the layers' or that of the projection.
+        actions: for each layer the number of its set, or what happens to the prompts there.
     """
 
     def __init__(
@@ -26,17 +31,26 @@ class PromptTokens(nn.Module):
         projection: nn.Linear | None,
         dropout: float,
     ) -> None:
-        """Args:
-        projection: from the prompts' width to the layers', used by all sets; None where they are the same.
-        dropout: share of numbers that are dropped in training, behind the projection and for each image anew.
+        """Take the initial prompts of each set.
+
+        Args:
+            projection: from the prompts' width to the layers', used by all sets; None where they
+                are the same.
+            dropout: share of numbers that are dropped in training, behind the projection and for
+                each image anew.
         """
         super().__init__()
         self.prompts = nn.ParameterList(initial)
         self.actions = tuple(actions)
-        self.projection, self.dropout = projection or nn.Identity(), nn.Dropout(dropout)
+        self.projection = projection or nn.Identity()
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, images: int) -> list[Tensor | None]:
-        """For each layer what `tokens.run` takes, for a batch of so many images."""
+        """Return the prompts of each layer as `tokens.run` takes them, for a batch of images.
+
+        Args:
+            images: number of images in the batch.
+        """
         return [self._of_layer(action, images) for action in self.actions]
 
     @property
@@ -48,7 +62,7 @@ class PromptTokens(nn.Module):
         if action == "keep":
             return None
         if action == "drop":
-            return self.projection(self.prompts[0][:0])
+            return self.projection(self.prompts[0][:0])  # no tokens, of the layers' width
         prompt: Tensor = self.projection(self.prompts[action])
         if self.differ_by_image:
             prompt = self.dropout(prompt.expand(images, -1, -1))
@@ -56,7 +70,10 @@ class PromptTokens(nn.Module):
 
 
 def make_projection(width: int, layer_width: int, generator: torch.Generator) -> nn.Linear:
-    """From `width` to the layers' width: Kaiming-normal weight (fan out), bias as torch begins it; as in the paper."""
+    """Make the layer from the prompts' width to the layers' width.
+
+    Kaiming-normal weight (fan out) and torch's initial bias, as in the paper.
+    """
     with seeded(generator):
         projection = nn.Linear(width, layer_width)
     nn.init.kaiming_normal_(projection.weight, mode="fan_out", generator=generator)

@@ -1,4 +1,4 @@
-"""From finished cells to a study's table, in Markdown and as JSON."""
+"""Table of a study's finished cells, in Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ MEAN = "mean"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A finished cell: its place on a curve, its data set, and what was found."""
+class CellResult:
+    """A finished cell: its place on a curve, its data set, and its measures.
+
+    Attributes:
+        accuracy: on held-out images, in [0, 1].
+        parameters: all numbers that were trained, the head's included.
+    """
 
     curve: str
     value: str
@@ -43,32 +48,27 @@ class Row:
     parameters: int
 
 
-def rows(cells: Iterable[Measured]) -> list[Row]:
-    """Gather cells in the order in which their places first come."""
-    places: dict[tuple[str, str], list[Measured]] = {}
+def rows(cells: Iterable[CellResult]) -> list[Row]:
+    """Gather cells by place, in the order in which the places first occur."""
+    places: dict[tuple[str, str], list[CellResult]] = {}
     for cell in cells:
         places.setdefault((cell.curve, cell.value), []).append(cell)
     return [_row(curve, value, found) for (curve, value), found in places.items()]
 
 
-def _row(curve: str, value: str, cells: list[Measured]) -> Row:
+def _row(curve: str, value: str, cells: list[CellResult]) -> Row:
     by_data: dict[str, list[float]] = {}
     for cell in cells:
         by_data.setdefault(cell.data, []).append(cell.accuracy)
-    together = _means_by_seed(cells)
     accuracy = {data: fmean(found) for data, found in by_data.items()}
+    accuracy[MEAN] = fmean(accuracy.values())
     spread = {data: _deviation(found) for data, found in by_data.items()}
-    return Row(
-        curve,
-        value,
-        accuracy | {MEAN: fmean(accuracy.values())},
-        spread | {MEAN: _deviation(together)},
-        round(fmean(cell.parameters for cell in cells)),
-    )
+    spread[MEAN] = _deviation(_means_by_seed(cells))
+    return Row(curve, value, accuracy, spread, round(fmean(cell.parameters for cell in cells)))
 
 
-def _means_by_seed(cells: list[Measured]) -> list[float]:
-    """Mean over data sets for each seed that has them all."""
+def _means_by_seed(cells: list[CellResult]) -> list[float]:
+    """Return the mean over data sets for each seed that has them all."""
     by_seed: dict[int, list[float]] = {}
     for cell in cells:
         by_seed.setdefault(cell.seed, []).append(cell.accuracy)
@@ -81,7 +81,10 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 def markdown(study: Study, found: Sequence[Row], data: Sequence[str], seeds: Sequence[int]) -> str:
-    """A table with one line for each place: accuracy in percent, mean ± standard deviation over seeds."""
+    """Return a table with one line for each place.
+
+    Accuracy in percent, mean ± standard deviation over seeds.
+    """
     columns = [*data, *([MEAN] if len(data) > 1 else [])]
     head = ["curve", study.axis, *columns, "trained parameters"]
     lines = [head, ["---", "---", *["---:"] * (len(columns) + 1)]]
@@ -109,8 +112,8 @@ def _over(seeds: Sequence[int]) -> str:
     return f"mean ± standard deviation over {len(seeds)} seeds ({', '.join(map(str, seeds))})"
 
 
-def as_json(study: Study, found: Sequence[Row], cells: Sequence[Measured]) -> dict[str, Any]:
-    """Rows and single cells."""
+def as_json(study: Study, found: Sequence[Row], cells: Sequence[CellResult]) -> dict[str, Any]:
+    """Return rows and single cells."""
     return {
         "study": study.name,
         "axis": study.axis,

@@ -1,4 +1,4 @@
-"""The ablations of the paper: what each varies, over which values, and which curves it has."""
+"""Studies: what each varies, over which values and curves."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class Point:
     """One place on one curve.
 
     Attributes:
-        value: on the study's axis; empty for a method that the study does not vary, drawn as a level.
+        value: on the study's axis; empty for a method that the study does not vary, which is drawn
+            as a level.
         curve: name of the curve.
         variant: None for the method as it is registered.
-        changes: of the recipe.
+        changes: fields of the recipe that the study sets.
     """
 
     value: str
@@ -48,7 +49,8 @@ class Study:
         scale: of the axis: "names", "linear" or "log".
         methods: compared where the user names none.
         values: taken where the user names none.
-        points: from method, value and facts to places on curves; none where the two do not go together.
+        points: from method, value and facts to places on curves; none where the method does not
+            have the value.
         of_prompts: whether it varies prompts, so that a method without prompts is one level.
     """
 
@@ -61,36 +63,46 @@ class Study:
     of_prompts: bool = True
 
 
-def plan(study: Study, methods: Sequence[str], values: Sequence[str], facts: Facts) -> list[Point]:
-    """Every place of a study; empty `methods` or `values` stand for the study's own.
+def points_of(
+    study: Study, methods: Sequence[str], values: Sequence[str], facts: Facts
+) -> list[Point]:
+    """Return every place of a study.
+
+    Args:
+        methods, values: empty for the study's own.
 
     Raises:
-        TrainingError: a value is not one of the study, or does not go with a method or the backbone.
+        TrainingError: a value is not one of the study, or does not fit a method or the backbone.
     """
-    found = [
-        point
-        for method in methods or study.methods
-        for value in _values(study, method, values, facts)
-        for point in _points(study, method, value, facts)
-    ]
+    found: list[Point] = []
+    for method in methods or study.methods:
+        for value in _values(study, method, values, facts):
+            found += _points(study, method, value, facts)
     for point in found:
         if point.variant is not None:
             point.variant.check(point.method, facts.layers)
     return found
 
 
-def recipe_of(point: Point, settings: RecipeOverrides, source: str, seed: int) -> Recipe:
-    """The complete recipe of a point's training; raises TrainingError where a value is not allowed."""
+def recipe_of(point: Point, overrides: RecipeOverrides, source: str, seed: int) -> Recipe:
+    """Return the complete recipe of a point's training.
+
+    Raises:
+        TrainingError: a value is not allowed.
+    """
     fixed = {**point.changes, "data": source, "task": "ablation", "seed": seed}
-    return settings.recipe(point.method, fixed, point.value)
+    return overrides.recipe(point.method, fixed, point.value)
 
 
-def check_settings(settings: RecipeOverrides, study: str, points: Sequence[Point]) -> None:
-    """Raise TrainingError for a table or a flag that no point of the study reads."""
+def check_overrides(overrides: RecipeOverrides, study: str, points: Sequence[Point]) -> None:
+    """Check that some point of the study reads each table and flag.
+
+    Raises:
+        TrainingError: no point reads one of them.
+    """
     names = {name for point in points for name in (point.method, point.value)}
-    settings.check(
-        names, {field for point in points for field in point.changes}, f"the study {study}"
-    )
+    varied = {field for point in points for field in point.changes}
+    overrides.check(names, varied, f"the study {study}")
 
 
 def _values(study: Study, method: str, values: Sequence[str], facts: Facts) -> Sequence[str]:
@@ -99,7 +111,8 @@ def _values(study: Study, method: str, values: Sequence[str], facts: Facts) -> S
     chosen = values or study.values(facts)
     if not chosen:
         raise TrainingError(
-            f"values: expected those of the study {study.name}, which has none of its own, found none"
+            f"values: expected those of the study {study.name}, which has none of its own, "
+            "found none"
         )
     return chosen
 
@@ -111,7 +124,7 @@ def _points(study: Study, method: str, value: str, facts: Facts) -> list[Point]:
 
 
 def _location(method: str, value: str, _: Facts) -> list[Point]:
-    variant = make_variant(location=value)
+    variant = make_variant(location=value)  # refuses an unknown value for every method
     if value in INPUT_ONLY and method == "vpt-deep":
         return []  # only the input has pixels
     return [Point(value, method, method, variant)]
@@ -123,7 +136,8 @@ def _length(method: str, value: str, _: Facts) -> list[Point]:
 
 def _depth(method: str, value: str, facts: Facts) -> list[Point]:
     depth = _integer("depth", value)
-    if depth == facts.layers:  # the three curves meet here: one training serves them all
+    if depth == facts.layers:
+        # The three curves meet here; equal variants are one training.
         variants = [Variant(), Variant(), Variant()]
     else:
         variants = [
@@ -139,14 +153,16 @@ def _depth(method: str, value: str, facts: Facts) -> list[Point]:
 
 
 def _depths(facts: Facts) -> tuple[str, ...]:
-    """1 and the quarters, as the paper's 1, 3, 6, 9, 12."""
-    return tuple(
-        str(depth) for depth in sorted({1, *(max(1, facts.layers * n // 4) for n in (1, 2, 3, 4))})
-    )
+    """Return 1 and the quarters, as the paper's 1, 3, 6, 9, 12."""
+    quarters = {max(1, facts.layers * n // 4) for n in (1, 2, 3, 4)}
+    return tuple(str(depth) for depth in sorted({1} | quarters))
 
 
 def _init(method: str, value: str, facts: Facts) -> list[Point]:
-    """Prototypes are one for each class; every other start gets as many prompts, to be comparable."""
+    """Return the point of a start, with as many prompts as classes.
+
+    Prototypes are one for each class; the other starts get the same number, to be comparable.
+    """
     return [Point(value, method, method, make_variant(init=value), {"tokens": facts.classes})]
 
 
@@ -169,17 +185,16 @@ def _fraction(method: str, value: str, _: Facts) -> list[Point]:
 
 
 def _backbone(method: str, value: str, _facts: Facts) -> list[Point]:
-    """NAME, or NAME=FILE for weights of a local file."""
+    """Return the point of a backbone: NAME, or NAME=FILE for weights of a local file."""
     name, _, checkpoint = value.partition("=")
-    return [
-        Point(value, method, method, changes={"backbone": name, "checkpoint": checkpoint or None})
-    ]
+    changes = {"backbone": name, "checkpoint": checkpoint or None}
+    return [Point(value, method, method, changes=changes)]
 
 
 def _switch(
     name: str, convert: Callable[[str, str], Any] = lambda _, value: value
 ) -> Callable[..., list[Point]]:
-    """The points of a study that sets one switch of the variant to its value."""
+    """Return the points function of a study whose value is one switch of the variant."""
 
     def points(method: str, value: str, _: Facts) -> list[Point]:
         return [Point(value, method, method, make_variant(**{name: convert(name, value)}))]
@@ -207,60 +222,38 @@ def _always(*values: str) -> Callable[[Facts], tuple[str, ...]]:
 _DEEP = ("vpt-deep", "linear")
 _ALL = ("vpt-deep", "linear", "full")
 _BOTH = ("vpt-shallow", "vpt-deep", "linear")
-_LOCATIONS = ("prepend", "add", "add-1", "prepend-pixel", "pad", "below")
-_INITS = ("uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-nofirstl")
-_FRACTIONS = ("0.1", "0.2", "0.4", "0.6", "0.8", "1.0")
 
-STUDIES: dict[str, Study] = {
-    study.name: study
-    for study in (
-        Study("location", "prompt location", "names", _BOTH, _always(*_LOCATIONS), _location),
-        Study(
-            "length", "prompt length", "log", _DEEP, _always("1", "5", "10", "50", "100"), _length
-        ),
-        Study("depth", "prompted layers k", "linear", _DEEP, _depths, _depth),
-        Study(
-            "pooling",
-            "output",
-            "names",
-            _DEEP,
-            _always("cls", "image", "prompt", "all"),
-            _switch("pooling"),
-        ),
-        Study("init", "initial prompts", "names", _DEEP, _always(*_INITS), _init),
-        Study("shared", "prompts of the layers", "names", _DEEP, _always("own", "shared"), _shared),
-        Study(
-            "projected",
-            "width of the prompts",
-            "names",
-            _DEEP,
-            _always("4", "16", "64", "none"),
-            _projected,
-        ),
-        Study(
-            "dropout",
-            "prompt dropout",
-            "linear",
-            _DEEP,
-            _always("0", "0.1", "0.3"),
-            _switch("dropout", _number),
-        ),
-        Study(
-            "fraction",
-            "share of the training images",
-            "linear",
-            _ALL,
-            _always(*_FRACTIONS),
-            _fraction,
-            False,
-        ),
-        Study("backbone", "backbone", "names", _ALL, _always(), _backbone, False),
-    )
-}
+_LENGTHS = _always("1", "5", "10", "50", "100")
+_LOCATIONS = _always("prepend", "add", "add-1", "prepend-pixel", "pad", "below")
+_POOLINGS = _always("cls", "image", "prompt", "all")
+_INITS = _always("uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-nofirstl")
+_SHARING = _always("own", "shared")
+_WIDTHS = _always("4", "16", "64", "none")
+_DROPOUTS = _always("0", "0.1", "0.3")
+_FRACTIONS = _always("0.1", "0.2", "0.4", "0.6", "0.8", "1.0")
+
+_IMAGES = "share of the training images"
+
+# name, axis, scale, methods, values, points
+_STUDIES = (
+    Study("location", "prompt location", "names", _BOTH, _LOCATIONS, _location),
+    Study("length", "prompt length", "log", _DEEP, _LENGTHS, _length),
+    Study("depth", "prompted layers k", "linear", _DEEP, _depths, _depth),
+    Study("pooling", "output", "names", _DEEP, _POOLINGS, _switch("pooling")),
+    Study("init", "initial prompts", "names", _DEEP, _INITS, _init),
+    Study("shared", "prompts of the layers", "names", _DEEP, _SHARING, _shared),
+    Study("projected", "width of the prompts", "names", _DEEP, _WIDTHS, _projected),
+    Study("dropout", "prompt dropout", "linear", _DEEP, _DROPOUTS, _switch("dropout", _number)),
+    Study("fraction", _IMAGES, "linear", _ALL, _FRACTIONS, _fraction, of_prompts=False),
+    Study("backbone", "backbone", "names", _ALL, _always(), _backbone, of_prompts=False),
+)
+
+STUDIES: dict[str, Study] = {study.name: study for study in _STUDIES}
 """The studies by name."""
 
 
 def find_study(name: str) -> Study:
+    """Return a study; raises TrainingError where there is none of that name."""
     if name not in STUDIES:
         raise TrainingError(f"study: expected one of {', '.join(STUDIES)}, found {name!r}")
     return STUDIES[name]

@@ -1,4 +1,7 @@
-"""The plain token formulation on a ViT, open at every place where a variant changes it."""
+"""Token formulation of prompts on a ViT, in steps.
+
+The forward is split wherever a variant changes it: patch embedding, position embedding, layers.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,28 @@ from facet_vision.training.errors import TrainingError
 
 
 def vision_transformer(backbone: Backbone) -> VisionTransformer:
-    """The backbone's network; raises TrainingError for another family, on which the variants are not defined."""
+    """Return the backbone's network.
+
+    Raises:
+        TrainingError: it is of another family, on which the variants are not defined.
+    """
     model: Any = backbone.model
-    if type(model) is not VisionTransformer or not isinstance(
+    # Subclasses of VisionTransformer change the forward, so they are refused too.
+    known = type(model) is VisionTransformer and isinstance(
         model.patch_embed, PatchEmbed | ConvStem
-    ):
-        raise TrainingError(
-            f"backbone: expected a plain ViT for prompt variants, found {backbone.name} ({type(model).__name__})"
-        )
+    )
+    if not known:
+        found = f"{backbone.name} ({type(model).__name__})"
+        raise TrainingError(f"backbone: expected a plain ViT for prompt variants, found {found}")
     return model
 
 
 def patch_tokens(patch_embed: nn.Module, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """Tokens (batch, patches, dim) of images of any size, before position embedding; and their grid."""
+    """Return tokens (batch, patches, dim) without position embedding, and their grid.
+
+    Args:
+        images: of any size.
+    """
     maps = patch_convolution(patch_embed)(images)
     norm = getattr(patch_embed, "norm", nn.Identity())
     tokens: Tensor = norm(maps.flatten(2).transpose(1, 2))
@@ -37,17 +49,17 @@ def patch_tokens(patch_embed: nn.Module, images: Tensor) -> tuple[Tensor, tuple[
 
 
 def patch_convolution(patch_embed: Any) -> nn.Module:
-    """What turns (batch, channels, height, width) into (batch, dim, rows, columns)."""
+    """Return the part that maps (batch, channels, height, width) to (batch, dim, rows, columns)."""
     part: nn.Module = patch_embed.layers if isinstance(patch_embed, ConvStem) else patch_embed.proj
     return part
 
 
 def embed(model: Any, images: Tensor, patch_embed: nn.Module | None = None) -> Tensor:
-    """What enters the first layer, (batch, class and register tokens and patches, dim).
+    """Return the input of the first layer, (batch, class and register tokens and patches, dim).
 
     Args:
         images: of any size; position embeddings are resized to their grid.
-        patch_embed: instead of the model's own.
+        patch_embed: replaces the model's own.
     """
     patches, grid = patch_tokens(model.patch_embed if patch_embed is None else patch_embed, images)
     own = [
@@ -65,37 +77,42 @@ def embed(model: Any, images: Tensor, patch_embed: nn.Module | None = None) -> T
 
 
 def position_embedding(model: Any, grid: tuple[int, int]) -> Tensor:
-    """The position embedding for a grid of patches, resized linearly between the corners as in the paper's code."""
+    """Return the position embedding for a grid of patches.
+
+    Resized linearly between the corners, as in the paper's code.
+    """
     position: Tensor | None = model.pos_embed
     if position is None:
         return torch.zeros(())
     if tuple(model.patch_embed.grid_size) == grid:
         return position
-    kept = 0 if model.no_embed_class else model.num_prefix_tokens
-    maps = position[:, kept:].transpose(1, 2).unflatten(2, model.patch_embed.grid_size)
-    resized = F.interpolate(maps.float(), grid, mode="bilinear", align_corners=True).to(
-        position.dtype
-    )
-    return torch.cat((position[:, :kept], resized.flatten(2).transpose(1, 2)), dim=1)
+    start = 0 if model.no_embed_class else model.num_prefix_tokens
+    maps = position[:, start:].transpose(1, 2).unflatten(2, model.patch_embed.grid_size)
+    resized = F.interpolate(maps.float(), grid, mode="bilinear", align_corners=True)
+    patches = resized.to(position.dtype).flatten(2).transpose(1, 2)
+    return torch.cat((position[:, :start], patches), dim=1)
 
 
 def run(model: Any, x: Tensor, prompts: Sequence[Tensor | None]) -> tuple[Tensor, int]:
-    """Run all layers, writing prompts behind the class and register tokens in front of each.
+    """Run all layers, with prompts written in front of each.
+
+    Prompts stand behind the class and register tokens.
 
     Args:
-        x: as `embed` gives it.
-        prompts: for each layer (tokens, dim) or (batch, tokens, dim), which take the place of the prompt tokens that
-            are there; None leaves those as they are, a tensor without tokens removes them.
+        x: as `embed` returns it.
+        prompts: for each layer (tokens, dim) or (batch, tokens, dim), which replace the prompt
+            tokens that are there; None leaves those as they are, a tensor without tokens removes
+            them.
 
     Returns:
         All tokens behind the final norm, (batch, tokens, dim), and how many of them are prompts.
     """
-    start, present = model.num_prefix_tokens, 0
+    start = model.num_prefix_tokens
+    present = 0  # prompt tokens in x
     for block, prompt in zip(model.blocks, prompts, strict=True):
         if prompt is not None:
-            x = torch.cat(
-                (x[:, :start], prompt.expand(len(x), -1, -1), x[:, start + present :]), dim=1
-            )
+            rows = prompt.expand(len(x), -1, -1)
+            x = torch.cat((x[:, :start], rows, x[:, start + present :]), dim=1)
             present = prompt.shape[-2]
         x = block(x)
     return model.norm(x), present

@@ -1,4 +1,7 @@
-"""Which prompt variant is trained: every switch of the paper's ablations and what can be combined."""
+"""Prompt variants: the switches of the paper's ablations.
+
+`Variant.check` says which of them can be combined.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,25 @@ PROTOTYPES = frozenset({"final-cls", "cls-nolastl", "cls-nofirstl"})
 
 
 class Variant(BaseModel):
-    """How a variant differs from vpt-shallow or vpt-deep (section 4.4 and appendix of Jia et al. 2022).
+    """What a variant changes about vpt-shallow or vpt-deep.
+
+    See section 4.4 and the appendix of Jia et al. 2022.
 
     Attributes:
-        location: where the prompts enter: as tokens ("prepend"), added to each token ("add") or all tokens alike
-            ("add-1"), as pixels turned into tokens ("prepend-pixel"), as a frame of pixels ("pad"), or as more
-            channels of the image ("below").
+        location: where the prompts enter: as tokens ("prepend"), added to each token ("add") or all
+            tokens alike ("add-1"), as pixels turned into tokens ("prepend-pixel"), as a frame of
+            pixels ("pad"), or as more channels of the image ("below").
         depth: number of layers that get prompts of their own; None for those of the method.
         direction: whether these layers are the first or the last ones.
-        beyond: what happens to the prompts behind the last prompted layer: they "propagate" as ordinary tokens, or
-            are dropped.
-        pooling: which tokens of the last layer make the feature; "backbone" for those that the backbone itself pools.
-        init: initial values; "final-cls", "cls-nolastl" and "cls-nofirstl" are described in `prototypes`.
+        beyond: what happens to the prompts behind the last prompted layer: they "propagate" as
+            ordinary tokens, or are dropped.
+        pooling: which tokens of the last layer make the feature; "backbone" for those that the
+            backbone itself pools.
+        init: initial values; "final-cls", "cls-nolastl" and "cls-nofirstl" are described in
+            `prototypes`.
         shared: one set of prompts for all layers.
-        projection: width in which the prompts live, before one linear layer brings them to the layers' width.
+        projection: width of the prompts, in front of one linear layer to the layers' width; None
+            for prompts of the layers' width.
         dropout: share of the prompts' numbers that are dropped in training, for each image anew.
     """
 
@@ -56,15 +64,18 @@ class Variant(BaseModel):
         return self.init in PROTOTYPES
 
     def changes(self) -> dict[str, Any]:
-        """The switches that differ from their defaults."""
+        """Return the switches that differ from their defaults."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def check(self, method: str, layers: int) -> None:
-        """Raise TrainingError where the switches contradict each other, the method, or the number of layers."""
+        """Check the switches.
+
+        Raises:
+            TrainingError: they contradict each other, the method, or the number of layers.
+        """
         if method not in PROMPTED:
-            raise TrainingError(
-                f"method: expected one of {', '.join(PROMPTED)} for a prompt variant, found {method!r}"
-            )
+            expected = f"one of {', '.join(PROMPTED)} for a prompt variant"
+            raise TrainingError(f"method: expected {expected}, found {method!r}")
         if self.depth is not None and self.depth > layers:
             raise TrainingError(
                 f"depth: expected at most {layers}, the layers of the backbone, found {self.depth}"
@@ -74,12 +85,14 @@ class Variant(BaseModel):
         self._check_init()
 
     def _check_shallow(self, method: str) -> None:
+        """Check the switches that are about several prompted layers."""
         changes = self.changes()
-        for name in sorted({"depth", "direction", "beyond", "shared"} & changes.keys()):
-            if method == "vpt-shallow":
-                raise TrainingError(
-                    f"{name}: expected no value for vpt-shallow, found {changes[name]!r}"
-                )
+        several = {"depth", "direction", "beyond", "shared"} & changes.keys()
+        if method == "vpt-shallow" and several:
+            name = min(several)
+            raise TrainingError(
+                f"{name}: expected no value for vpt-shallow, found {changes[name]!r}"
+            )
 
     def _check_location(self, method: str) -> None:
         if self.location in INPUT_ONLY and method != "vpt-shallow":
@@ -97,12 +110,17 @@ class Variant(BaseModel):
         if self.needs_prototypes and (self.location != "prepend" or self.projection):
             where = f"location {self.location}, width {self.projection}"
             raise TrainingError(
-                f"init: expected {self.init} with prepended prompts of the layers' width, found {where}"
+                f"init: expected {self.init} with prepended prompts of the layers' width, "
+                f"found {where}"
             )
 
 
 def make_variant(**switches: Any) -> Variant:
-    """A variant; raises TrainingError where a value is not one of a switch."""
+    """Make a variant.
+
+    Raises:
+        TrainingError: a value is not one of its switch.
+    """
     try:
         return Variant.model_validate(switches)
     except ValidationError as error:

@@ -1,1 +1,4 @@
-"""What the class token looks at in an image, with and without prompts: `facet attention`."""
+"""Attention of the class token over an image, with and without prompts: `facet attention`.
+
+`maps` computes it, `figure` draws it. Neither holds state.
+"""

@@ -1,4 +1,4 @@
-"""`facet attention`: where the class token looks, with the prompts of a task and without."""
+"""The command `facet attention`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def attention(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Draw the attention of the class token over images, with a task's prompts and without."""
-    options = locals()  # before anything else is assigned: the options by name
+    options = locals()  # before any other assignment, so that it holds the options alone
     with one_sentence("attention"):
         _run(options)
 
@@ -58,13 +58,13 @@ def _run(options: dict[str, Any]) -> None:
     pictures = [picture(image, network.preprocess) for image in batch]
     save(draw(pictures, [path.name for path in options["images"]], columns, layer), options["out"])
     for path, found in zip(options["images"], columns[1][1], strict=True):
-        typer.echo(
-            f"{path.name}: {100 * found.on_prompts:.1f} % of the attention in layer {layer} is on prompts"
-        )
+        share = f"{100 * found.on_prompts:.1f} % of the attention in layer {layer}"
+        typer.echo(f"{path.name}: {share} is on prompts")
     typer.echo(f"wrote {options['out']}")
 
 
 def _image(path: Path) -> Any:
+    """Decode a file; an error names it."""
     from facet_vision.backbone import ImageError, decode_image
 
     try:

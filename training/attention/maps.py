@@ -1,4 +1,4 @@
-"""From attention weights to a map over the image."""
+"""Maps of attention over an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class AttentionMap:
     """Attention of the class token in one layer, the mean over heads.
 
     Attributes:
-        patches: (rows, columns); 1 where a patch gets what it would if all patches got the same, so their mean is 1.
+        patches: (rows, columns), relative to even attention: 1 where a patch gets what it would if
+            all patches got the same, so the mean is 1.
         on_prompts: share of all attention that goes to prompts.
     """
 
@@ -29,12 +30,12 @@ class AttentionMap:
 def attention_maps(
     backbone: Backbone, images: Tensor, prompts: Sequence[Tensor], layer: int
 ) -> list[AttentionMap]:
-    """One map for each image.
+    """Return one map for each image.
 
     Args:
         images: (batch, 3, height, width), preprocessed.
         prompts: none, one (shallow) or one per layer (deep).
-        layer: from 1, as people count.
+        layer: counted from 1.
 
     Raises:
         UnsupportedBackbone: there is no class token.
@@ -44,18 +45,15 @@ def attention_maps(
     if not 1 <= layer <= layers:
         raise TrainingError(f"layer: expected a number from 1 to {layers}, found {layer}")
     with torch.inference_mode():
-        weights = (
-            class_token_attention(backbone, images, prompts, layer=layer - 1)
-            .float()
-            .mean(dim=1)
-            .cpu()
-        )
+        found = class_token_attention(backbone, images, prompts, layer=layer - 1)
+        weights = found.float().mean(dim=1).cpu()
     model: Any = backbone.model
     start, grid = model.num_prefix_tokens, model.patch_embed.grid_size
+    # In the order class and register tokens, prompts, patches.
     patches = weights[:, -grid[0] * grid[1] :]
-    even = patches / patches.mean(dim=1, keepdim=True)
+    relative = patches / patches.mean(dim=1, keepdim=True)
     shares = weights[:, start : weights.shape[1] - patches.shape[1]].sum(dim=1)
     return [
         AttentionMap(row.unflatten(0, grid), share.item())
-        for row, share in zip(even, shares, strict=True)
+        for row, share in zip(relative, shares, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""One training of a comparison, and what is measured of it."""
+"""One training of a comparison, with its measures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.load_cache import Sources
+from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.methods import Method, find
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.train import fitted
@@ -14,19 +14,22 @@ from facet_vision.training.tuning.search import chosen_values
 from facet_vision.training.tuning.trials import score_of
 
 from .memory import peak_memory
-from .records import Trained
+from .records import TrainingResult
 
 Outcome = dict[str, Any]
+"""Measures of a training as JSON values; `train` lists them."""
 
 
 def setting(recipe: Recipe, about: str, backbone: Backbone) -> dict[str, Any]:
-    """All that decides the outcome, as JSON values: two trainings of equal setting are one.
+    """Return all that decides the outcome, as JSON values.
+
+    Two trainings with equal settings are the same training.
 
     Args:
-        about: says what the source holds.
+        about: describes the contents of the source.
     """
     hyperparameters = recipe.hyperparameters(find(recipe.method).uses)
-    hyperparameters.pop("search", None)  # how the values came about does not change what they give
+    hyperparameters.pop("search", None)  # the way values were chosen does not change the result
     return {
         "data": recipe.data,
         "about": about,
@@ -37,16 +40,20 @@ def setting(recipe: Recipe, about: str, backbone: Backbone) -> dict[str, Any]:
     }
 
 
-def train(recipe: Recipe, sources: Sources) -> Outcome:
-    """Train, and measure on the part that the recipe says.
+def train(recipe: Recipe, cache: LoadCache) -> Outcome:
+    """Train, and measure on the part that the recipe names in `measure_on`.
 
     Returns:
-        score: the first of the metrics, in [0, 1]; parameters, head_parameters: how many numbers were trained;
-        seconds of the training without the measuring; images_per_second, of the training images, each counted once
-        in every epoch; peak_bytes, None where it cannot be known; training_images.
+        `score`: the first of the metrics, in [0, 1].
+        `parameters`, `head_parameters`: how many numbers were trained.
+        `seconds`: of the training, without the evaluation.
+        `images_per_second`: training images, each counted once in every epoch.
+        `peak_bytes`: None where it cannot be measured.
+        `training_images`: their number.
     """
-    backbone, data = sources.backbone(recipe), sources.data(recipe)
-    images: list[int] = []
+    backbone = cache.backbone(recipe)
+    data = cache.data(recipe)
+    images: list[int] = []  # of each step
     with peak_memory(backbone.device) as peak:
         start = time.monotonic()
         method = fitted(backbone, data, recipe, lambda step: images.append(step.images))
@@ -61,9 +68,9 @@ def train(recipe: Recipe, sources: Sources) -> Outcome:
     }
 
 
-def trained(recipe: Recipe, validation: float | None, outcome: Outcome) -> Trained:
-    """The record of a final training."""
-    return Trained(
+def record(recipe: Recipe, validation: float | None, outcome: Outcome) -> TrainingResult:
+    """Make the record of a final training."""
+    return TrainingResult(
         method=recipe.method,
         task=recipe.data,
         seed=recipe.seed,

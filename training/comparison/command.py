@@ -1,4 +1,4 @@
-"""`facet compare`: which method suits one's tasks, as the paper compares them."""
+"""The command `facet compare`."""
 
 from __future__ import annotations
 
@@ -9,69 +9,59 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence, seeds_of, words
+from facet_vision.training.recipe import Recipe
 
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
     from rich.console import Console
 
-DATA_HELP = "Data sets, as for facet train; GROUP=DATA puts one into a group of the table."
-METHODS_HELP = "With commas, in the order of the table; those of the paper and lora unless given."
-RECIPE_HELP = "TOML file of hyperparameters; tables named after a method hold for it alone."
-SEARCH_HELP = """Chosen on the validation part with the first seed: paper, or a grid such as "lr=0.1,0.05
-weight_decay=0.01,0"."""
-FLAGS = (
-    *(
-        "backbone",
-        "checkpoint",
-        "search",
-        "shots",
-        "fraction",
-        "validation",
-        "tokens",
-        "epochs",
-        "batch_size",
-    ),
-    "precision",
+    from .plan import Plan
+
+FLAGS = frozenset(
+    {
+        *("backbone", "checkpoint", "search", "shots", "fraction", "validation"),
+        *("tokens", "epochs", "batch_size", "precision"),
+    }
 )
+"""Fields of a recipe that are options here; a recipe file may hold the others."""
 
 
+@with_options(Recipe, only=FLAGS)
 def compare(
-    data: Annotated[list[str], typer.Argument(help=DATA_HELP)],
+    given: dict[str, Any],
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            help="Data sets, as for facet train; GROUP=DATA puts one into a group of the table.",
+        ),
+    ],
     out: Annotated[
         Path,
-        typer.Option(help="Folder of the report; what is finished there is not trained again."),
+        typer.Option(help="Folder of the report; finished trainings there are not repeated."),
     ],
-    methods: Annotated[str, typer.Option(help=METHODS_HELP)] = "",
-    seeds: Annotated[str, typer.Option(help="With commas.")] = "0,1,2",
-    recipe: Annotated[Path | None, typer.Option(help=RECIPE_HELP)] = None,
-    search: Annotated[str | None, typer.Option(help=SEARCH_HELP)] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="facet-tiny (the default) or a timm model.")
-    ] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
-    shots: Annotated[
-        int | None, typer.Option(help="Learn from so many images of each class.")
-    ] = None,
-    fraction: Annotated[
-        float | None, typer.Option(help="Learn from this share of each class.")
-    ] = None,
-    validation: Annotated[
-        float | None, typer.Option(help="Validation part: share, or number of images (0.2).")
-    ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Prompts per layer (10).")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images (100).")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per step (64).")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32 (the default) or bfloat16.")
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="With commas, in the order of the table; by default those of the paper and lora."
+        ),
+    ] = "",
+    seeds: Annotated[
+        str, typer.Option(help="With commas; the first one is used for a search.")
+    ] = "0,1,2",
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of hyperparameters; tables named after a method hold for it alone."
+        ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings side by side (as many as fit).")
+        int | None,
+        typer.Option(min=1, help="Trainings side by side; by default as many as fit."),
     ] = None,
     train: Annotated[
-        bool, typer.Option(help="Whether to train, or only to report what is finished.")
+        bool, typer.Option(help="Whether to train, or only to report finished trainings.")
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -79,12 +69,12 @@ def compare(
 
     Every finished training is kept in the folder: the same command continues where it was stopped.
     """
-    options = locals()  # before anything else is assigned: the options by name
     from rich.console import Console
 
     console = Console(stderr=True)
     with one_sentence("compare"):
-        missing = _run(options, console)
+        plan = _plan(data, methods, seeds, recipe, given)
+        missing = _run(plan, out, device, jobs, train, console)
     if missing:
         console.print(
             f"facet compare: {missing} trainings are missing; the same command tries them again",
@@ -93,28 +83,36 @@ def compare(
         raise typer.Exit(1)
 
 
-def _run(options: dict[str, Any], console: Console) -> int:
-    from facet_vision.common.figures import new_figure
+def _plan(
+    data: list[str], methods: str, seeds: str, recipe: Path | None, given: dict[str, Any]
+) -> Plan:
     from facet_vision.training.overrides import RecipeOverrides
 
     from .plan import METHODS, Plan, grouped
+
+    return Plan(
+        grouped(data),
+        words(methods) or METHODS,
+        seeds_of(seeds),
+        RecipeOverrides(recipe, given),
+    )
+
+
+def _run(
+    plan: Plan, out: Path, device: str, jobs: int | None, train: bool, console: Console
+) -> int:
+    """Train and report; returns how many trainings are missing."""
+    from facet_vision.common.figures import new_figure
+
     from .run import Options, compare
 
     new_figure(1, 1)  # finds out before the work that figures can be drawn
-    flags = {name: options[name] for name in FLAGS if options[name] is not None}
-    plan = Plan(
-        grouped(options["data"]),
-        words(options["methods"]) or METHODS,
-        seeds_of(options["seeds"]),
-        RecipeOverrides(options["recipe"], flags),
-    )
     # what made the numbers, also where only the report is made anew
     command = shlex.join(["facet", *(word for word in sys.argv[1:] if word != "--no-train")])
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    how = Options(options["device"], options["jobs"], options["train"], command)
-    files, missing = compare(plan, options["out"], how, say)
+    files, missing = compare(plan, out, Options(device, jobs, train, command), say)
     typer.echo("wrote " + ", ".join(str(file) for file in files))
     return missing

@@ -1,4 +1,4 @@
-"""How much memory a training needs at its peak, above what was in use before it."""
+"""Peak memory of a training, above what was in use before it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,30 @@ from pathlib import Path
 
 import torch
 
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
+RESET = Path("/proc/self/clear_refs")
 
 
 @dataclass
 class Peak:
-    """Bytes, once the block has ended; None where the system does not tell (a CPU under anything but Linux)."""
+    """A measurement that is complete once its block has ended.
+
+    Attributes:
+        bytes: None before that, and where the system does not report it (a CPU under anything but
+            Linux).
+    """
 
     bytes: int | None = None
 
 
 @contextmanager
 def peak_memory(device: torch.device) -> Iterator[Peak]:
-    """Measure the block: what torch allocated on a GPU, on a CPU the resident set of the whole process."""
+    """Measure the block.
+
+    On a GPU what torch allocated, on a CPU the resident set of the whole process.
+    """
     peak = Peak()
-    gc.collect()
+    gc.collect()  # garbage that is freed within the block would be subtracted from its peak
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -39,9 +48,13 @@ def peak_memory(device: torch.device) -> Iterator[Peak]:
 
 
 def _reset() -> int | None:
-    """Give freed memory back and forget the peak so far; the resident bytes that are left."""
+    """Reset the peak of the process.
+
+    Returns:
+        The resident bytes, after freed memory was given back; None where this cannot be done.
+    """
     try:
-        ctypes.CDLL(None).malloc_trim(0)
+        ctypes.CDLL(None).malloc_trim(0)  # of glibc: returns freed memory to the system
         RESET.write_text("5")  # of Linux: sets the peak to what is resident now
         return _status("VmRSS")
     except (OSError, AttributeError, TypeError):
@@ -49,6 +62,7 @@ def _reset() -> int | None:
 
 
 def _status(name: str) -> int:
+    """Read a line of the process status, in bytes."""
     found = re.search(rf"^{name}:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
     if found is None:
         raise OSError(f"{STATUS}: expected a line {name}, found none")

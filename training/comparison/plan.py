@@ -1,4 +1,7 @@
-"""What a comparison covers: every method on every task, hyperparameters chosen once, trained with every seed."""
+"""Trainings of a comparison.
+
+Every method on every task: hyperparameters are chosen once, then trained with every seed.
+"""
 
 from __future__ import annotations
 
@@ -18,67 +21,83 @@ METHODS = (
 """In the order of the paper's Table 1, with LoRA beside the adapter."""
 
 UNGROUPED = "tasks"
+"""Name of the group of the data sets that are given without one."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `facet compare` was asked for.
+    """The trainings of one `facet compare`.
 
     Attributes:
         groups: sources, as `facet train` takes them, by the group of the table that they are in.
-        seeds: the first is that of the search too.
+        methods: in the order of the table.
+        seeds: of the final trainings; the first one is the seed of the search too.
+        overrides: hyperparameters of a recipe file and of flags.
     """
 
     groups: dict[str, tuple[str, ...]]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
-    settings: RecipeOverrides
+    overrides: RecipeOverrides
 
     @property
     def sources(self) -> tuple[str, ...]:
+        """All sources, group by group."""
         return tuple(source for sources in self.groups.values() for source in sources)
 
     def entries(self) -> Iterator[Entry]:
-        """Task by task, method by method."""
+        """Yield an entry for every method on every task, task by task."""
         for source in self.sources:
             for method in self.methods:
                 yield Entry(self.recipe(method, source), self.seeds)
 
     def recipe(self, method: str, source: str) -> Recipe:
-        """Before the search, with the first seed."""
-        return self.settings.recipe(
-            method, {"data": source, "task": "comparison", "seed": self.seeds[0]}
-        )
+        """Return the recipe before the search, with the first seed."""
+        fixed = {"data": source, "task": "comparison", "seed": self.seeds[0]}
+        return self.overrides.recipe(method, fixed)
 
     def check(self) -> None:
-        """Raise TrainingError for whatever is wrong with methods, tables or grids, before the first training."""
+        """Check methods, tables and grids, before the first training.
+
+        Raises:
+            TrainingError: one of them is not usable.
+        """
         for entry in self.entries():
             entry.trials()
-        self.settings.check(self.methods, (), "the comparison")
+        self.overrides.check(self.methods, (), "the comparison")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One method on one task."""
+    """One method on one task.
+
+    Attributes:
+        recipe: before the search.
+        seeds: of the final trainings.
+    """
 
     recipe: Recipe
     seeds: tuple[int, ...]
 
     def trials(self) -> list[Recipe]:
-        """What is tried on the validation part; nothing where the recipe has no search."""
+        """Return the recipes tried on the validation part; none where the recipe has no search."""
         return [] if self.recipe.search is None else candidates(self.recipe)
 
     def finals(self, trials: Sequence[Trial]) -> list[Recipe]:
-        """The trainings whose results are reported, one for each seed."""
+        """Return the trainings whose results are reported, one for each seed."""
         chosen = final(self.recipe, best(trials).recipe) if trials else self.recipe
         return [chosen.model_copy(update={"seed": seed}) for seed in self.seeds]
 
 
 def grouped(data: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Sources by group: "GROUP=SOURCE" or, in a group of all such, "SOURCE".
+    """Sort sources by group.
+
+    Args:
+        data: each "GROUP=SOURCE", or "SOURCE" for the group UNGROUPED. A path that exists is a
+            source as a whole, even with "=" in it.
 
     Raises:
-        TrainingError: there is none, or one comes twice.
+        TrainingError: there is no source, or one occurs twice.
     """
     groups: dict[str, tuple[str, ...]] = {}
     for text in data:

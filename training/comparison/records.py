@@ -1,4 +1,4 @@
-"""What a comparison hands to its report."""
+"""Records of a comparison, from which its report is made."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from facet_vision.training.errors import TrainingError
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One final training.
+class TrainingResult:
+    """Result of one final training.
 
     Attributes:
         accuracy: on held-out test images, in [0, 1].
-        validation: accuracy of the chosen hyperparameters on the validation part, where there was a choice.
+        validation: accuracy of the chosen hyperparameters on the validation part, in [0, 1]; None
+            where there was no choice.
         parameters: all numbers that were trained, the head's included.
         seconds: wall time of this training.
-        peak_bytes: peak memory above what the process held before the training.
+        peak_bytes: peak memory above what the process held before the training; 0 where it could
+            not be measured.
         chosen: the chosen hyperparameters by their names.
         served: whether the result can be served from the shared backbone.
     """
@@ -40,18 +42,20 @@ class Trained:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a report says, and nothing that it works out itself.
+    """Everything that a report is computed from.
 
     Attributes:
         backbone_parameters: numbers in the backbone, without any head.
         groups: the tasks of each group, as the paper's Natural, Specialized and Structured.
         methods: in the order of the tables.
-        cells: may lack some: the run goes on, or a training failed.
+        cells: the finished trainings; some may be missing, because the run is not complete or a
+            training failed.
         command: the command line that made it.
         about: further facts to print, by their names.
 
     Raises:
-        TrainingError: a task is in two groups, or a cell comes twice or has another method, task or seed.
+        TrainingError: a task is in two groups, a cell occurs twice, or a cell has a method, task or
+            seed that is not one of these.
     """
 
     backbone: str
@@ -60,15 +64,14 @@ class Comparison:
     groups: dict[str, tuple[str, ...]]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
-    cells: tuple[Trained, ...]
+    cells: tuple[TrainingResult, ...]
     command: str
     about: dict[str, str]
 
     def __post_init__(self) -> None:
         _check_single("a task in one group", self.tasks)
-        _check_single(
-            "one cell of a method, task and seed", ((c.method, c.task, c.seed) for c in self.cells)
-        )
+        places = [(cell.method, cell.task, cell.seed) for cell in self.cells]
+        _check_single("one cell of a method, task and seed", places)
         for cell in self.cells:
             _check_known("method", cell.method, self.methods)
             _check_known("task", cell.task, self.tasks)
@@ -76,7 +79,7 @@ class Comparison:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Group by group."""
+        """All tasks, group by group."""
         return tuple(task for tasks in self.groups.values() for task in tasks)
 
 

@@ -1,4 +1,4 @@
-"""A whole comparison: the trainings that are missing, then the report."""
+"""One run of a comparison: the missing trainings, then the report."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ import torch
 from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.reporting.report import write
 from facet_vision.training.errors import TrainingError
-from facet_vision.training.load_cache import Sources
+from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.results import Results
 
-from .cells import trained
+from .cells import record
 from .plan import Entry, Plan
-from .records import Comparison, Trained
-from .schedule import Finished, Say, Schedule
+from .records import Comparison, TrainingResult
+from .schedule import Outcomes, Say, Schedule
 from .workers import fitting_jobs, workers
 
 CELLS = "cells.jsonl"
-"""The finished trainings, in the folder of the report."""
+"""File of the finished trainings, in the folder of the report."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How it runs, none of which decides a result.
+    """Options of a run; none of them decides a result.
 
     Attributes:
+        device: of the backbone.
         jobs: trainings side by side; None for as many as fit.
-        train: False to report what is finished.
+        train: False to report the finished trainings only.
         command: the command line, for the report.
     """
 
@@ -45,57 +46,64 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
     """Train what is missing, then write the report.
 
     Args:
-        out: folder; created if need be.
-        say: gets one line for every training.
+        out: folder; created where it is missing.
+        say: receives one line about every training.
 
     Returns:
-        The files, and how many final trainings are missing; they are tried again by the next run.
+        The files, and how many final trainings are missing; the next run tries these again.
 
     Raises:
-        TrainingError: something is wrong with what is wanted, or nothing is finished.
+        TrainingError: the plan is not usable, or no training succeeded.
     """
     plan.check()
-    sources = Sources(options.device)
-    backbone = _only_backbone(plan, sources)
-    about = {
-        source: sources.data(plan.recipe(plan.methods[0], source)).summary
-        for source in plan.sources
-    }
+    cache = LoadCache(options.device)
+    backbone = _only_backbone(plan, cache)
+    about = _summaries(plan, cache)
     out.mkdir(parents=True, exist_ok=True)
-    finished = Finished(Results(out / CELLS), about, backbone)
+    outcomes = Outcomes(Results(out / CELLS), about, backbone)
     entries = list(plan.entries())
     if options.train:
         jobs = options.jobs or fitting_jobs(backbone)
         with workers(jobs, options.device) as run:
-            Schedule(entries, finished, say).drive(run, jobs)
-    cells = tuple(cell for entry in entries for cell in _trained(entry, finished))
+            Schedule(entries, outcomes, say).drive(run, jobs)
+    cells = tuple(cell for entry in entries for cell in _finished(entry, outcomes))
     if not cells:
         raise TrainingError("comparison: expected a training that succeeds, found none")
-    files = write(_comparison(plan, finished, cells, options.command), out)
+    files = write(_comparison(plan, outcomes, cells, options.command), out)
     return files, sum(len(entry.seeds) for entry in entries) - len(cells)
 
 
-def _only_backbone(plan: Plan, sources: Sources) -> Backbone:
+def _summaries(plan: Plan, cache: LoadCache) -> dict[str, str]:
+    """Load every source once and return what each contains.
+
+    Any method's recipe will do: the summary does not depend on the method.
+    """
+    method = plan.methods[0]
+    return {source: cache.data(plan.recipe(method, source)).summary for source in plan.sources}
+
+
+def _only_backbone(plan: Plan, cache: LoadCache) -> Backbone:
     recipes = [entry.recipe for entry in plan.entries()]
     if len({(recipe.backbone, recipe.checkpoint) for recipe in recipes}) > 1:
         raise TrainingError(
             "backbone: expected one for all methods, found several in the recipe's tables"
         )
-    return sources.backbone(recipes[0])
+    return cache.backbone(recipes[0])
 
 
-def _trained(entry: Entry, finished: Finished) -> Iterator[Trained]:
-    finals, validation = finished.finals(entry)
+def _finished(entry: Entry, outcomes: Outcomes) -> Iterator[TrainingResult]:
+    """Yield the entry's final trainings that have succeeded."""
+    finals, validation = outcomes.finals(entry)
     for recipe in finals:
-        outcome = finished.find(recipe)
+        outcome = outcomes.find(recipe)
         if outcome is not None:
-            yield trained(recipe, validation, outcome)
+            yield record(recipe, validation, outcome)
 
 
 def _comparison(
-    plan: Plan, finished: Finished, cells: tuple[Trained, ...], command: str
+    plan: Plan, outcomes: Outcomes, cells: tuple[TrainingResult, ...], command: str
 ) -> Comparison:
-    backbone = finished.backbone
+    backbone = outcomes.backbone
     return Comparison(
         backbone=backbone.name,
         fingerprint=backbone.fingerprint,
@@ -105,7 +113,7 @@ def _comparison(
         seeds=plan.seeds,
         cells=cells,
         command=command,
-        about={**finished.about, **_searches(plan), **_machine(backbone)},
+        about={**outcomes.about, **_searches(plan), **_machine(backbone)},
     )
 
 
@@ -119,10 +127,12 @@ def _machine(backbone: Backbone) -> dict[str, str]:
 
 
 def _processor() -> str:
+    """Return the name of the processor's model, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(
-            line.partition(":")[2].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    except OSError:
+        lines = []  # not Linux
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

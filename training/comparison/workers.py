@@ -1,4 +1,4 @@
-"""Trainings side by side: processes that keep the backbone and the last data sets."""
+"""Worker processes, each with a loaded backbone and its last data sets."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ import torch
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.errors import TrainingError
-from facet_vision.training.load_cache import Sources
+from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.recipe import Recipe
 
 from .cells import Outcome, train
 
-ACTIVATIONS = 2 * 2**30
-"""Bytes that a training may need beside weights, gradients and the optimizer's two moments."""
+ACTIVATION_BYTES = 2 * 2**30
+"""What a training may need beside weights, gradients and the optimizer's two moments."""
 
-_sources: Sources
-"""What this process has loaded; set when a worker starts."""
+_cache: LoadCache
+"""The backbones and data that this process has loaded; set when a worker starts."""
 
 Run = Callable[[Recipe], "Future[Outcome]"]
+"""Starts a training."""
 
 
 @contextmanager
 def workers(jobs: int, device: str) -> Iterator[Run]:
-    """Processes that train one recipe each at a time; those that wait are dropped when the block ends.
+    """Start processes that train one recipe each at a time.
 
-    Each has its share of the processors as threads.
+    Each has its share of the processors as threads. Trainings that still wait are dropped when the
+    block ends.
     """
     threads = max(1, _processors() // jobs)
-    context = multiprocessing.get_context(
-        "spawn"
-    )  # a fork of a process that used CUDA or OpenMP is not safe
+    # Spawned, because a fork of a process that used CUDA or OpenMP is not safe.
+    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(device, threads))
     try:
         yield lambda recipe: pool.submit(_train, recipe)
@@ -45,7 +46,7 @@ def workers(jobs: int, device: str) -> Iterator[Run]:
 
 
 def first_finished(running: set[Future[Outcome]]) -> set[Future[Outcome]]:
-    """Wait for one training at least.
+    """Wait for at least one training.
 
     Raises:
         TrainingError: a process died, as it does when there is not enough memory.
@@ -60,11 +61,16 @@ def first_finished(running: set[Future[Outcome]]) -> set[Future[Outcome]]:
 
 
 def fitting_jobs(backbone: Backbone) -> int:
-    """How many trainings fit side by side: one on a GPU, else as many as there are processors and memory for."""
+    """Return how many trainings fit side by side.
+
+    One on a GPU, else as many as there are processors and memory for.
+    """
     if backbone.device.type != "cpu":
         return 1
-    weights = sum(4 * parameter.numel() for parameter in backbone.model.parameters())
-    return max(1, min(_processors(), _free_bytes() // (4 * weights + ACTIVATIONS)))
+    weight_bytes = sum(4 * parameter.numel() for parameter in backbone.model.parameters())
+    # Weights, gradients and two moments, each as large as the weights.
+    training_bytes = 4 * weight_bytes + ACTIVATION_BYTES
+    return max(1, min(_processors(), _free_bytes() // training_bytes))
 
 
 def _processors() -> int:
@@ -72,6 +78,7 @@ def _processors() -> int:
 
 
 def _free_bytes() -> int:
+    """Return the free memory; 0 where the system does not report it, so that one job is run."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -79,10 +86,10 @@ def _free_bytes() -> int:
 
 
 def _start(device: str, threads: int) -> None:
-    global _sources
+    global _cache
     torch.set_num_threads(threads)
-    _sources = Sources(device)
+    _cache = LoadCache(device)
 
 
 def _train(recipe: Recipe) -> Outcome:
-    return train(recipe, _sources)
+    return train(recipe, _cache)

@@ -1,13 +1,15 @@
-"""What the network sees of the training images: as served, or by one of the paper's protocols, or augmented by timm.
+"""Augmentation of the training images.
 
-Only training differs. Held-out images are always preprocessed by `Backbone.preprocess`, exactly as the server does, so
-that the metrics in a task file are those of what will be served; that also holds where a protocol of the paper has an
-evaluation of its own.
+Only training images are augmented. Held-out images are always preprocessed by
+`Backbone.preprocess`, exactly as in the server, so that the metrics in a task file are those of
+the served task. That also holds where a protocol of the paper has an evaluation of its own.
 
     none   as served
-    vtab   resized to the input size, the aspect ratio not kept (VTAB-1k: Jia et al. 2022, arXiv 2203.12119)
-    fgvc   resized to 8/7 of the input size (256 for 224), cropped at random, flipped at random (FGVC: ibid.)
-    timm   timm's pipeline: random resized crop, flip, then as the recipe says
+    vtab   resized to the input size without its aspect ratio
+           (VTAB-1k: Jia et al. 2022, arXiv 2203.12119)
+    fgvc   resized to 8/7 of the input size (256 for 224), cropped and flipped at random
+           (FGVC: ibid.)
+    timm   timm's pipeline: random resized crop, flip, then the options of the recipe
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from torchvision import transforms
 
 from facet_vision.backbone import Preprocess
 from facet_vision.training.errors import TrainingError
-from facet_vision.training.methods import Method
 from facet_vision.training.recipe import Recipe
 
 from .datasets import Examples
@@ -36,41 +37,47 @@ from .images import Inputs, prepare
 
 Transform = Callable[[Image.Image], Tensor]
 
-FEW = 256
-"""Images below which worker processes cost more than they save."""
+FEW_IMAGES = 256
+"""Below this number worker processes cost more than they save."""
 
-MOST_WORKERS = 8
-"""Each costs memory, and a start in every epoch."""
+MAX_WORKERS = 8
+"""Each worker costs memory, and a process start in every epoch."""
 
 
 def training_inputs(examples: Examples, preprocess: Preprocess, recipe: Recipe) -> Inputs:
-    """The training images as the recipe's `augment` says."""
+    """Return the training images, augmented by the recipe's `augment`."""
     if recipe.augment == "none":
         return prepare(examples, preprocess)
     plain = replace(preprocess, crop_pct=1.0, crop_mode="squash")
     if recipe.augment == "vtab":
         return prepare(examples, plain)
-    transform = (
-        crop_and_flip(plain) if recipe.augment == "fgvc" else timm_pipeline(preprocess, recipe)
-    )
-    return Augmented(
-        examples, transform, recipe.seed, workers=0 if len(examples) < FEW else _workers()
-    )
+    if recipe.augment == "fgvc":
+        transform = crop_and_flip(plain)
+    else:
+        transform = timm_pipeline(preprocess, recipe)
+    workers = 0 if len(examples) < FEW_IMAGES else _workers()
+    return Augmented(examples, transform, recipe.seed, workers=workers)
 
 
-def check_augment(method: type[Method], recipe: Recipe) -> None:
-    """Refuse random augmentation where the features are extracted once."""
-    if method.extracts and recipe.augment in ("fgvc", "timm"):
+def check_augment(recipe: Recipe, *, extracts_features: bool) -> None:
+    """Refuse random augmentation where the method extracts the features once.
+
+    Raises:
+        TrainingError: such a recipe.
+    """
+    if extracts_features and recipe.augment in ("fgvc", "timm"):
         raise TrainingError(
-            f"augment: expected none or vtab, since {recipe.method} extracts features once, found {recipe.augment!r}"
+            f"augment: expected none or vtab, since {recipe.method} extracts features once, "
+            f"found {recipe.augment!r}"
         )
 
 
 class Augmented:
-    """Images that are drawn anew in every epoch.
+    """Images that are augmented anew in every epoch.
 
-    What is drawn for a row depends on the seed, the epoch and the row alone, neither on the order of the rows
-    nor on the number of workers, and a run that is taken up in a later epoch sees what it would have seen.
+    The augmentation of a row depends on the seed, the epoch and the row alone, neither on the
+    order of the rows nor on the number of workers. A run that is resumed in a later epoch
+    therefore sees the same images as without the interruption.
     """
 
     def __init__(
@@ -82,13 +89,11 @@ class Augmented:
         epoch: int = 0,
         workers: int = 0,
     ) -> None:
-        self.examples, self.transform, self.seed, self.epoch, self.workers = (
-            examples,
-            transform,
-            seed,
-            epoch,
-            workers,
-        )
+        self.examples = examples
+        self.transform = transform
+        self.seed = seed
+        self.epoch = epoch
+        self.workers = workers
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -100,31 +105,32 @@ class Augmented:
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         loader: DataLoader[Tensor] = DataLoader(
-            _Draws(self.examples, self.transform, (self.seed, self.epoch)),
+            _AugmentedRows(self.examples, self.transform, (self.seed, self.epoch)),
             batch_sampler=[rows.tolist() for rows in indices],
             num_workers=self.workers,
-            generator=torch.Generator(),  # else it would draw from the global one
+            generator=torch.Generator(),  # by default the loader draws from the global one
         )
         return iter(loader)
 
 
 @dataclass(frozen=True)
-class _Draws(Dataset[Tensor]):
+class _AugmentedRows(Dataset[Tensor]):
     examples: Examples
     transform: Transform
     seeds: tuple[int, int]
 
     def __getitem__(self, row: int) -> Tensor:
         image = self.examples.image(row)
-        with _drawing(*self.seeds, row):
+        with _seeded_globally(*self.seeds, row):
             return self.transform(image)
 
 
 @contextmanager
-def _drawing(*seeds: int) -> Iterator[None]:
-    """Seed what torchvision and timm draw from, the global generators, and leave them as they were."""
+def _seeded_globally(*seeds: int) -> Iterator[None]:
+    """Seed the global generators, from which torchvision and timm draw, then restore them."""
     seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
-    python, numpy = random.getstate(), np.random.get_state()
+    python = random.getstate()
+    numpy = np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         random.seed(seed)
         np.random.seed(seed)
@@ -137,13 +143,12 @@ def _drawing(*seeds: int) -> Iterator[None]:
 
 
 def crop_and_flip(plain: Preprocess) -> Transform:
-    """The paper's for FGVC; resized by the backbone's own filter."""
+    """Return the paper's pipeline for FGVC, resizing with the backbone's own filter."""
     height, width = plain.input_size[1:]
+    interpolation = transforms.InterpolationMode(plain.interpolation)
     return transforms.Compose(
         [
-            transforms.Resize(
-                max(height, width) * 8 // 7, transforms.InterpolationMode(plain.interpolation)
-            ),
+            transforms.Resize(max(height, width) * 8 // 7, interpolation),
             transforms.RandomCrop((height, width)),
             transforms.RandomHorizontalFlip(),
             plain,
@@ -152,7 +157,7 @@ def crop_and_flip(plain: Preprocess) -> Transform:
 
 
 def timm_pipeline(preprocess: Preprocess, recipe: Recipe) -> Transform:
-    """timm's training pipeline with the options of the recipe."""
+    """Return timm's training pipeline with the options of the recipe."""
     try:
         pipeline: Transform = create_transform(
             input_size=preprocess.input_size,
@@ -165,16 +170,18 @@ def timm_pipeline(preprocess: Preprocess, recipe: Recipe) -> Transform:
             auto_augment=recipe.auto_augment,
             re_prob=recipe.random_erase,
         )
-    except (AssertionError, KeyError, ValueError) as error:  # as timm finds faults in a policy
+    except (AssertionError, KeyError, ValueError) as error:  # timm's for a bad policy
         raise TrainingError(
-            f"auto_augment: expected a policy of timm such as 'rand-m9-mstd0.5', found {recipe.auto_augment!r}"
+            f"auto_augment: expected a policy of timm such as 'rand-m9-mstd0.5', "
+            f"found {recipe.auto_augment!r}"
         ) from error
     return pipeline
 
 
 def _workers() -> int:
-    """One processor is left to the training itself."""
-    processors = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return min(processors - 1, MOST_WORKERS)
+    """Return the number of worker processes; one processor is left to the training itself."""
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count() or 1
+    return min(processors - 1, MAX_WORKERS)

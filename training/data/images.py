@@ -1,9 +1,9 @@
-"""Preprocessed images by the batch: all at once in memory, or decoded as they are needed."""
+"""Preprocessed images by the batch, from memory or decoded on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -16,8 +16,11 @@ from facet_vision.backbone import Preprocess
 
 from .datasets import Examples
 
-MEMORY_BUDGET = 2 * 2**30
-"""Bytes of preprocessed images that are kept; a larger set is decoded anew in every epoch."""
+MEMORY_BUDGET_BYTES = 2 * 2**30
+"""Largest set of preprocessed images held in memory; a larger one is decoded in every epoch."""
+
+BATCH_IMAGES = 64
+"""Images per batch where features or pixels are computed once."""
 
 
 class Inputs(Protocol):
@@ -26,11 +29,11 @@ class Inputs(Protocol):
     def __len__(self) -> int: ...
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
-        """One tensor (len(rows), ...) for every tensor of row numbers."""
+        """Yield one tensor (len(rows), ...) for every tensor of row numbers."""
         ...
 
     def of_epoch(self, epoch: int, /) -> Inputs:
-        """The rows as this epoch sees them, counted from 0; random augmentation differs from epoch to epoch."""
+        """Return the rows of an epoch, counted from 0; random augmentation differs by epoch."""
         ...
 
 
@@ -51,22 +54,23 @@ class InMemory:
 
 
 class Streamed:
-    """Images that are decoded and preprocessed on demand, one batch ahead of its use."""
+    """Images that are decoded and preprocessed on demand, one batch ahead of their use."""
 
     def __init__(self, examples: Examples, preprocess: Preprocess) -> None:
-        self.examples, self.preprocess = examples, preprocess
+        self.examples = examples
+        self.preprocess = preprocess
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         with ThreadPoolExecutor() as pool:
-            ahead: list = []
-            for rows in chain(indices, [None]):
-                ready, ahead = (
-                    ahead,
-                    [] if rows is None else [pool.submit(self._row, int(i)) for i in rows],
-                )
+            ahead: list[Future[Tensor]] = []
+            for rows in chain(indices, [None]):  # None: only the last batch is left to yield
+                ready = ahead
+                # the next batch is submitted before this one is awaited, so that the pool decodes
+                # while the caller computes
+                ahead = [] if rows is None else [pool.submit(self._row, int(i)) for i in rows]
                 if ready:
                     yield torch.stack([row.result() for row in ready])
 
@@ -78,8 +82,8 @@ class Streamed:
 
 
 @dataclass(frozen=True)
-class Through:
-    """Rows that pass through a frozen function whenever they are asked for."""
+class MappedInputs:
+    """Rows to which a frozen function is applied on every use."""
 
     function: Callable[[Tensor], Tensor]
     rows: Inputs
@@ -91,32 +95,37 @@ class Through:
         return (self.function(batch) for batch in self.rows.batches(indices))
 
     def of_epoch(self, epoch: int, /) -> Inputs:
-        return Through(self.function, self.rows.of_epoch(epoch))
+        return MappedInputs(self.function, self.rows.of_epoch(epoch))
 
 
-def computed(function: Callable[[Tensor], Tensor], rows: Inputs) -> Tensor:
-    """What a frozen function makes of all rows, on the CPU."""
+def compute_rows(function: Callable[[Tensor], Tensor], rows: Inputs) -> Tensor:
+    """Apply a frozen function to all rows and return the result on the CPU."""
     with torch.no_grad():
-        return torch.cat([function(batch).cpu() for batch in rows.batches(in_order(len(rows), 64))])
+        batches = rows.batches(in_order(len(rows), BATCH_IMAGES))
+        return torch.cat([function(batch).cpu() for batch in batches])
 
 
-def through(function: Callable[[Tensor], Tensor], rows: Inputs) -> Inputs:
-    """What a frozen function makes of the rows: computed once where they are in memory."""
-    return (
-        InMemory(computed(function, rows))
-        if isinstance(rows, InMemory)
-        else Through(function, rows)
-    )
+def map_inputs(function: Callable[[Tensor], Tensor], rows: Inputs) -> Inputs:
+    """Apply a frozen function to the rows, once for all where they are in memory."""
+    if isinstance(rows, InMemory):
+        return InMemory(compute_rows(function, rows))
+    return MappedInputs(function, rows)
 
 
-def prepare(examples: Examples, preprocess: Preprocess, *, budget: int = MEMORY_BUDGET) -> Inputs:
-    """Preprocess `examples` exactly as serving does; keep the tensors if they fit in `budget` bytes."""
+def prepare(
+    examples: Examples, preprocess: Preprocess, *, budget: int = MEMORY_BUDGET_BYTES
+) -> Inputs:
+    """Preprocess `examples` exactly as the server does.
+
+    Args:
+        budget: bytes; the tensors are held in memory if they fit.
+    """
     streamed = Streamed(examples, preprocess)
-    if 4 * prod(preprocess.input_size) * len(examples) > budget:
+    if 4 * prod(preprocess.input_size) * len(examples) > budget:  # 4 bytes: float32
         return streamed
-    return InMemory(torch.cat(list(streamed.batches(in_order(len(examples), 64)))))
+    return InMemory(torch.cat(list(streamed.batches(in_order(len(examples), BATCH_IMAGES)))))
 
 
 def in_order(count: int, batch_size: int) -> Iterable[Tensor]:
-    """Row numbers 0 to count - 1 by the batch."""
+    """Return the row numbers 0 to count - 1 by the batch."""
     return torch.arange(count).split(batch_size)

@@ -1,4 +1,4 @@
-"""The data of a training run: a source as the recipe wants it to be learned from and measured on."""
+"""Data of a training run, in the parts that its recipe requests."""
 
 from __future__ import annotations
 
@@ -22,38 +22,39 @@ from .datasets import (
 def read_data(recipe: Recipe) -> TaskData:
     """Load the source and take the parts that the recipe asks for.
 
-    To measure on the held-out part, all the rest is learned from, what the source set aside for validation included. To
-    measure on the validation part is for choosing hyperparameters: the held-out part is then not looked at. With
-    `patience` the validation part is not learned from either way, and stays in `validation`.
+    A training that is measured on the held-out part learns from everything else, including the
+    source's own validation part. Measuring on the validation part is for choosing hyperparameters:
+    the held-out part is then not used. With `patience` the validation part is never learned from,
+    and is returned as `validation`.
 
     Raises:
-        DataError: there is no such source, nothing can be learned from it, or a part cannot be taken.
+        DataError: there is no such source, nothing can be learned from it, or a part cannot be
+            taken.
     """
     columns = Columns(
         recipe.image_column, recipe.label_column, recipe.split_column, recipe.label_separator
     )
     data = load(recipe.data, seed=recipe.seed, holdout=recipe.holdout, columns=columns)
     if recipe.patience is not None:
-        return _watched(
-            with_validation(_fewer(data, recipe), recipe.validation, recipe.seed), recipe
-        )
+        data = with_validation(_reduced(data, recipe), recipe.validation, recipe.seed)
+        return _watched(data, recipe)
     if recipe.measure_on == "test":
-        return _fewer(with_all_training(data), recipe)
-    return for_selection(_fewer(data, recipe), recipe.validation, recipe.seed)
+        return _reduced(with_all_training(data), recipe)
+    return for_selection(_reduced(data, recipe), recipe.validation, recipe.seed)
 
 
 def _watched(data: TaskData, recipe: Recipe) -> TaskData:
-    """The fitting is stopped by the validation part, on which the result may be measured too."""
+    """Measure on the validation part, which also stops the fitting, if the recipe says so."""
     if recipe.measure_on == "test" or data.validation is None:
         return data
     return replace(data, test=data.validation)
 
 
-def _fewer(data: TaskData, recipe: Recipe) -> TaskData:
+def _reduced(data: TaskData, recipe: Recipe) -> TaskData:
+    """Reduce the training part to the recipe's shots or fraction."""
     if recipe.shots is not None and recipe.fraction is not None:
-        raise DataError(
-            f"shots and fraction: expected one of them, found {recipe.shots} and {recipe.fraction:g}"
-        )
+        found = f"{recipe.shots} and {recipe.fraction:g}"
+        raise DataError(f"shots and fraction: expected one of them, found {found}")
     if recipe.shots is not None:
         return take_shots(data, recipe.shots, recipe.seed)
     return data if recipe.fraction is None else take_fraction(data, recipe.fraction, recipe.seed)

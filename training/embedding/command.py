@@ -1,4 +1,4 @@
-"""`facet tsne`: what prompts do to the features, to look at."""
+"""The command `facet tsne`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ import typer
 
 from facet_vision.common.terminal import one_sentence
 
-# torch and timm take seconds to import: only the functions that need them do so
+# torch and timm take seconds to import, so only the functions that need them do.
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
+    from torch import Tensor
 
     from facet_vision.backbone import Backbone
     from facet_vision.training.data.datasets import TaskData
     from facet_vision.training.data.images import Inputs
 
-    from .features import Trained
+    from .features import TrainedFile
     from .figure import Panel
 
 
-DATA_HELP = """A data set, as for facet train. Its held-out images are shown: where it has no such part, those that were
-held out when the first file was trained."""
+DATA_HELP = (
+    "A data set, as for facet train. Its held-out images are shown: where it has no such part, "
+    "those that were held out when the first file was trained."
+)
 
 
 def tsne(
@@ -36,7 +41,7 @@ def tsne(
         str, typer.Option(help="tsne, pca or umap (which needs umap-learn).")
     ] = "tsne",
     images: Annotated[
-        int, typer.Option(min=3, help="At most so many of the held-out images.")
+        int, typer.Option(min=3, help="At most this many of the held-out images.")
     ] = 1000,
     neighbours: Annotated[int, typer.Option(help="k of the k-nearest-neighbour accuracy.")] = 5,
     seed: Annotated[
@@ -48,8 +53,11 @@ def tsne(
     checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Show held-out images by their features: without prompts, which is what linear sees, and under each file."""
-    options = locals()  # before anything else is assigned: the options by name
+    """Show held-out images by their features, without prompts and under each file.
+
+    The features without prompts are those that linear sees.
+    """
+    options = locals()  # before any other assignment, so that it holds the options alone
     with one_sentence("tsne"):
         _run(options)
 
@@ -65,6 +73,7 @@ def _run(options: dict[str, Any]) -> None:
     from .figure import draw
     from .projection import PROJECTIONS, check_projection
 
+    # Mistakes that can be found without a network are reported first.
     check_place(options["out"])
     check_projection(options["projection"])
     files = [read(path) for path in options["files"]]
@@ -82,8 +91,11 @@ def _run(options: dict[str, Any]) -> None:
     typer.echo(f"wrote {options['out']}")
 
 
-def _data(source: str, file: Trained) -> TaskData:
-    """The source as it was read when this file was trained: columns of a table, and how the held-out part was drawn."""
+def _data(source: str, file: TrainedFile) -> TaskData:
+    """Read the source as it was read when this file was trained.
+
+    With the same columns of a table and the same held-out part.
+    """
     from facet_vision.training.data.datasets import Columns, load
 
     recipe: dict[str, Any] = dict(file.manifest.recipe)
@@ -92,6 +104,7 @@ def _data(source: str, file: Trained) -> TaskData:
 
 
 def _chosen(data: TaskData, most: int, seed: int) -> Any:
+    """Draw at most `most` of the held-out images, and return them in their order."""
     import torch
 
     order = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(seed))
@@ -99,7 +112,7 @@ def _chosen(data: TaskData, most: int, seed: int) -> Any:
 
 
 def _panels(
-    files: list[Trained],
+    files: list[TrainedFile],
     network: Backbone,
     images: Inputs,
     targets: np.ndarray,
@@ -110,10 +123,8 @@ def _panels(
     from .projection import project
     from .separation import separation
 
-    views = [
-        ("no prompts", network.features),
-        *((_title(file), file.features(network)) for file in files),
-    ]
+    views: list[tuple[str, Callable[[Tensor], Tensor]]] = [("no prompts", network.features)]
+    views += [(_title(file), file.features(network)) for file in files]
     panels = []
     for title, features in views:
         found = extract(features, images)
@@ -122,7 +133,8 @@ def _panels(
     return panels
 
 
-def _title(file: Trained) -> str:
+def _title(file: TrainedFile) -> str:
+    """Return the method, with the file's name where that says more."""
     from facet_vision.common.figures import short
 
     method, name = file.manifest.method, file.path.stem

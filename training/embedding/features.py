@@ -19,12 +19,16 @@ from facet_vision.training.data.images import Inputs, in_order
 from facet_vision.training.errors import DataError, TrainingError
 from facet_vision.training.output.checkpoints import Checkpoint
 
-BATCH = 64
+BATCH_ROWS = 64
+"""Images that are run at a time."""
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A file that `facet train` wrote: a task file, or a checkpoint of a method with a backbone of its own."""
+class TrainedFile:
+    """A file of `facet train`.
+
+    A task file, or a checkpoint of a method with a backbone of its own.
+    """
 
     path: Path
     content: TaskFile | Checkpoint
@@ -34,7 +38,9 @@ class Trained:
         return self.content.manifest
 
     def features(self, backbone: Backbone) -> Callable[[Tensor], Tensor]:
-        """From preprocessed images (batch, 3, height, width) to pooled features (batch, feature_dim).
+        """Return the function from images to the features that the head reads.
+
+        From preprocessed images (batch, 3, height, width) to pooled features (batch, feature_dim).
 
         Raises:
             WrongBackbone: it was trained on another backbone.
@@ -47,9 +53,14 @@ class Trained:
         return lambda images: backbone.features(images, prompts)
 
 
-def read(path: Path) -> Trained:
-    """Read either kind of file; raises TaskFileError or CheckpointError, and OSError where there is none."""
-    return Trained(path, Checkpoint.load(path) if _is_checkpoint(path) else TaskFile.load(path))
+def read(path: Path) -> TrainedFile:
+    """Read either kind of file.
+
+    Raises:
+        TaskFileError, CheckpointError: the file is not valid.
+        OSError: there is no such file.
+    """
+    return TrainedFile(path, Checkpoint.load(path) if _is_checkpoint(path) else TaskFile.load(path))
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -57,14 +68,20 @@ def _is_checkpoint(path: Path) -> bool:
         with safe_open(path, "pt") as file:
             return CHECKPOINT_KEY in (file.metadata() or {})
     except (OSError, SafetensorError):
-        return False  # whoever reads it as a task file says what is wrong
+        return False  # reading it as a task file reports what is wrong
 
 
-def check_labels(trained: Trained, data: TaskData) -> None:
-    """Raise TrainingError where a file was trained for other classes than the data has, or images have several."""
+def check_labels(trained: TrainedFile, data: TaskData) -> None:
+    """Check that the file was trained for the classes of the data.
+
+    Raises:
+        DataError: images have several labels.
+        TrainingError: the classes differ.
+    """
     if data.multi_label:
         raise DataError("data: expected one label for each image, found a multi-label set")
     if trained.manifest.labels != data.labels:
+        # The first classes are enough to recognise the mistake.
         expected, found = (", ".join(names[:4]) for names in (data.labels, trained.manifest.labels))
         raise TrainingError(
             f"{trained.path.name}: expected a task of the classes {expected}, found one of {found}"
@@ -72,9 +89,8 @@ def check_labels(trained: Trained, data: TaskData) -> None:
 
 
 def extract(features: Callable[[Tensor], Tensor], images: Inputs) -> np.ndarray:
-    """The features of all images, (images, feature_dim) float32."""
+    """Return the features of all images, (images, feature_dim) float32."""
+    rows = in_order(len(images), BATCH_ROWS)
     with torch.inference_mode():
-        found = [
-            features(batch).float().cpu() for batch in images.batches(in_order(len(images), BATCH))
-        ]
+        found = [features(batch).float().cpu() for batch in images.batches(rows)]
     return torch.cat(found).numpy()

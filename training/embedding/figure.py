@@ -1,4 +1,4 @@
-"""Projected features, a panel for each method, as in the paper's figure."""
+"""Figure of projected features, a panel for each method."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .separation import Separation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIDE = 3.8
-"""Inches of a panel."""
+SIDE_INCHES = 3.8
+"""Width and height of a panel."""
 
-LEGEND = 24
-"""A legend of more classes than these says nothing."""
+LEGEND_CLASSES = 24
+"""With more classes a legend cannot be read, and is left out."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Panel:
     """One method's features of the images.
 
     Attributes:
-        places: (images, 2).
+        places: positions in the plane, (images, 2).
     """
 
     title: str
@@ -39,23 +39,24 @@ class Panel:
 def draw(
     panels: Sequence[Panel], targets: np.ndarray, labels: Sequence[str], projection: str
 ) -> Figure:
-    """A dot for each image, coloured by its class; the separation stands in the titles.
+    """Draw a dot for each image, coloured by its class, with the separation in the titles.
 
     Args:
         targets: (images,) indices of `labels`.
-        projection: its name for people.
+        projection: the name in the title.
     """
     columns = min(4, len(panels))
     lines = math.ceil(len(panels) / columns)
     shown = [index for index in range(len(labels)) if (targets == index).any()]
-    figure = new_figure(SIDE * columns, (SIDE + 0.4) * lines + 0.3)
+    figure = new_figure(SIDE_INCHES * columns, (SIDE_INCHES + 0.4) * lines + 0.3)
     figure.suptitle(f"{projection} of {len(targets)} held-out images", fontsize="medium")
     grid = figure.subplots(lines, columns, squeeze=False).flatten()
+    classes = [(index, labels[index]) for index in shown]
     for axes, panel in zip(grid, panels, strict=False):
-        _panel(axes, panel, targets, [(index, labels[index]) for index in shown])
+        _panel(axes, panel, targets, classes)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    if len(shown) <= LEGEND:
+    if len(shown) <= LEGEND_CLASSES:
         legend_below(figure, *grid[0].get_legend_handles_labels(), markerscale=2)
     return figure
 
@@ -65,15 +66,17 @@ def _panel(
 ) -> None:
     from matplotlib import colormaps
 
-    separation = panel.separation
-    scores = f"silhouette {separation.silhouette:.2f}\n{separation.k}-NN {100 * separation.neighbours:.1f} %"
-    axes.set_title(f"{panel.title}\n{scores}", fontsize="medium")
+    found = panel.separation
+    silhouette = f"silhouette {found.silhouette:.2f}"
+    neighbours = f"{found.k}-NN {100 * found.neighbours:.1f} %"
+    axes.set_title(f"{panel.title}\n{silhouette}\n{neighbours}", fontsize="medium")
     axes.set(xticks=[], yticks=[])
-    colours = colormaps["tab10" if len(classes) <= 10 else "turbo"]
+    few = len(classes) <= 10  # the colours of tab10
+    colours = colormaps["tab10" if few else "turbo"]
     for number, (index, label) in enumerate(classes):
-        colour = colours(number) if len(classes) <= 10 else colours(number / (len(classes) - 1))
+        # An integer is an index into the colours, a float a share of their range.
+        colour = colours(number if few else number / (len(classes) - 1))
         x, y = panel.places[targets == index].T
         marker = MARKERS[number % len(MARKERS)]
-        axes.scatter(
-            x, y, s=9, color=colour, marker=marker, linewidths=0, alpha=0.8, label=short(label)
-        )
+        style = {"s": 9, "color": colour, "marker": marker, "linewidths": 0, "alpha": 0.8}
+        axes.scatter(x, y, label=short(label), **style)

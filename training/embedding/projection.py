@@ -1,4 +1,4 @@
-"""From features to a plane."""
+"""Projections of features to a plane."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from facet_vision.training.errors import TrainingError
 
 PROJECTIONS = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
-"""Names of the option, and for people."""
+"""Values of the option, and the names in figures."""
 
 PERPLEXITY = 30
-"""scikit-learn's own; lower for few images, of which it must be fewer than there are."""
+"""scikit-learn's default; lowered for few images, because it must be below their number."""
 
 NEIGHBOURS = 15
-"""umap-learn's own, likewise."""
+"""umap-learn's default, lowered likewise."""
 
 
 def project(features: np.ndarray, kind: str, seed: int) -> np.ndarray:
-    """Places in the plane, (images, 2).
+    """Return positions in the plane, (images, 2).
 
     Args:
         features: (images, feature_dim), at least 3 images.
@@ -34,7 +34,12 @@ def project(features: np.ndarray, kind: str, seed: int) -> np.ndarray:
 
 
 def check_projection(kind: str) -> None:
-    """Find out before the features are computed whether they can be projected."""
+    """Check that features can be projected, before they are computed.
+
+    Raises:
+        TrainingError: as `project`.
+    """
+    # t-SNE needs what PCA needs, and takes longer.
     project(np.eye(4, dtype=np.float32), "pca" if kind == "tsne" else kind, 0)
 
 

@@ -1,4 +1,7 @@
-"""How well features tell classes apart, as numbers; measured in the feature space, which no projection bends."""
+"""Separation of classes in the feature space.
+
+Measured before any projection, which would distort it.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from facet_vision.training.errors import TrainingError
 
 @dataclass(frozen=True)
 class Separation:
-    """Two views of the same question.
+    """Two measures of how well features separate classes.
 
     Attributes:
-        silhouette: mean over images of (b - a) / max(a, b), a and b the mean distances to the own and to the nearest
-            other class (Rousseeuw 1987); from -1 to 1.
-        neighbours: share of images whose k nearest others vote for their class.
+        silhouette: mean over images of (b - a) / max(a, b), a and b the mean distances to the own
+            and to the nearest other class (Rousseeuw 1987); from -1 to 1.
+        neighbours: share of images whose k nearest neighbours vote for their class.
         k: of `neighbours`.
     """
 
@@ -27,9 +30,8 @@ class Separation:
     k: int
 
     def __str__(self) -> str:
-        return (
-            f"silhouette {self.silhouette:.2f}, {self.k}-NN accuracy {100 * self.neighbours:.1f} %"
-        )
+        neighbours = f"{self.k}-NN accuracy {100 * self.neighbours:.1f} %"
+        return f"silhouette {self.silhouette:.2f}, {neighbours}"
 
 
 def separation(features: np.ndarray, targets: np.ndarray, k: int) -> Separation:
@@ -41,12 +43,14 @@ def separation(features: np.ndarray, targets: np.ndarray, k: int) -> Separation:
     classes = len(np.unique(targets))
     if not 1 < classes < len(targets):
         raise TrainingError(
-            f"images: expected more than one class and several images of one, found {classes} classes"
+            "images: expected more than one class and several images of one, "
+            f"found {classes} classes"
         )
     if not 0 < k < len(targets):
         raise TrainingError(
             f"neighbours: expected a number from 1 to {len(targets) - 1}, found {k}"
         )
-    # without images of its own to predict, scikit-learn leaves each of the known ones out in turn
+    # Without images to predict, scikit-learn leaves each of the fitted ones out in turn.
     votes = KNeighborsClassifier(k).fit(features, targets).score(None, targets)
-    return Separation(float(silhouette_score(features, targets)), float(votes), k)
+    silhouette = silhouette_score(features, targets)
+    return Separation(float(silhouette), float(votes), k)

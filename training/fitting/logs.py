@@ -1,4 +1,7 @@
-"""The log of a fitting, a record for each epoch: as JSON lines, and as events for TensorBoard."""
+"""Log of a fitting: JSON lines, and events for TensorBoard.
+
+Both hold one record for each epoch.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,19 @@ from .validation import Record
 
 
 class Log(Protocol):
-    """Told about a fitting as it goes."""
+    """Receives the records of a fitting, epoch by epoch."""
 
     def begin(self, records: list[Record]) -> None:
-        """Hold these epochs alone, those of a fitting that is taken up; what else was written is taken away."""
+        """Hold exactly these epochs, the saved ones of a resumed fitting; remove any others."""
         ...
 
-    def add(self, record: Record) -> None: ...
+    def add(self, record: Record) -> None:
+        """Append the record of an epoch."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release files."""
+        ...
 
 
 class JSONLines:
@@ -41,22 +48,29 @@ class JSONLines:
 
 
 class TensorBoard:
-    """A curve for each name in the records, over epochs."""
+    """One curve over epochs for each name in the records."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises TrainingError where TensorBoard is not installed."""
+        """Find TensorBoard; nothing is written yet.
+
+        Raises:
+            TrainingError: TensorBoard is not installed.
+        """
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            expected = "expected the package tensorboard, found none; install the extra facet-vision[tensorboard]"
-            raise TrainingError(f"tensorboard: {expected}") from error
-        self.folder, self._writer = folder, SummaryWriter
+            raise TrainingError(
+                "tensorboard: expected the package tensorboard, found none; "
+                "install the extra facet-vision[tensorboard]"
+            ) from error
+        self.folder = folder
+        self._writer = SummaryWriter
         self._events: SummaryWriter | None = None
 
     def begin(self, records: list[Record]) -> None:
-        for left in self.folder.glob("events.out.tfevents.*"):
-            left.unlink()
-        # a TensorBoard that is watching forgets what it read from them
+        for old in self.folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        # purge_step: a running TensorBoard drops what it has read from the deleted files
         self._events = self._writer(str(self.folder), purge_step=1)
         for record in records:
             self.add(record)

@@ -1,4 +1,4 @@
-"""The loop that fits a method's parameters to labelled inputs."""
+"""Loop that fits a method's parameters to labelled inputs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from facet_vision.training.objectives import loss_of
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.seeding import seeded
 
-from .state import Fitting
+from .state import FittingState
 from .validation import Record, Validation
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the loop reports after each step.
+    """Report of the loop after each step.
 
     Attributes:
-        number, epoch: counted from 0; a fitting that is taken up counts on from where it was.
+        number, epoch: counted from 0; a resumed fitting continues the count.
         images: in the batch.
         loss: mean over the batch.
-        validation: what was last measured on the validation part, if anything was.
+        validation: the latest metric on the validation part, None where there is none.
     """
 
     number: int
@@ -42,27 +42,27 @@ class Step:
 
 
 def ignore(_step: Step) -> None:
-    """Report a step to nobody."""
+    """Ignore a step."""
 
 
 class Checkpointer(Protocol):
-    """Keeps what a fitting has reached, so that it outlives the process; see `run_folder`."""
+    """Saves the state of a fitting, so that it outlives the process; see `run_folder`."""
 
-    def resume(self, fitting: Fitting) -> None:
-        """Called before the first epoch: take `fitting` to where it was left, if it was begun before."""
+    def resume(self, fitting: FittingState) -> None:
+        """Load the saved state, if there is one, into `fitting`; called before the first epoch."""
         ...
 
-    def keep(self, fitting: Fitting) -> None:
-        """Called after every epoch."""
+    def on_epoch_end(self, fitting: FittingState) -> None:
+        """Record the finished epoch; called after every epoch."""
         ...
 
 
 class NullCheckpointer:
-    """Keeps nothing."""
+    """Saves nothing."""
 
-    def resume(self, fitting: Fitting) -> None: ...
+    def resume(self, fitting: FittingState) -> None: ...
 
-    def keep(self, fitting: Fitting) -> None: ...
+    def on_epoch_end(self, fitting: FittingState) -> None: ...
 
 
 def fit(
@@ -82,10 +82,10 @@ def fit(
         inputs: rows as `method.prepare` gives them.
         targets: (rows,) label indices, or (rows, labels) zeros and ones; see `objectives`.
         generator: orders the rows of every epoch.
-        validation: measured after every epoch; the weights of the epoch that did best are those that stay.
+        validation: measured after every epoch; the method ends with the weights of the best epoch.
 
     Returns:
-        What every epoch did, also those before a kill.
+        A record of every epoch, also of those before a kill.
 
     Raises:
         TrainingError: the loss is no longer finite, or `recipe.patience` has no validation part.
@@ -95,41 +95,43 @@ def fit(
             f"patience: expected a validation part, found none for a patience of {recipe.patience}"
         )
     checkpointer = checkpointer or NullCheckpointer()
-    fitting = Fitting(method, recipe, generator, len(targets))
+    fitting = FittingState(method, recipe, generator, len(targets))
     with seeded(generator):  # for dropout and stochastic depth
+        # inside the block: resuming also restores the global generators
         checkpointer.resume(fitting)
         while not fitting.finished:
             _epoch(fitting, inputs, targets, on_step, validation)
-            checkpointer.keep(fitting)
-    fitting.conclude()
+            checkpointer.on_epoch_end(fitting)
+    fitting.restore_best()
     method.eval()
     return fitting.records
 
 
 def _epoch(
-    fitting: Fitting,
+    fitting: FittingState,
     inputs: Inputs,
     targets: Tensor,
     on_step: Callable[[Step], None],
     validation: Validation | None,
 ) -> None:
     fitting.method.train()
-    start, total = time.perf_counter(), 0.0
+    start = time.perf_counter()
+    total = 0.0
     for step in _steps(fitting, inputs, targets):
         on_step(step)
         total += step.loss * step.images
     speed = len(inputs) / (time.perf_counter() - start)
     lr, head_lr = (rate * fitting.rate_factor(step.number) for rate in fitting.recipe.rates)
     record = {"epoch": fitting.epoch + 1, "loss": total / len(inputs), "lr": lr, "head_lr": head_lr}
-    record |= {} if validation is None else validation.measure(fitting.method)
-    fitting.add(
-        record
-        | {"images_per_second": round(speed, 1), "seconds": round(time.perf_counter() - start, 3)}
-    )
+    if validation is not None:
+        record |= validation.measure(fitting.method)
+    record["images_per_second"] = round(speed, 1)  # of the training alone
+    record["seconds"] = round(time.perf_counter() - start, 3)  # with the validation
+    fitting.add(record)
 
 
-def _steps(fitting: Fitting, inputs: Inputs, targets: Tensor) -> Iterator[Step]:
-    """Descend once for every batch of an epoch, which has all rows in a new order."""
+def _steps(fitting: FittingState, inputs: Inputs, targets: Tensor) -> Iterator[Step]:
+    """Descend once for every batch of an epoch, which visits all rows in a new order."""
     method, recipe, epoch = fitting.method, fitting.recipe, fitting.epoch
     order = torch.randperm(len(inputs), generator=fitting.generator).split(recipe.batch_size)
     batches = zip(order, inputs.of_epoch(epoch).batches(order), strict=True)

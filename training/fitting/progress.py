@@ -1,4 +1,4 @@
-"""The progress bar of a training run: epoch, loss, images per second, time left."""
+"""Progress bar of a training run: epoch, loss, throughput, time left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.text import Text
 from .loop import Step
 
 SMOOTHING = 0.95
-"""Weight of the past in the shown loss, an exponential mean over steps."""
+"""Weight of the past in the displayed loss, an exponential mean over steps."""
 
 
 class Throughput(ProgressColumn):
@@ -33,7 +33,7 @@ def training_progress(
     images: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[[Step], None]]:
-    """Show a bar on `console` while the block runs; yields what `fit` calls after every step.
+    """Show a bar on `console` while the block runs; yield the callback for `fit`'s steps.
 
     Args:
         images: number of training images, each seen once in each epoch.
@@ -41,7 +41,7 @@ def training_progress(
     """
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(None, table_column=Column(ratio=1)),  # as wide as the others leave it
+        BarColumn(None, table_column=Column(ratio=1)),  # takes the width that the text leaves
         TextColumn("{task.fields[reached]}", table_column=Column(no_wrap=True)),
         Throughput(Column(no_wrap=True)),
         TimeRemainingColumn(),
@@ -56,22 +56,23 @@ def training_progress(
 
 class _Bar:
     def __init__(self, progress: Progress, title: str, epochs: int, images: int) -> None:
-        self.progress, self.epochs, self.images = progress, epochs, images
+        self.progress = progress
+        self.epochs = epochs
+        self.images = images
         self.task = progress.add_task(title, total=epochs * images, reached="")
-        self.loss: float | None = None
+        self.loss: float | None = None  # smoothed; None before the first step
 
     def on_step(self, step: Step) -> None:
-        if (
-            self.loss is None
-        ):  # the first of this process: what an earlier one did is no part of the speed
+        if self.loss is None:
+            # the first step of this process: the work of an earlier one is no part of the speed
             self.progress.reset(self.task, completed=step.epoch * self.images, reached="")
-        self.loss = (
-            step.loss if self.loss is None else SMOOTHING * self.loss + (1 - SMOOTHING) * step.loss
-        )
+            self.loss = step.loss
+        else:
+            self.loss = SMOOTHING * self.loss + (1 - SMOOTHING) * step.loss
         self.progress.update(self.task, advance=step.images, reached=self._reached(step, self.loss))
 
     def end(self) -> None:
-        """A fitting that did not begin, or was finished before, leaves no bar."""
+        """Remove the bar of a fitting that made no step."""
         self.progress.live.transient = self.loss is None
 
     def _reached(self, step: Step, loss: float) -> str:

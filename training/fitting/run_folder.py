@@ -1,8 +1,10 @@
-"""A folder that keeps a fitting, so that a training which was killed goes on where it was and ends as it would have.
+"""Folder of one run, from which a killed training resumes.
 
-state.pt      how far it has come, written at the end of epochs (see `fitting`)
+A resumed training ends exactly as it would have without the kill.
+
+state.pt      the state of the fitting, written at the end of epochs (see `fitting`)
 log.jsonl     a line for each epoch
-tensorboard/  the same as events, if asked for
+tensorboard/  the same as events, if requested
 lock          held while a process trains
 trials.jsonl  the finished trials of a search
 """
@@ -23,86 +25,94 @@ from facet_vision.training.errors import TrainingError
 from facet_vision.training.identity import Scalar, difference
 
 from .logs import JSONLines, Log, TensorBoard
-from .state import Fitting
+from .state import FittingState
 from .state_file import load_state, save_state
 
 FORMAT = 1
 SAVE_SECONDS = 5.0
-SHARE = 10
-"""Saving takes at most one part in so many of the time."""
+SAVE_SHARE = 10
+"""Saving takes at most one part in this many of the time."""
 
 
 def silent(_sentence: str) -> None:
-    """Report to nobody."""
+    """Ignore a sentence."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a training is kept, and how.
+    """Where a training is saved, and how.
 
     Attributes:
-        folder: created if need be.
+        folder: created if it is missing.
         tensorboard: write events too.
-        every: seconds from one save to the next, at least; the last epoch is always saved.
-        report: gets a sentence when a training is taken up.
+        save_seconds: least time from one save to the next; the last epoch is always saved.
+        report: called with a sentence when a training is resumed.
+        clock: seconds.
     """
 
     folder: Path
     tensorboard: bool = False
-    every: float = SAVE_SECONDS
+    save_seconds: float = SAVE_SECONDS
     report: Callable[[str], None] = silent
     clock: Callable[[], float] = time.monotonic
 
     @contextmanager
-    def opened(self, identity: Mapping[str, Scalar]) -> Iterator[KeptRun]:
-        """What keeps a fitting in the folder while the block runs.
+    def checkpointer(self, identity: Mapping[str, Scalar]) -> Iterator[RunCheckpointer]:
+        """Lock the folder while the block runs and yield its checkpointer.
 
         Args:
-            identity: what decides the result; see `identity.identity`.
+            identity: facts that decide the result; see `identity.identity`.
 
         Raises:
-            TrainingError: the folder cannot be used, is in use, or holds another training or a damaged one.
+            TrainingError: the folder cannot be used, is in use, or holds another training or a
+                damaged one.
         """
         with ExitStack() as stack:
+            # locked before anything is read or written, so that no two processes share the folder
             stack.enter_context(_locked(self.folder))
             state = self._state(identity)
             logs: list[Log] = [stack.enter_context(closing(log)) for log in self._logs()]
-            yield KeptRun(self, dict(identity), state, logs)
+            yield RunCheckpointer(self, dict(identity), state, logs)
 
     @property
     def path(self) -> Path:
+        """The file of the state."""
         return self.folder / "state.pt"
 
     def beside(self, name: str) -> Path:
-        """The path of another file in the folder, which is there then."""
+        """Create the folder if it is missing and return the path of another file in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / name
 
     def _state(self, identity: Mapping[str, Scalar]) -> dict[str, Any] | None:
-        """How far an earlier process came with the same training; None where there was none."""
+        """Load the state that an earlier process saved of the same training, None without one."""
         if not self.path.exists():
             return None
         state = load_state(self.path)
         if state.get("format") != FORMAT:
+            found = state.get("format")
             raise TrainingError(
-                f"{self.path}: expected a training in format {FORMAT}, found {state.get('format')!r}"
+                f"{self.path}: expected a training in format {FORMAT}, found {found!r}"
             )
         name = difference(identity, state["identity"])
         if name is not None:
-            asked, kept = (_shown(values.get(name)) for values in (identity, state["identity"]))
+            expected = _shown(identity.get(name))
+            found = _shown(state["identity"].get(name))
             raise TrainingError(
-                f"run: expected a training with {name} {asked} in {self.folder}, found one with {kept}; "
-                "another training needs another folder"
+                f"run: expected a training with {name} {expected} in {self.folder}, "
+                f"found one with {found}; another training needs another folder"
             )
         return state
 
     def _logs(self) -> list[Log]:
         logs: list[Log] = [JSONLines(self.folder / "log.jsonl")]
-        return [*logs, TensorBoard(self.folder / "tensorboard")] if self.tensorboard else logs
+        if self.tensorboard:
+            logs.append(TensorBoard(self.folder / "tensorboard"))
+        return logs
 
 
-class KeptRun:
-    """Keeps one fitting; a `fit.Checkpointer`."""
+class RunCheckpointer:
+    """Saves one fitting in its folder; a `loop.Checkpointer`."""
 
     def __init__(
         self,
@@ -111,31 +121,32 @@ class KeptRun:
         state: dict[str, Any] | None,
         logs: list[Log],
     ) -> None:
-        self.run, self.identity, self.logs = run, identity, logs
+        self.run = run
+        self.identity = identity
+        self.logs = logs
         self._state = state
-        self._due = run.clock()
+        self._due = run.clock()  # when the next save is allowed
 
-    def resume(self, fitting: Fitting) -> None:
+    def resume(self, fitting: FittingState) -> None:
         if self._state is not None:
             fitting.load(self._state["fitting"])
-            self._state = None  # its memory is needed
-            self.run.report(_taken_up(fitting, self.run.folder))
+            self._state = None  # frees its memory
+            self.run.report(_resumed(fitting, self.run.folder))
         for log in self.logs:
             log.begin(fitting.records)
 
-    def keep(self, fitting: Fitting) -> None:
+    def on_epoch_end(self, fitting: FittingState) -> None:
         for log in self.logs:
             log.add(fitting.records[-1])
         if fitting.finished or self.run.clock() >= self._due:
             self._save(fitting)
 
-    def _save(self, fitting: Fitting) -> None:
+    def _save(self, fitting: FittingState) -> None:
         start = self.run.clock()
-        save_state(
-            self.run.path, {"format": FORMAT, "identity": self.identity, "fitting": fitting.state()}
-        )
+        state = {"format": FORMAT, "identity": self.identity, "fitting": fitting.state()}
+        save_state(self.run.path, state)
         end = self.run.clock()
-        self._due = end + max(self.run.every, (SHARE - 1) * (end - start))
+        self._due = end + max(self.run.save_seconds, (SAVE_SHARE - 1) * (end - start))
 
 
 @contextmanager
@@ -145,7 +156,8 @@ def _locked(folder: Path) -> Iterator[None]:
     durable.make_folder(folder.absolute(), os.fsync)
     with (folder / "lock").open("w") as file:
         try:
-            # of the process, not of the open file: workers that outlive a killed process do not hold it
+            # lockf locks for the process, not for the file descriptor: data-loader workers that
+            # outlive a killed process do not hold the lock
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             raise TrainingError(
@@ -156,7 +168,7 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _taken_up(fitting: Fitting, folder: Path) -> str:
+def _resumed(fitting: FittingState, folder: Path) -> str:
     if fitting.finished:
         return (
             f"run {folder}: finished before, after epoch {fitting.epoch}; nothing is trained anew"

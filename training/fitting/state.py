@@ -1,4 +1,4 @@
-"""How far a fitting has come: all that decides how it goes on, so that it can be left and taken up again."""
+"""State of a fitting: all that decides how it continues."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ from facet_vision.training import seeding
 from facet_vision.training.methods import Method
 from facet_vision.training.recipe import Recipe
 
-from .optimizer import make_optimizer, rate_factor, steps_per_epoch
+from .optimizer import make_optimizer
+from .schedule import rate_factor, steps_per_epoch
 from .validation import Record, measured
 
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch after which the validation part was predicted best, the first of equals, and its weights."""
+    """The epoch with the best score on the validation part, the first of equals.
+
+    Attributes:
+        epoch: number of finished epochs, counted from 1.
+        weights: what the method had learned then, on the CPU.
+    """
 
     epoch: int
     score: float
     weights: dict[str, Tensor]
 
 
-class Fitting:
-    """A method, its optimizer, the generators that both draw from, and the epochs that lie behind them.
+class FittingState:
+    """A method, its optimizer, the generators that both draw from, and the finished epochs.
 
     Attributes:
         rate_factor: share of the peak learning rate in each step.
@@ -38,11 +44,15 @@ class Fitting:
     def __init__(
         self, method: Method, recipe: Recipe, generator: torch.Generator, rows: int
     ) -> None:
-        """Args:
-        generator: orders the rows.
-        rows: how many an epoch has.
+        """Create the optimizer and its schedule.
+
+        Args:
+            generator: orders the rows.
+            rows: number of rows in an epoch.
         """
-        self.method, self.recipe, self.generator = method, recipe, generator
+        self.method = method
+        self.recipe = recipe
+        self.generator = generator
         steps = recipe.epochs * steps_per_epoch(rows, recipe)
         self.rate_factor = lambda step: rate_factor(step, steps, recipe.warmup)
         self.optimizer = make_optimizer(method, recipe)
@@ -52,13 +62,15 @@ class Fitting:
 
     @property
     def epoch(self) -> int:
-        """How many are finished, which is the number of the next one, counted from 0."""
+        """Number of finished epochs, which is the index of the next one, counted from 0."""
         return len(self.records)
 
     @property
     def score(self) -> float | None:
-        """What was last measured on the validation part, if anything was; more is better."""
-        return next(iter(measured(self.records[-1]).values()), None) if self.records else None
+        """Latest metric on the validation part, None where there is none; more is better."""
+        if not self.records:
+            return None
+        return next(iter(measured(self.records[-1]).values()), None)
 
     @property
     def finished(self) -> bool:
@@ -70,22 +82,21 @@ class Fitting:
         return patience is not None and best is not None and self.epoch - best.epoch >= patience
 
     def add(self, record: Record) -> None:
-        """An epoch is finished."""
+        """Count an epoch as finished; copy the weights if it is the best so far."""
         self.records.append(record)
         score = self.score
         if score is not None and (self.best is None or score > self.best.score):
-            weights = {
-                name: value.to("cpu", copy=True) for name, value in self.method.learned().items()
-            }
+            learned = self.method.learned().items()
+            weights = {name: value.to("cpu", copy=True) for name, value in learned}
             self.best = Best(self.epoch, score, weights)
 
-    def conclude(self) -> None:
-        """Give the method the weights of the best epoch, where that is known."""
+    def restore_best(self) -> None:
+        """Give the method the weights of the best epoch, where one is known."""
         if self.best is not None:
             self.method.load_state_dict(self.best.weights, strict=False)
 
     def state(self) -> dict[str, Any]:
-        """All of it as plain values and the tensors themselves; the frozen weights are left out."""
+        """Return the state as plain values and the tensors themselves, without frozen weights."""
         return {
             "records": self.records,
             "method": self.method.learned(),
@@ -97,7 +108,7 @@ class Fitting:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Be where the fitting was that gave `state`."""
+        """Continue from what `state()` returned, in this process or an earlier one."""
         self.records = list(state["records"])
         self.method.load_state_dict(state["method"], strict=False)
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,4 +1,7 @@
-"""The state of a training on disk: whole or as it was before, whenever the process is killed."""
+"""State of a fitting on disk, written atomically.
+
+Whenever the process is killed, the file is whole or as it was before.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,9 @@ from facet_vision.training.errors import TrainingError
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values atomically and durably; without a copy of them in memory."""
-    partial = path.with_suffix(
-        ".partial"
-    )  # one name: what a kill leaves behind is written over by the next save
+    """Write tensors and plain values atomically and durably, without a copy of them in memory."""
+    # a fixed name: the next save overwrites what a kill has left half written
+    partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         torch.save(state, file)
         file.flush()
@@ -27,20 +29,21 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """What `save_state` wrote, on the CPU.
+    """Return what `save_state` wrote, with all tensors on the CPU.
 
     Raises:
         TrainingError: the file is damaged or something else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch writes checksums but does not look at them
+            damaged = archive.testzip()  # torch writes checksums but does not verify them
         if damaged is not None:
             raise ValueError(f"its part {damaged} is damaged")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their format's reader raises
         reason = str(error).strip().partition("\n")[0]
         raise TrainingError(
-            f"{path}: expected the state of a training, found a fault ({reason}); delete it to begin anew"
+            f"{path}: expected the state of a training, found a fault ({reason}); "
+            "delete it to begin anew"
         ) from error
     return state

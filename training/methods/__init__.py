@@ -1,4 +1,8 @@
-"""The methods by which a task is learned, by name."""
+"""Methods by which a task is learned, by name.
+
+`method` defines the interface of all methods, `own_backbone` that of methods with a copy of the
+backbone; every other module but `dropout` is one method.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,11 @@ METHODS: dict[str, type[Method]] = {
 
 
 def find(name: str) -> type[Method]:
-    """The method called `name`, with a number for the k of "partial-k" and "mlp-k"; raises TrainingError."""
+    """Return the method called `name`, where a number replaces the k of "partial-k" and "mlp-k".
+
+    Raises:
+        TrainingError: there is none of this name.
+    """
     key = re.sub(r"-[1-9][0-9]{0,2}$", "-k", name)
     if key not in METHODS or name.endswith("-k"):
         raise TrainingError(

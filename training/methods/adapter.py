@@ -1,4 +1,7 @@
-"""Adapters (Houlsby et al. 2019; one per layer behind the MLP, as Pfeiffer et al. 2020 place it)."""
+"""Adapters: trained bottlenecks behind the MLP of every layer.
+
+Adapters are from Houlsby et al. 2019; the position, one per layer, from Pfeiffer et al. 2020.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from .own_backbone import OwnBackbone, blocks
 
 
 class Adapter(OwnBackbone):
+    """Trains a bottleneck in every layer."""
+
     name = "adapter"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"reduction", "adapter_init"})
@@ -24,26 +29,29 @@ class Adapter(OwnBackbone):
         self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
     ) -> None:
         super().__init__(backbone, classes, recipe, generator)
-        if recipe.reduction > min(backbone.layer_dims):
-            expected = f"at most {min(backbone.layer_dims)}, the width of a layer"
+        narrowest = min(backbone.layer_dims)
+        if recipe.reduction > narrowest:
+            expected = f"at most {narrowest}, the width of a layer"
             raise TrainingError(f"reduction: expected {expected}, found {recipe.reduction}")
         start = generator if recipe.adapter_init == "random" else None
         for block, width in zip(blocks(self.model).values(), backbone.layer_dims, strict=True):
-            block.mlp = AdaptedMLP(block.mlp, Bottleneck(width, width // recipe.reduction, start))
+            bottleneck = Bottleneck(width, width // recipe.reduction, start)
+            block.mlp = AdaptedMLP(block.mlp, bottleneck)
 
 
 class Bottleneck(nn.Module):
-    """h + U gelu(D h + b_D) + b_U, with D to `narrow` and U back to `width` numbers."""
+    """h + U gelu(D h + b_D) + b_U, with D of shape (narrow, width) and U (width, narrow)."""
 
     def __init__(self, width: int, narrow: int, generator: torch.Generator | None) -> None:
-        """U and both biases begin at zero, so that the network begins as it was; D is random.
+        """Set U and both biases to zero, so that the network is unchanged at first; D is random.
 
         Args:
-            generator: None for a D of zero, as released with Jia et al. 2022. Then no gradient reaches U, hence none
-                reaches D: b_U alone ever learns.
+            generator: None for a D of zero, as released with Jia et al. 2022. Then no gradient
+                reaches U, hence none reaches D: b_U alone ever learns.
         """
         super().__init__()
-        self.downsample, self.upsample = nn.Linear(width, narrow), nn.Linear(narrow, width)
+        self.downsample = nn.Linear(width, narrow)
+        self.upsample = nn.Linear(narrow, width)
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
         if generator is not None:
@@ -59,7 +67,8 @@ class AdaptedMLP(nn.Module):
 
     def __init__(self, mlp: nn.Module, adapter: Bottleneck) -> None:
         super().__init__()
-        self.mlp, self.adapter = mlp, adapter
+        self.mlp = mlp
+        self.adapter = adapter
 
     def forward(self, x: Tensor) -> Tensor:
         adapted: Tensor = self.adapter(self.mlp(x))

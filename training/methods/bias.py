@@ -1,4 +1,7 @@
-"""Bias tuning (BitFit, Zaken et al. 2022; TinyTL, Cai et al. 2020): every bias of the backbone."""
+"""Bias tuning: every bias of the backbone.
+
+BitFit (Zaken et al. 2022) and TinyTL (Cai et al. 2020).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from .own_backbone import OwnBackbone
 
 
 class Bias(OwnBackbone):
-    """Trains what is called a bias: those of linear layers and norms, and Swin's tables of relative-position bias."""
+    """Trains every parameter with "bias" in its name.
+
+    These are the biases of linear layers and norms, and Swin's tables of relative-position bias.
+    """
 
     name = "bias"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.02, "weight_decay": 0.01}

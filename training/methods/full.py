@@ -15,11 +15,14 @@ from .dropout import Dropout
 from .own_backbone import OwnBackbone
 
 VIT_DROPOUT = 0.1
+"""Share of activations that the paper drops in a ViT."""
 
 
 class Full(OwnBackbone):
-    """Trains in training mode: with the stochastic depth that the model was built with, and with dropout behind the
-    embeddings and in the MLPs (unless the recipe says otherwise 0.1 in a ViT and none in a Swin, as in the paper).
+    """Trains the whole copy in training mode.
+
+    So the stochastic depth that the model was built with acts, and dropout behind the embeddings
+    and in the MLPs. The default dropout is that of the paper, 0.1 in a ViT and none in a Swin.
     """
 
     name = "full"
@@ -36,7 +39,11 @@ class Full(OwnBackbone):
 
 
 def set_dropout(model: Any, rate: float | None) -> None:
-    """Set the share of activations dropped behind the embeddings and twice in each MLP; None for the paper's."""
+    """Set the dropout behind the embeddings and at two places in each MLP.
+
+    Args:
+        rate: share of activations dropped; None for the paper's.
+    """
     if rate is None:
         rate = VIT_DROPOUT if isinstance(model, VisionTransformer) else 0.0
     for name, module in list(model.named_modules()):

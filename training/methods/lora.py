@@ -1,4 +1,7 @@
-"""Low-rank adaptation (LoRA, Hu et al. 2022, arXiv 2106.09685) of the attention's linear layers."""
+"""Low-rank adaptation of the attention's linear layers.
+
+LoRA (Hu et al. 2022, arXiv 2106.09685).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from .own_backbone import OwnBackbone, blocks
 
 
 class LoRA(OwnBackbone):
-    """Adapts the fused query-key-value layer of every block, and the output projection where the recipe says so."""
+    """Adapts the fused query-key-value layer of every block, the output projection, or both."""
 
     name = "lora"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
@@ -28,12 +31,11 @@ class LoRA(OwnBackbone):
         for block in blocks(self.model).values():
             for target in recipe.lora_targets.split("+"):
                 linear = getattr(block.attn, target)
-                setattr(
-                    block.attn, target, LowRankLinear(linear, recipe.rank, recipe.alpha, generator)
-                )
+                adapted = LowRankLinear(linear, recipe.rank, recipe.alpha, generator)
+                setattr(block.attn, target, adapted)
 
     def merged(self) -> Any:
-        """A timm model that computes the same features by plain linear layers, W + (alpha / rank) B A."""
+        """Return a timm model of equal features with plain linear layers W + (alpha / rank) B A."""
         model = deepcopy(self.model)
         for block in blocks(model).values():
             for target in self.recipe.lora_targets.split("+"):
@@ -47,9 +49,10 @@ class LowRankLinear(nn.Module):
     def __init__(
         self, linear: nn.Linear, rank: int, alpha: float, generator: torch.Generator
     ) -> None:
-        """A begins as Kaiming-uniform and B at zero, so that the network begins as it was."""
+        """Set A to Kaiming-uniform values and B to zero: the network is unchanged at first."""
         super().__init__()
-        self.linear, self.scale = linear, alpha / rank
+        self.linear = linear
+        self.scale = alpha / rank
         self.lora_a = nn.Parameter(torch.empty(rank, linear.in_features))
         self.lora_b = nn.Parameter(torch.zeros(linear.out_features, rank))
         nn.init.kaiming_uniform_(self.lora_a, a=5**0.5, generator=generator)
@@ -59,7 +62,7 @@ class LowRankLinear(nn.Module):
         return self.linear(x) + self.scale * added
 
     def merged(self) -> nn.Linear:
-        """The same function as one linear layer."""
+        """Return the same function as one linear layer."""
         linear = deepcopy(self.linear)
         with torch.no_grad():
             linear.weight += self.scale * self.lora_b @ self.lora_a

@@ -1,4 +1,4 @@
-"""The seam behind which every method stands: what is trainable, how the forward changes, what is written."""
+"""Interface of every method: trained parameters, forward, written tensors."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Head
 from facet_vision.training.data.images import Inputs
-from facet_vision.training.native_precision import settled
-from facet_vision.training.precision import computing_in
+from facet_vision.training.precision import computing_in, resolve_precision
 from facet_vision.training.recipe import Recipe
 
 
 class Method(nn.Module, ABC):
-    """A way to adapt a frozen backbone to one task; those of its parameters that need a gradient are what it trains.
+    """A way to adapt a frozen backbone to one task.
 
-    A new method subclasses this, sets `name`, and overrides the parts in which it differs. The shared backbone is
-    never changed: a method that trains its weights or puts layers into it does so on a copy (`OwnBackbone`).
+    It trains those of its parameters that need a gradient. A new method subclasses this, sets
+    `name`, and overrides the parts in which it differs. The shared backbone is never changed: a
+    method that trains its weights or adds layers to it works on a copy (`OwnBackbone`).
 
     Attributes:
         name: as in the recipe; "-k" at its end stands for "-" and a number.
-        extracts: it computes the features of the training images once, before the training.
-        served: what it learns fits in a task file, to be served from the shared backbone.
+        extracts: the features of the training images are computed once, before the training.
+        served: the learned tensors fit in a task file, to be served from the shared backbone.
         defaults: values of the recipe that suit this method.
         uses: those of `recipe.METHOD_FIELDS` that it reads.
     """
@@ -45,30 +45,32 @@ class Method(nn.Module, ABC):
             generator: the only source of randomness, a CPU generator.
         """
         super().__init__()
-        self.backbone, self.recipe = backbone, settled(recipe, backbone)
+        # a Backbone is no nn.Module, so its weights are not parameters of the method
+        self.backbone = backbone
+        self.recipe = resolve_precision(recipe, backbone)
         self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
 
     def frozen_part(self, images: Tensor) -> Tensor:
-        """What of the forward does not change in training, of a batch of preprocessed images."""
+        """Compute the part of the forward that training does not change, of preprocessed images."""
         return images
 
     def prepare(self, images: Inputs) -> Inputs:
-        """The rows that `features` gets: what `frozen_part` makes of the images, computed once where that can be."""
+        """Return the inputs of `features`: the images' frozen part, computed once if possible."""
         return images
 
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
-        """Pooled features (batch, feature_dim) of a batch of prepared inputs; differentiable."""
+        """Compute the pooled features (batch, feature_dim) of prepared inputs; differentiable."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (batch, classes)."""
+        """Compute the logits (batch, classes)."""
         with computing_in(self.recipe.precision, self.backbone.device):
             features = self.features(inputs)
         logits: Tensor = self.head(features.float())
         return logits
 
     def trained(self) -> dict[str, nn.Parameter]:
-        """What is trained, by name; the head's names begin with "head."."""
+        """Return the trained parameters by name; the head's names begin with "head."."""
         return {
             name: parameter
             for name, parameter in self.named_parameters()
@@ -76,31 +78,37 @@ class Method(nn.Module, ABC):
         }
 
     def undecayed(self) -> set[str]:
-        """Names of what is trained without weight decay: biases, gains of norms, single numbers."""
+        """Return the names trained without weight decay: biases, gains of norms, single numbers."""
         return {name for name, parameter in self.trained().items() if parameter.ndim < 2}
 
     def written_prompts(self) -> tuple[Tensor, ...]:
-        """The prompts that the task file holds, in float32 on the CPU."""
+        """Return the prompts for the task file, in float32 on the CPU."""
         return ()
 
     def written_head(self) -> Head:
-        """The head that the task file holds, in float32 on the CPU."""
+        """Return the head for the task file, in float32 on the CPU."""
         return Head((layer(self.head),))
 
     def learned(self) -> dict[str, Tensor]:
-        """All that training changes, by name, as it is: the whole state but the frozen weights."""
+        """Return all that training changes, by name: the whole state without the frozen weights.
+
+        The tensors are not copied.
+        """
         frozen = {
             name for name, parameter in self.named_parameters() if not parameter.requires_grad
         }
         return {name: value for name, value in self.state_dict().items() if name not in frozen}
 
     def written_tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint holds, in float32 on the CPU: all that training changed."""
+        """Return the tensors for a checkpoint, all that training changed, in float32 on the CPU."""
         return {name: copied(value) for name, value in self.learned().items()}
 
 
 def linear_head(features: int, classes: int, generator: torch.Generator) -> nn.Linear:
-    """Kaiming-normal weights (fan out, gain sqrt 2), zero bias; the initialisation of Jia et al. 2022."""
+    """Create a linear head with the initial values of Jia et al. 2022.
+
+    They are Kaiming-normal weights (fan out, gain sqrt 2) and zero biases.
+    """
     head = nn.Linear(features, classes)
     nn.init.normal_(head.weight, std=(2 / classes) ** 0.5, generator=generator)
     nn.init.zeros_(head.bias)
@@ -108,9 +116,10 @@ def linear_head(features: int, classes: int, generator: torch.Generator) -> nn.L
 
 
 def layer(linear: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear layer as the task file's head holds them."""
+    """Return copies of a linear layer's weight and bias, in float32 on the CPU."""
     return copied(linear.get_parameter("weight")), copied(linear.get_parameter("bias"))
 
 
 def copied(parameter: Tensor) -> Tensor:
+    """Return a copy without gradient, in float32 on the CPU."""
     return parameter.detach().to("cpu", torch.float32).clone()

@@ -1,4 +1,4 @@
-"""An MLP of k linear layers as head, on the features of the untouched backbone."""
+"""MLP head of k linear layers on features of the frozen backbone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from .method import copied, layer, linear_head
 
 
 class MLP(Linear):
-    """Hidden layers are as wide as the feature: linear, ReLU, batch normalisation, dropout (Jia et al. 2022)."""
+    """Hidden layers: linear, ReLU, batch normalisation, dropout (Jia et al. 2022).
+
+    They are as wide as the feature.
+    """
 
     name = "mlp-k"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.01, "dropout": 0.1}
@@ -30,19 +33,20 @@ class MLP(Linear):
     ) -> None:
         super().__init__(backbone, classes, recipe, generator)
         width = backbone.feature_dim
-        hidden = [
-            _hidden(width, recipe.dropout or 0.0, generator)
-            for _ in range(recipe.method_number - 1)
-        ]
+        dropout = recipe.dropout or 0.0
+        hidden = [_hidden(width, dropout, generator) for _ in range(recipe.method_number - 1)]
         self.head = nn.Sequential(*hidden, linear_head(width, classes, generator))
 
     def written_head(self) -> Head:
-        """The head in evaluation mode; what normalises is folded into the linear layer behind it."""
+        """Return the head in evaluation mode, each normalisation folded into the next layer."""
         return Head(tuple(_folded(self.head, 1 / self.scale, -self.mean / self.scale)))
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation for which an epoch's last batch may be a single row: that one uses the running statistics."""
+    """Batch normalisation that accepts a batch of one row, as an epoch's last batch may be.
+
+    Such a batch is normalised by the running statistics.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training and len(x) == 1:
@@ -60,7 +64,7 @@ def _hidden(width: int, dropout: float, generator: torch.Generator) -> nn.Sequen
 
 
 def _folded(head: Any, scale: Tensor, shift: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weight and bias of each linear layer: W (s h + t) + b is (W s) h + (W t + b).
+    """Yield weight and bias of each linear layer: W (s h + t) + b is (W s) h + (W t + b).
 
     Args:
         scale, shift: s and t by which the features were standardised.
@@ -75,6 +79,6 @@ def _folded(head: Any, scale: Tensor, shift: Tensor) -> Iterator[tuple[Tensor, T
 
 
 def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
-    """Batch normalisation in evaluation mode as s h + t, each (width,)."""
+    """Return s and t, each (width,), of batch normalisation in evaluation mode, s h + t."""
     scale = copied(norm.weight) / (copied(norm.running_var) + norm.eps).sqrt()
     return scale, copied(norm.bias) - scale * copied(norm.running_mean)

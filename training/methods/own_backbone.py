@@ -1,4 +1,4 @@
-"""What the methods share that train weights of the backbone or put layers into it."""
+"""Base of methods that train weights of the backbone or add layers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from .method import Method
 
 
 class OwnBackbone(Method):
-    """A method with a copy of the backbone, which is its to change; none of it is trained until it is released.
+    """A method with its own copy of the backbone.
+
+    All weights of the copy are frozen until `release` is called for them.
 
     Attributes:
         model: the copy, a timm model in float32 without classifier.
-        stochastic: dropout and stochastic depth act in the copy while it trains; the released code does without.
+        stochastic: dropout and stochastic depth act in the copy while it trains; in the paper's
+            released code they do not.
     """
 
     served = False
@@ -34,9 +37,8 @@ class OwnBackbone(Method):
 
     def features(self, inputs: Tensor) -> Tensor:
         images = inputs.to(self.backbone.device, torch.float32)
-        features: Tensor = self.model.forward_head(
-            self.model.forward_features(images), pre_logits=True
-        )
+        tokens = self.model.forward_features(images)
+        features: Tensor = self.model.forward_head(tokens, pre_logits=True)
         return features
 
     def train(self, mode: bool = True) -> Self:
@@ -45,7 +47,7 @@ class OwnBackbone(Method):
         return self
 
     def undecayed(self) -> set[str]:
-        """Also what timm trains without decay, such as position embeddings and tables of relative-position bias."""
+        """Add what timm trains without decay, such as position embeddings and bias tables."""
         return super().undecayed() | {f"model.{name}" for name in self.model.no_weight_decay()}
 
     def release(self, names: Iterable[str]) -> None:
@@ -55,31 +57,32 @@ class OwnBackbone(Method):
 
 
 def own_copy(backbone: Backbone) -> Any:
-    """A frozen copy of the network in evaluation mode; in float32, which can learn, whatever the backbone is in."""
+    """Return a frozen copy of the network in evaluation mode.
+
+    It is in float32, so that it can learn, whatever the dtype of the backbone.
+    """
     model: Any = deepcopy(backbone.model).float()
     model.reset_classifier(0)
     return model
 
 
-def embedded(model: Any, images: Tensor) -> Tensor:
-    """The tokens of images in front of `steps`."""
+def embed(model: Any, images: Tensor) -> Tensor:
+    """Return the tokens of images in front of `steps`."""
     tokens: Tensor = model.patch_embed(images)
-    return (
-        model.norm_pre(model.patch_drop(model._pos_embed(tokens)))
-        if hasattr(model, "blocks")
-        else tokens
-    )
+    if hasattr(model, "blocks"):  # a ViT; a Swin adds nothing to its patches
+        tokens = model.norm_pre(model.patch_drop(model._pos_embed(tokens)))
+    return tokens
 
 
 def steps(model: Any) -> list[nn.Module]:
-    """What runs between embedding and final norm: the blocks, and in front of each stage of a Swin its merging."""
+    """Return the modules between embedding and final norm: blocks, and patch merging in a Swin."""
     if hasattr(model, "blocks"):
         return list(model.blocks)
     return [step for stage in model.layers for step in (stage.downsample, *stage.blocks)]
 
 
 def blocks(model: Any) -> dict[str, Any]:
-    """The transformer blocks by their names in the model, in the order of the forward."""
+    """Return the transformer blocks by their names in the model, in the order of the forward."""
     if hasattr(model, "blocks"):
         return {f"blocks.{index}": block for index, block in enumerate(model.blocks)}
     return {

@@ -1,4 +1,4 @@
-"""Partial fine-tuning: the last k layers of the backbone and what follows them."""
+"""Partial fine-tuning: the backbone's last k layers and all behind them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.data.images import Inputs, through
+from facet_vision.training.data.images import Inputs, map_inputs
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
-from .own_backbone import OwnBackbone, blocks, embedded, steps
+from .own_backbone import OwnBackbone, blocks, embed, steps
 
 
 class Partial(OwnBackbone):
-    """The layers below the trained ones are run once for each image, not in every epoch."""
+    """Trains the last k layers; those below are run once for each image, not in every epoch."""
 
     name = "partial-k"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.01, "head_lr": 0.02, "weight_decay": 0.01}
@@ -35,30 +35,34 @@ class Partial(OwnBackbone):
         self.release(_from(self.first, self.model))
 
     def prepare(self, images: Inputs) -> Inputs:
-        return through(self.frozen_part, images)
+        return map_inputs(self.frozen_part, images)
 
     def frozen_part(self, images: Tensor) -> Tensor:
-        """The tokens that enter the first trained layer."""
+        """Compute the tokens that enter the first trained layer."""
+        frozen, _ = self._parts()
+        images = images.to(self.backbone.device, torch.float32)
         with torch.no_grad():
-            below: Tensor = self._parts()[0](
-                embedded(self.model, images.to(self.backbone.device, torch.float32))
-            )
-        return below
+            tokens: Tensor = frozen(embed(self.model, images))
+        return tokens
 
     def features(self, inputs: Tensor) -> Tensor:
-        tokens = self._parts()[1](inputs.to(self.backbone.device))
+        _, trained = self._parts()
+        tokens = trained(inputs.to(self.backbone.device))
         features: Tensor = self.model.forward_head(self.model.norm(tokens), pre_logits=True)
         return features
 
     def _parts(self) -> tuple[nn.Sequential, nn.Sequential]:
-        """What lies between embedding and final norm, cut in front of the first trained layer."""
+        """Return the modules between embedding and final norm: the frozen and the trained ones."""
         parts = steps(self.model)
         cut = parts.index(self.model.get_submodule(self.first))
         return nn.Sequential(*parts[:cut]), nn.Sequential(*parts[cut:])
 
 
 def _from(first: str, model: Any) -> Iterator[str]:
-    """Names of the parameters of layer `first` and of all that follows: timm creates modules in forward order."""
+    """Yield the names of the parameters of layer `first` and of all behind it.
+
+    timm creates modules in the order of the forward.
+    """
     reached = False
     for name, _ in model.named_parameters():
         reached = reached or name.startswith(f"{first}.")

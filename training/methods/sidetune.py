@@ -1,4 +1,7 @@
-"""Side-tuning (Zhang et al. 2020): a small trained network beside the untouched backbone, and a learned mix of both."""
+"""Side-tuning: a small trained network beside the frozen backbone.
+
+Both features are mixed by a learned share (Zhang et al. 2020).
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ from facet_vision.training.seeding import seeded
 from .method import Method
 
 SIDE_WIDTH = 256 * 6 * 6
-SMALLEST = 96
-"""Images with a shorter side, in pixels, are enlarged for the side network: AlexNet makes 2 x 2 positions of 96."""
+"""Numbers that AlexNet's convolutions give for an image."""
+
+MIN_SIDE_PIXELS = 96
+"""Smaller images are enlarged for the side network: AlexNet makes 2 x 2 positions of 96 pixels."""
 
 
 class Sidetune(Method):
-    """feature = s backbone(x) + (1 - s) P side(x), with s = sigmoid(alpha), alpha beginning at 0.
+    """feature = s backbone(x) + (1 - s) P side(x), with s = sigmoid(alpha), alpha initially 0.
 
     The side network is AlexNet without its classifier, P a linear layer without bias.
     """
@@ -50,7 +55,7 @@ class Sidetune(Method):
         return share * main + (1 - share) * self._side(inputs.to(main))
 
     def _side(self, images: Tensor) -> Tensor:
-        scale = SMALLEST / min(images.shape[2:])
+        scale = MIN_SIDE_PIXELS / min(images.shape[2:])
         if scale > 1:
             size = [round(scale * side) for side in images.shape[2:]]
             images = F.interpolate(images, size, mode="bilinear")
@@ -60,12 +65,12 @@ class Sidetune(Method):
 
 
 def side_network(weights: Path | None) -> nn.Sequential:
-    """AlexNet's convolutions, random or with weights from a file in torchvision's names.
+    """Return AlexNet's convolutions, random or with weights from a file in torchvision's names.
 
     Raises:
-        TrainingError: the file does not hold them.
+        TrainingError: the file does not hold such weights.
     """
-    with torch.device("meta"):  # the classifier, most of AlexNet, is never needed
+    with torch.device("meta"):  # no memory for the classifier, most of AlexNet, which is not used
         side: Any = AlexNet().features
     side.to_empty(device="cpu")
     for module in side:
@@ -81,8 +86,9 @@ def _load(side: nn.Sequential, path: Path) -> None:
         raise TrainingError(f"side_weights: expected a file, found none at {path}")
     try:
         state = load_state_dict(str(path), device="cpu", weights_only=True)
+        prefix = "features."
         side.load_state_dict(
-            {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         )
     except Exception as error:  # damaged files raise whatever their format's reader raises
         reason = str(error).strip().partition("\n")[0]

@@ -1,4 +1,7 @@
-"""Visual prompt tuning (Jia et al. 2022, arXiv 2203.12119): learned tokens before one layer or every layer."""
+"""Visual prompt tuning: learned tokens before one layer or every layer.
+
+Jia et al. 2022 (arXiv 2203.12119).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from .method import Method, copied
 
 
 class VisualPrompts(Method):
-    """What both depths share; a subclass says which layers have prompts."""
+    """Base of both depths; a subclass defines which layers have prompts."""
 
     defaults: ClassVar = {
         "optimizer": "adamw",
@@ -44,7 +47,7 @@ class VisualPrompts(Method):
     @staticmethod
     @abstractmethod
     def widths(backbone: Backbone) -> tuple[int, ...]:
-        """Width of each layer that has prompts."""
+        """Return the width of each layer that has prompts."""
 
     def features(self, inputs: Tensor) -> Tensor:
         return self.backbone.features(inputs, list(self.prompts))
@@ -54,7 +57,7 @@ class VisualPrompts(Method):
 
 
 class VPTShallow(VisualPrompts):
-    """Prompts before the first layer; they go through all layers as tokens."""
+    """Prompts before the first layer; they pass through all layers as tokens."""
 
     name = "vpt-shallow"
 
@@ -64,7 +67,7 @@ class VPTShallow(VisualPrompts):
 
 
 class VPTDeep(VisualPrompts):
-    """New prompts before every layer; trained in the prefix form, in which they cost nearly nothing."""
+    """New prompts before every layer, trained in the prefix form, which costs nearly nothing."""
 
     name = "vpt-deep"
 
@@ -74,9 +77,11 @@ class VPTDeep(VisualPrompts):
 
 
 def prompt_bound(backbone: Backbone) -> float:
-    """v of the paper's uniform(-v, v): Xavier's bound of the patch embedding, sqrt(6 / (3 p^2 + d)).
+    """Return v of the paper's uniform(-v, v) for initial prompts.
 
-    d is the first layer's width for prompts of every layer, as in the paper's Swin.
+    It is Xavier's bound of the patch embedding, sqrt(6 / (3 p^2 + d)), where d is the first
+    layer's width, also for prompts of wider layers, as in the paper's Swin.
     """
-    height, width = cast("tuple[int, int]", backbone.model.patch_embed.patch_size)  # type: ignore[union-attr]
+    size = backbone.model.patch_embed.patch_size  # type: ignore[union-attr]
+    height, width = cast("tuple[int, int]", size)
     return (6 / (3 * height * width + backbone.layer_dims[0])) ** 0.5

@@ -1,7 +1,8 @@
-"""Training checkpoints: what is written of a method that cannot be served from the shared backbone.
+"""Training checkpoints of methods that cannot be served from the shared backbone.
 
-A safetensors file like a task file, but its tensors are whatever the method trained, under the names that they have in
-it, and the manifest stands under another metadata key. `prompts_store` refuses it by that key.
+A safetensors file like a task file, but its tensors are whatever the method trained, under the
+method's own parameter names, and the manifest has another metadata key. `prompts_store` refuses
+the file by that key.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
     def save(self, path: Path) -> None:
-        """Write atomically; what was at `path` stays until the new file is whole."""
+        """Write atomically: a file at `path` stays until the new one is whole."""
         data = safetensors.torch.save(dict(self.tensors), {CHECKPOINT_KEY: self.manifest.to_json()})
         durable.replace(path, data)
 
@@ -42,7 +43,8 @@ class Checkpoint:
         try:
             with safe_open(path, "pt") as file:
                 manifest = (file.metadata() or {}).get(CHECKPOINT_KEY)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(
                 f"checkpoint: expected a safetensors file, found {path} ({error})"
@@ -54,7 +56,7 @@ class Checkpoint:
         return cls(Manifest.from_json(manifest), tensors)
 
     def restore(self, backbone: Backbone) -> Method:
-        """The method as it was when training ended, in evaluation mode.
+        """Return the method as it was when training ended, in evaluation mode.
 
         Raises:
             WrongBackbone: it was trained on another backbone.
@@ -62,19 +64,19 @@ class Checkpoint:
         """
         manifest = self.manifest
         check_fits(manifest, (), backbone.feature_dim, backbone)
-        method = find(manifest.method)(
-            backbone, len(manifest.labels), self._recipe(), torch.Generator()
-        )
+        # the initial values do not matter: every trained tensor is overwritten
+        generator = torch.Generator()
+        method = find(manifest.method)(backbone, len(manifest.labels), self._recipe(), generator)
         _check_names(method, self.tensors)
         method.load_state_dict(self.tensors, strict=False)
         return method.to(backbone.device).eval()
 
     def _recipe(self) -> Recipe:
-        """The recipe of the training, but for local files: their content is in the tensors."""
+        """Return the training's recipe without local files: their content is in the tensors."""
         manifest = self.manifest
         given = {name: value for name, value in manifest.recipe.items() if name != "side_weights"}
-        places = {"data": manifest.data, "task": manifest.task, "method": manifest.method}
-        return make_recipe(given | places, {})
+        own_fields = {"data": manifest.data, "task": manifest.task, "method": manifest.method}
+        return make_recipe(given | own_fields, {})
 
 
 def _check_names(method: Method, tensors: Mapping[str, Tensor]) -> None:
@@ -83,5 +85,6 @@ def _check_names(method: Method, tensors: Mapping[str, Tensor]) -> None:
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise CheckpointError(
-                f"checkpoint tensor '{name}': expected shape {expected.get(name)}, found {found.get(name)}"
+                f"checkpoint tensor '{name}': expected shape {expected.get(name)}, "
+                f"found {found.get(name)}"
             )

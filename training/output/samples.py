@@ -1,4 +1,4 @@
-"""A few held-out images beside a task, so that there is something to ask it about."""
+"""Sample images: a few held-out images to try a task with."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from pathlib import Path
 
 from facet_vision.training.data.datasets import TaskData
 
-COUNT = 3
+SAMPLE_COUNT = 3
 
 
-def save_samples(data: TaskData, folder: Path, count: int = COUNT) -> list[Path]:
-    """Write the first held-out image of `count` labels, spread over all, as `<label>-<number>.png`.
+def save_samples(data: TaskData, folder: Path, count: int = SAMPLE_COUNT) -> list[Path]:
+    """Write the first held-out image of `count` labels as `<label>-<number>.png`.
 
-    The number is the image's place in the held-out part.
+    The labels are spread evenly over all that occur. The number is the image's index in the
+    held-out part.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_save(data, index, folder) for index in _chosen(data, count)]
+    return [_save(data, index, folder) for index in _chosen_rows(data, count)]
 
 
-def _chosen(data: TaskData, count: int) -> list[int]:
+def _chosen_rows(data: TaskData, count: int) -> list[int]:
     present = sorted(set(data.test.targets))
     step = max(1, len(present) / count)
-    wanted = [present[int(step * place)] for place in range(min(count, len(present)))]
+    wanted = [present[int(step * number)] for number in range(min(count, len(present)))]
     return [list(data.test.targets).index(target) for target in wanted]
 
 

@@ -1,10 +1,11 @@
-"""From a trained method to what is written of it: manifest, measured accuracy, storage dtype."""
+"""Written result of a trained method: manifest, measured metrics, storage dtype."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from facet_vision.training.recipe import Recipe
 
 from .checkpoints import Checkpoint
 
-NOTHING: Mapping[str, float] = MappingProxyType({})
+NO_METRICS: Mapping[str, float] = MappingProxyType({})
 
 
 def write(
@@ -27,24 +28,27 @@ def write(
     data: TaskData,
     recipe: Recipe,
     images: Inputs,
-    validation: Mapping[str, float] = NOTHING,
+    validation: Mapping[str, float] = NO_METRICS,
 ) -> TaskFile | Checkpoint:
-    """The task file of a trained method, or its checkpoint; with the metrics of the tensors as stored.
+    """Return the task file of a trained method, or its checkpoint.
+
+    Its metrics are those of the tensors as stored.
 
     Args:
         images: the preprocessed held-out images.
-        validation: metrics of the fitting, to be stated behind those on the held-out images.
+        validation: metrics of the fitting, stated behind those on the held-out images.
     """
-    manifest, targets = _manifest(method, data, recipe, validation), data.targets(data.test)
+    manifest = _manifest(method, data, recipe, validation)
+    targets = data.targets(data.test)
     if method.served:
         exact = TaskFile(manifest, method.written_prompts(), method.written_head())
         return choose_dtype(exact, method.backbone, images, targets)
     metrics = measure(predict_live(method, images), targets)
-    return Checkpoint(_stating(metrics, manifest), method.written_tensors())
+    return Checkpoint(_with_metrics(metrics, manifest), method.written_tensors())
 
 
 def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
-    """The task in float16 if, read back, it does as well on the held-out images, else as it is."""
+    """Return the task in float16 if, read back, it is as good on held-out images, else as it is."""
     exact_metrics = measure(predict(exact, backbone, images), targets)
     half = _as_half(exact)
     if half is not None:
@@ -55,15 +59,16 @@ def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: T
 
 
 def with_metrics(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
-    return TaskFile(_stating(metrics, task.manifest), task.prompts, task.head)
+    """Return the task with these metrics in front of those of its manifest."""
+    return TaskFile(_with_metrics(metrics, task.manifest), task.prompts, task.head)
 
 
-def _stating(metrics: dict[str, float], manifest: Manifest) -> Manifest:
+def _with_metrics(metrics: dict[str, float], manifest: Manifest) -> Manifest:
     return manifest.model_copy(update={"metrics": metrics | manifest.metrics})
 
 
 def _as_half(task: TaskFile) -> TaskFile | None:
-    """The task read back from float16 bytes, None where a value is too large for it."""
+    """Return the task read back from float16 bytes, None where a value is too large for it."""
     try:
         return TaskFile.from_bytes(task.to_bytes(torch.float16))
     except InvalidTensors:
@@ -73,7 +78,7 @@ def _as_half(task: TaskFile) -> TaskFile | None:
 def _manifest(
     method: Method, data: TaskData, recipe: Recipe, metrics: Mapping[str, float]
 ) -> Manifest:
-    backbone, prompts = method.backbone, method.written_prompts()
+    prompts = method.written_prompts()
     return Manifest(
         task=recipe.task,
         method=recipe.method,
@@ -87,7 +92,7 @@ def _manifest(
         metrics=dict(metrics),
         created=datetime.now(UTC),
         description=recipe.description,
-        **_backbone_facts(backbone),
+        **_backbone_facts(method.backbone),
     )
 
 
@@ -95,6 +100,6 @@ def _tokens(prompts: tuple[Tensor, ...]) -> int:
     return len(prompts[0]) if prompts else 0
 
 
-def _backbone_facts(backbone: Backbone) -> dict:
+def _backbone_facts(backbone: Backbone) -> dict[str, Any]:
     names = ("fingerprint", "pooling", "input_size", "mean", "std")
     return {"backbone": backbone.name, **{name: getattr(backbone, name) for name in names}}

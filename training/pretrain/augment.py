@@ -1,4 +1,7 @@
-"""Cheap changes that keep every label of an image: colours, brightness and small shifts."""
+"""Cheap augmentations that change no label of an image.
+
+Colours, brightness and small shifts.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,27 @@ import torch
 
 from .images import uniform
 
-_SHIFT = 2  # pixels of the foreground, which has half of the image's resolution
+_SHIFT_PIXELS = 2
+"""Largest shift of the foreground, which has half of the image's resolution."""
 
 
 def augment(
     images: torch.Tensor, foreground: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """uint8 images (n, 3, h, w) and foreground (n, h/2, w/2) to float32 in [0, 1], shifted alike."""
-    shift = torch.randint(-_SHIFT, _SHIFT + 1, (2, len(images), 1), generator=generator)
+    """Augment a batch.
+
+    Args:
+        images: uint8 (n, 3, h, w).
+        foreground: uint8 (n, h / 2, w / 2).
+
+    Returns:
+        Both as float32 in [0, 1], shifted alike.
+    """
+    bounds = (-_SHIFT_PIXELS, _SHIFT_PIXELS + 1)
+    shift = torch.randint(*bounds, (2, len(images), 1), generator=generator)
     shifted = _shift(images, 2 * shift).float() / 255
-    return _recolour(shifted, generator), _shift(foreground[:, None], shift)[:, 0].float() / 255
+    mask = _shift(foreground[:, None], shift)[:, 0].float() / 255
+    return _recolour(shifted, generator), mask
 
 
 def _shift(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
@@ -23,13 +37,13 @@ def _shift(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     count, _, height, width = images.shape
     rows = (torch.arange(height) + shift[0]).clamp(0, height - 1)
     columns = (torch.arange(width) + shift[1]).clamp(0, width - 1)
-    moved = images.permute(0, 2, 3, 1)[
-        torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]
-    ]
+    index = torch.arange(count)[:, None, None]
+    moved = images.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]
     return moved.permute(0, 3, 1, 2)
 
 
 def _recolour(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Permute channels, invert, make grey, and change contrast and brightness, each at random."""
     count = len(images)
     order = torch.rand(count, 3, generator=generator).argsort(dim=1)
     images = images[torch.arange(count)[:, None], order]

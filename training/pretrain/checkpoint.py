@@ -1,4 +1,4 @@
-"""The export of the weights."""
+"""Export of the weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ _COUNTER = "num_batches_tracked"
 def export(vit: nn.Module, path: Path) -> None:
     """Write the transformer's weights as float16 safetensors, the file that `backbone` loads.
 
-    BatchNorm statistics are included; its batch counters stay int64, so that timm loads the file strictly.
+    BatchNorm statistics are included; its batch counters stay int64, so that timm loads the file
+    strictly.
     """
-    tensors = {
-        name: (value if name.endswith(_COUNTER) else value.half()).detach().clone().contiguous()
-        for name, value in vit.state_dict().items()
-    }
+    tensors = {}
+    for name, value in vit.state_dict().items():
+        exported = value if name.endswith(_COUNTER) else value.half()
+        # Cloned, because safetensors refuses tensors that share memory.
+        tensors[name] = exported.detach().clone().contiguous()
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={"format": "pt"})
     partial.chmod(0o644)  # safetensors creates files for their owner alone

@@ -1,4 +1,4 @@
-"""`facet pretrain`."""
+"""The command `facet pretrain`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def pretrain(
         int, typer.Option(min=1, help="One-thread processes that share every step.")
     ] = 2,
     pool: Annotated[
-        int, typer.Option(min=1, help="Generated images, kept in the folder (7.5 kB each).")
+        int, typer.Option(min=1, help="Generated images, stored in the folder (7.5 kB each).")
     ] = 300_000,
     seed: Annotated[
         int, typer.Option(min=0, help="Decides the classes, the images and the weights.")
     ] = 0,
 ) -> None:
     """Pre-train the embedded backbone on generated images and export its weights."""
-    # Imported late: torch is not needed to print the help.
+    # Imported here, because the help is printed without torch.
     from .config import PretrainConfig
     from .loop import run
 

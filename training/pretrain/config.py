@@ -1,4 +1,4 @@
-"""The settings of a pretraining run."""
+"""Settings of a pretraining run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Everything that decides the result of a run; equal settings give equal weights on one machine.
+    """Everything that decides the result of a run.
 
-    `batch` is the batch of one worker, one optimizer step sees `batch * workers` images.
+    Equal settings give equal weights on one machine.
+
+    `batch` is the batch of one worker: one optimizer step sees `batch * workers` images.
     """
 
     folder: Path
@@ -21,15 +23,16 @@ class PretrainConfig:
     workers: int = 2
     seed: int = 0
 
-    # model: arguments of timm's VisionTransformer; empty means facet_tiny as registered
+    # Model: arguments of timm's VisionTransformer; empty means facet_tiny as registered.
     model: tuple[tuple[str, int], ...] = ()
 
-    # images
+    # Images: their number, shape classes of each kind of silhouette, and variants of each class.
     pool: int = 300_000
     classes_per_kind: int = 256
     variants: int = 16
 
-    # optimisation
+    # Optimisation: peak learning rates, warm-up as a share of the steps, share of dropped patches,
+    # and the share of the steps in which patches are dropped.
     rate: float = 1e-3
     muon_rate: float = 3e-3
     warmup: float = 0.04
@@ -39,18 +42,21 @@ class PretrainConfig:
     patch_drop: float = 0.5
     patch_drop_until: float = 0.9
 
-    # weights of the losses
+    # Weights of the losses.
     surface_weight: float = 0.5
     background_weight: float = 0.5
     dense_weight: float = 2.0
 
-    # bookkeeping, in steps; probe_every = 0 never probes
+    # Bookkeeping, in steps; probe_every = 0 never probes.
     save_every: int = 500
     probe_every: int = 1_000
     log_every: int = 50
 
     def identity(self) -> dict[str, Any]:
-        """What must be equal for a run to be resumed; its length may change."""
+        """Return what must be equal for a run to be resumed; its length may change.
+
+        As JSON values, because it is compared with the one that was saved.
+        """
         free = {"folder", "steps", "save_every", "probe_every", "log_every"}
         settings = {key: value for key, value in asdict(self).items() if key not in free}
         identity: dict[str, Any] = json.loads(json.dumps(settings))

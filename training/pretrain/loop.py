@@ -1,4 +1,7 @@
-"""The pretraining loop: data-parallel workers on the CPU, resumable at any moment."""
+"""Pretraining loop: data-parallel workers on the CPU.
+
+A run can be stopped at any moment and continues from its last saved state.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.optim.swa_utils import AveragedModel
 
 from facet_vision.training.fitting.state_file import load_state, save_state
@@ -19,22 +23,24 @@ from .augment import augment
 from .checkpoint import export
 from .config import PretrainConfig
 from .images import seeded
-from .model import Pretraining, draw_kept
+from .model import Pretraining, draw_visible
 from .optimizers import averaging, optimizers, schedule, set_rates
 from .pool import Pool, ensure_pool
 from .probe import probes
 from .progress import NoProgress, Progress, progress_bar
 
-_PATIENCE = timedelta(
-    minutes=30
-)  # how long a worker waits for its peers, also while images are made
+_PATIENCE = timedelta(minutes=30)
+"""How long a worker waits for its peers, also while images are made."""
 
 
 def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
-    """Pre-train, or continue the run whose state lies in `config.folder`; returns the file of exported weights.
+    """Pre-train, or continue the run whose state is in `config.folder`.
 
-    The folder receives `log.jsonl`, `state.pt`, the image pool, and at every checkpoint `facet_tiny.safetensors`
-    with the exponential average of the weights.
+    The folder receives `log.jsonl`, `state.pt`, the image pool, and at every checkpoint
+    `facet_tiny.safetensors` with the exponential average of the weights.
+
+    Returns:
+        The file of exported weights.
 
     Raises:
         ValueError: the folder holds a run of other settings.
@@ -45,13 +51,12 @@ def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
     else:
         with tempfile.TemporaryDirectory() as folder:
             meeting = str(Path(folder) / "workers")
-            multiprocessing.spawn(
-                _work_together, (config, show_progress, meeting), nprocs=config.workers
-            )
+            spawn(_work_together, (config, show_progress, meeting), nprocs=config.workers)
     return config.folder / "facet_tiny.safetensors"
 
 
 def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeting: str) -> None:
+    """Run one of several workers; `meeting` is a file by which they find each other."""
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo",
@@ -68,24 +73,35 @@ def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeti
 
 def _work(rank: int, config: PretrainConfig, show_progress: bool) -> None:
     with progress_bar() if show_progress and rank == 0 else NoProgress() as progress:
+
+        def report(rows: int) -> None:
+            # The other workers make as many at the same time.
+            progress.advance(rows * config.workers)
+
         progress.begin("images", config.pool)
-        pool = ensure_pool(
-            config, rank, _barrier, lambda rows: progress.advance(rows * config.workers)
-        )
+        pool = ensure_pool(config, rank, _barrier, report)
         Worker(rank, config, pool).train(progress)
 
 
 def _barrier() -> None:
+    """Wait for all workers; for a single one at once."""
     if distributed.is_initialized():
         distributed.barrier()
 
 
 class Worker:
-    """One process of a run: the same weights as its peers, its own share of every batch."""
+    """One process of a run: the same weights as its peers, its own share of every batch.
+
+    Parameters stay equal without being sent: all start from one seed and apply the same mean
+    gradients. BatchNorm statistics are each worker's own; those of rank 0 are saved. Only rank 0
+    averages the weights, and writes the log and the state.
+    """
 
     def __init__(self, rank: int, config: PretrainConfig, pool: Pool) -> None:
         torch.manual_seed(config.seed)
-        self.rank, self.config, self.pool = rank, config, pool
+        self.rank = rank
+        self.config = config
+        self.pool = pool
         self.model = Pretraining(config)
         self.average = AveragedModel(
             self.model.vit, multi_avg_fn=averaging(config), use_buffers=True
@@ -104,7 +120,7 @@ class Worker:
             meter.add(losses)
             progress.advance(1)
             if self.rank == 0:
-                self._bookkeeping(meter)
+                self._record(meter)
 
     def _train_step(self) -> dict[str, torch.Tensor]:
         config = self.config
@@ -124,7 +140,10 @@ class Worker:
         return losses
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """A pure function of seed, step and rank: nothing random needs saving."""
+        """Draw the batch of this step: images, foreground, labels and visible patches.
+
+        A pure function of seed, step and rank, so no state of a generator needs saving.
+        """
         config = self.config
         generator = seeded(config.seed, 2, self.step, self.rank)
         images, foreground, labels = self.pool.draw(config.batch, generator)
@@ -132,50 +151,46 @@ class Worker:
         dropping = self.step < config.patch_drop_until * config.steps
         share = 1.0 - config.patch_drop if dropping else 1.0
         patches = self.model.vit.patch_embed.num_patches
-        return images, foreground, labels, draw_kept(config.batch, patches, share, generator)
+        return images, foreground, labels, draw_visible(config.batch, patches, share, generator)
 
     def _share_gradients(self) -> None:
+        """Replace the gradients by their means over workers."""
         if not distributed.is_initialized():
             return
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        # One message instead of one for each parameter.
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
         flat /= self.config.workers
-        for gradient, part in zip(
-            gradients, flat.split([g.numel() for g in gradients]), strict=True
-        ):
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def _bookkeeping(self, meter: Meter) -> None:
-        config, last = self.config, self.step == self.config.steps
+    def _record(self, meter: Meter) -> None:
+        """Log, save and probe where this step is due."""
+        config = self.config
+        last = self.step == config.steps
         if last or self.step % config.log_every == 0:
-            _log(
-                config.folder,
-                {
-                    "step": self.step,
-                    **meter.read(),
-                    "schedule": round(schedule(self.step, config), 4),
-                },
-            )
+            rate = round(schedule(self.step, config), 4)
+            _log(config.folder, {"step": self.step, **meter.read(), "schedule": rate})
         if last or self.step % config.save_every == 0:
             self._save()
         if config.probe_every and (last or self.step % config.probe_every == 0):
             _log(config.folder, {"step": self.step, "probes": probes(self.average.module)})
 
     def _save(self) -> None:
-        save_state(
-            self.config.folder / "state.pt",
-            {
-                "settings": self.config.identity(),
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            },
-        )
+        state = {
+            "settings": self.config.identity(),
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+        }
+        save_state(self.config.folder / "state.pt", state)
         export(self.average.module, self.config.folder / "facet_tiny.safetensors")
 
     def _resume(self) -> None:
+        """Load the state of the folder's run, if there is one; every worker loads the same."""
         path = self.config.folder / "state.pt"
         if not path.exists():
             return
@@ -200,7 +215,8 @@ class Meter:
 
     def _reset(self) -> None:
         self._sums: dict[str, float] = {}
-        self._steps, self._since = 0, time.monotonic()
+        self._steps = 0
+        self._since = time.monotonic()
 
     def add(self, losses: dict[str, torch.Tensor]) -> None:
         for name, value in losses.items():
@@ -208,10 +224,10 @@ class Meter:
         self._steps += 1
 
     def read(self) -> dict[str, float]:
+        """Return the means and begin anew."""
         means = {name: round(total / self._steps, 4) for name, total in self._sums.items()}
-        means["images_per_second"] = round(
-            self._steps * self._images / (time.monotonic() - self._since), 1
-        )
+        seconds = time.monotonic() - self._since
+        means["images_per_second"] = round(self._steps * self._images / seconds, 1)
         self._reset()
         return means
 

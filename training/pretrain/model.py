@@ -1,4 +1,4 @@
-"""What is trained: the transformer, the heads of pretraining, and their losses."""
+"""Transformer, heads and losses of pretraining."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import facet_vision.backbone.tiny  # noqa: F401  (registers facet_tiny with timm)
+
 from .config import PretrainConfig
 from .images import BACKGROUNDS, MASK_SIZE, SURFACES
 
@@ -16,10 +18,13 @@ _CLASSES = ("shape", "surface", "background")  # in the order of the labels' col
 
 
 class Pretraining(nn.Module):
-    """The class token names shape, surface and background; each patch token draws the foreground under it.
+    """A vision transformer with the heads of two tasks.
 
-    Number, place, size and turn of the objects are deliberately not asked of the class token. The dense
-    loss is what starts the training: without it the classes stay at chance for long.
+    The class token names shape, surface and background; each patch token draws the foreground
+    under it.
+
+    Number, place, size and turn of the objects are deliberately no targets of the class token. The
+    dense loss starts the training: without it the classes stay at chance for long.
     """
 
     def __init__(self, config: PretrainConfig) -> None:
@@ -32,6 +37,7 @@ class Pretraining(nn.Module):
         self.shape = nn.Linear(vit.embed_dim, 3 * config.classes_per_kind)
         self.surface = nn.Linear(vit.embed_dim, len(SURFACES))
         self.background = nn.Linear(vit.embed_dim, len(BACKGROUNDS))
+        # Pixels of the foreground along one side of a patch.
         self.cells: int = MASK_SIZE // vit.patch_embed.grid_size[0]
         self.foreground = nn.Linear(vit.embed_dim, self.cells**2)
         for head in (self.shape, self.surface, self.background):
@@ -43,13 +49,17 @@ class Pretraining(nn.Module):
             "dense": config.dense_weight,
         }
 
-    def tokens(self, images: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
-        """Final tokens (n, 1 + patches, dim) of normalised images; only the patches `kept` (n, k) if given."""
+    def tokens(self, images: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
+        """Return final tokens (n, 1 + patches, dim) of normalised images.
+
+        Args:
+            visible: int64 (n, k), the patches that are not dropped; None for all.
+        """
         vit: Any = self.vit
         position = vit.pos_embed
         patches = vit.patch_embed(images) + position[:, 1:]
-        if kept is not None:
-            patches = patches.gather(1, kept[:, :, None].expand(-1, -1, patches.shape[2]))
+        if visible is not None:
+            patches = patches.gather(1, visible[:, :, None].expand(-1, -1, patches.shape[2]))
         class_token = (vit.cls_token + position[:, :1]).expand(len(images), -1, -1)
         tokens: torch.Tensor = vit.norm(vit.blocks(torch.cat([class_token, patches], dim=1)))
         return tokens
@@ -59,49 +69,46 @@ class Pretraining(nn.Module):
         images: torch.Tensor,
         foreground: torch.Tensor,
         labels: torch.Tensor,
-        kept: torch.Tensor | None = None,
+        visible: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """The losses by name, "total" among them, and "accuracy" of the shape class.
+        """Return the losses by name, "total" among them, and "accuracy" of the shape class.
 
         Args:
             images: float32 (n, 3, 48, 48) in [0, 1].
             foreground: float32 (n, 24, 24) in [0, 1].
             labels: int64 (n, 3): shape, surface, background.
-            kept: int64 (n, k), the patches that are not dropped; None keeps all.
+            visible: int64 (n, k), the patches that are not dropped; None for all.
         """
-        tokens = self.tokens((images - 0.5) / 0.25, kept)
+        tokens = self.tokens((images - 0.5) / 0.25, visible)
         summary, patches = tokens[:, 0], tokens[:, 1:]
         drawn = self.foreground(patches).float()
-        losses = {
-            "dense": functional.binary_cross_entropy_with_logits(
-                drawn, self._cells(foreground, kept)
-            )
-        }
+        cells = self._cells(foreground, visible)
+        losses = {"dense": functional.binary_cross_entropy_with_logits(drawn, cells)}
         logits = {name: getattr(self, name)(summary).float() for name in _CLASSES}
         for column, name in enumerate(_CLASSES):
             losses[name] = functional.cross_entropy(logits[name], labels[:, column])
-        losses["total"] = sum(
-            (self.weights[name] * loss for name, loss in losses.items()), torch.zeros(())
-        )
+        weighted = [self.weights[name] * loss for name, loss in losses.items()]
+        losses["total"] = sum(weighted, torch.zeros(()))
         losses["accuracy"] = (logits["shape"].argmax(1) == labels[:, 0]).float().mean()
         return losses
 
-    def _cells(self, foreground: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
-        """The foreground under each patch, (n, patches, cells)."""
-        under = functional.unfold(foreground[:, None], self.cells, stride=self.cells).transpose(
-            1, 2
-        )
-        return (
-            under
-            if kept is None
-            else under.gather(1, kept[:, :, None].expand(-1, -1, under.shape[2]))
-        )
+    def _cells(self, foreground: torch.Tensor, visible: torch.Tensor | None) -> torch.Tensor:
+        """Return the foreground under each patch, (n, patches, cells^2)."""
+        columns = functional.unfold(foreground[:, None], self.cells, stride=self.cells)
+        under = columns.transpose(1, 2)
+        if visible is None:
+            return under
+        return under.gather(1, visible[:, :, None].expand(-1, -1, under.shape[2]))
 
 
-def draw_kept(
+def draw_visible(
     count: int, patches: int, share: float, generator: torch.Generator
 ) -> torch.Tensor | None:
-    """Indices (count, round(share * patches)) of patches that stay, drawn per image; None for all."""
+    """Draw the patches that are not dropped, for each image.
+
+    Returns:
+        Indices (count, round(share * patches)); None for all.
+    """
     if share >= 1.0:
         return None
     order = torch.rand(count, patches, generator=generator).argsort(dim=1)

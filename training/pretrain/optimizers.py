@@ -1,4 +1,4 @@
-"""Muon for the matrices of the blocks, AdamW for everything else, their schedule, and the averaged weights."""
+"""Optimizers, their schedule, and the average of the weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .model import Pretraining
 
 
 def optimizers(model: Pretraining, config: PretrainConfig) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan et al. 2024), which learns more per image here than AdamW alone, and AdamW."""
+    """Make Muon for the matrices of the blocks and AdamW for everything else.
+
+    Muon (Jordan et al. 2024) learns more per image here than AdamW alone.
+    """
     matrices, decayed, others = [], [], []
     for name, parameter in model.named_parameters():
         if name.startswith("vit.blocks.") and parameter.ndim == 2:
@@ -29,11 +32,11 @@ def optimizers(model: Pretraining, config: PretrainConfig) -> list[torch.optim.O
     muon = torch.optim.Muon(
         matrices, config.muon_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
-    both = [muon, torch.optim.AdamW(groups, config.rate, betas=(0.9, 0.98), fused=True)]
-    for optimizer in both:
+    adamw = torch.optim.AdamW(groups, config.rate, betas=(0.9, 0.98), fused=True)
+    for optimizer in (muon, adamw):
         for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
-    return both
+            group["peak"] = group["lr"]  # what `set_rates` scales
+    return [muon, adamw]
 
 
 def set_rates(optimizers: list[torch.optim.Optimizer], step: int, config: PretrainConfig) -> None:
@@ -44,7 +47,7 @@ def set_rates(optimizers: list[torch.optim.Optimizer], step: int, config: Pretra
 
 
 def schedule(step: int, config: PretrainConfig) -> float:
-    """Share of the peak rate: a linear warm-up, then a cosine down to a hundredth."""
+    """Return the share of the peak rate: a linear warm-up, then a cosine down to a hundredth."""
     warmup = max(1, round(config.warmup * config.steps))
     if step < warmup:
         return (step + 1) / warmup
@@ -55,7 +58,10 @@ def schedule(step: int, config: PretrainConfig) -> float:
 def averaging(
     config: PretrainConfig,
 ) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], Any], None]:
-    """The in-place update of an exponential average whose memory is short at first."""
+    """Make the in-place update of an exponential average.
+
+    The decay grows with the number of updates, so that the first weights are soon forgotten.
+    """
 
     @torch.no_grad()
     def update(

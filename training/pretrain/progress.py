@@ -1,4 +1,7 @@
-"""The progress bar of a pretraining run: images made, then steps trained."""
+"""Progress bar of a pretraining run.
+
+It counts generated images, then steps.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from rich import progress as rich_progress
 
 
 class Progress(Protocol):
-    """Told about the work as it goes."""
+    """Receives the progress of a run."""
 
     def begin(self, title: str, total: int, done: int = 0) -> None: ...
 
@@ -17,7 +20,7 @@ class Progress(Protocol):
 
 
 class NoProgress(AbstractContextManager["NoProgress"]):
-    """For workers whose peer shows the bar, and for tests."""
+    """Progress that is not shown: for the workers beside the first, and for tests."""
 
     def begin(self, title: str, total: int, done: int = 0) -> None: ...
 
@@ -27,6 +30,8 @@ class NoProgress(AbstractContextManager["NoProgress"]):
 
 
 class _Bar(AbstractContextManager["_Bar"]):
+    """A bar on the terminal."""
+
     def __init__(self) -> None:
         self._display = rich_progress.Progress(
             rich_progress.TextColumn("{task.description:>6}"),
@@ -51,5 +56,5 @@ class _Bar(AbstractContextManager["_Bar"]):
 
 
 def progress_bar() -> _Bar:
-    """A rich progress bar, shown while the `with` block runs."""
+    """Make a rich progress bar, shown while the `with` block runs."""
     return _Bar()

@@ -1,8 +1,8 @@
-"""Hyperparameters chosen on the validation part, before a training on all that is there to learn from.
+"""Grid search of hyperparameters on the validation part.
 
-Jia et al. 2022 (arXiv 2203.12119) try every learning rate with every weight decay, keep the pair that does best on the
-validation part after the last epoch, of equals the one with the smaller rate, and train anew with the validation
-part added.
+Jia et al. 2022 (arXiv 2203.12119) try every learning rate with every weight decay, choose the pair
+with the best score on the validation part after the last epoch, of equals the one with the smaller
+rate, and train anew with the validation part added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAPER_RATES = {
     "adamw": (0.005, 0.001, 0.0005, 0.0001),
 }
 PAPER_DECAYS = (0.01, 0.001, 0.0001, 0.0)
-"""The paper's grid, by optimizer; rates are for batches of 256, and the head has none of its own."""
+"""The paper's grid, by optimizer; rates are for batches of 256, and the head has the same rate."""
 
 SEARCHABLE = (
     *("lr", "head_lr", "weight_decay", "epochs", "batch_size", "warmup"),
@@ -34,17 +34,19 @@ Grid = Mapping[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Trial:
-    """One combination and how well it did: the first of the metrics on the validation part, in [0, 1]."""
+    """One combination and its score: the first metric on the validation part, in [0, 1]."""
 
     recipe: Recipe
     score: float
 
 
 def grid_of(recipe: Recipe) -> Grid:
-    """The grid that the recipe's `search` names: "paper", or such as "lr=0.1,0.05 weight_decay=0.01,0".
+    """Return the grid of the recipe's `search`.
+
+    It is "paper", or values by field such as "lr=0.1,0.05 weight_decay=0.01,0".
 
     Raises:
-        TrainingError: it is written otherwise, or names what cannot be searched.
+        TrainingError: it has another form, or names a field that cannot be searched.
     """
     text = recipe.search or ""
     if text == "paper":
@@ -59,48 +61,51 @@ def grid_of(recipe: Recipe) -> Grid:
 
 
 def candidates(recipe: Recipe) -> list[Recipe]:
-    """The recipes of the trials: every combination of the grid, measured on the validation part.
+    """Return the recipes of the trials, one for each combination of the grid.
 
-    A head rate keeps its ratio to the learning rate, unless the grid names it too; in the paper's grid there is
-    one rate for both.
+    All are measured on the validation part. A head rate stays in its ratio to the learning rate,
+    unless the grid names it too; in the paper's grid one rate serves both.
 
     Raises:
-        TrainingError: the grid is not one, or a value is out of its field's range.
+        TrainingError: the grid has another form, or a value is out of its field's range.
     """
     grid = grid_of(recipe)
-    return [
-        _changed(
-            recipe,
-            dict(zip(grid, values, strict=True)) | {"measure_on": "validation", "search": None},
-        )
-        for values in product(*grid.values())
-    ]
+    made = []
+    for values in product(*grid.values()):
+        changed = dict(zip(grid, values, strict=True))
+        made.append(_changed(recipe, changed | {"measure_on": "validation", "search": None}))
+    return made
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The trial that did best; of equals the one with the smaller learning rate, then the one that came first."""
+    """Return the trial with the best score.
+
+    Of equals it is the one with the smaller learning rate, then the first.
+    """
     return max(trials, key=lambda trial: (trial.score, -trial.recipe.lr))
 
 
 def final(recipe: Recipe, chosen: Recipe) -> Recipe:
-    """The recipe with the chosen values, for the training on all that is there to learn from."""
+    """Return the recipe with the chosen values, for the training on all training images."""
     return chosen.model_copy(
         update={"measure_on": recipe.measure_on, "search": recipe.search, "seed": recipe.seed}
     )
 
 
 def chosen_values(recipe: Recipe) -> dict[str, float]:
-    """What the search chose, by the names of the grid, and the head's rate where it has its own."""
-    names = dict.fromkeys([*grid_of(recipe), *(["head_lr"] if recipe.head_lr is not None else [])])
+    """Return the recipe's values of its grid's fields, and the head's rate where it has one."""
+    names = [*grid_of(recipe)]
+    if recipe.head_lr is not None and "head_lr" not in names:
+        names.append("head_lr")
     return {name: getattr(recipe, name) for name in names}
 
 
 def _changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     if "lr" in changes and "head_lr" not in changes and recipe.head_lr is not None:
-        ratio = recipe.head_lr / recipe.lr
-        changes["head_lr"] = (
-            None if recipe.search == "paper" else float(f"{ratio * changes['lr']:.6g}")
-        )
+        changes["head_lr"] = None
+        if recipe.search != "paper":
+            ratio = recipe.head_lr / recipe.lr
+            changes["head_lr"] = float(f"{ratio * changes['lr']:.6g}")
     return make_recipe(dict(recipe) | changes, {})
 
 
@@ -110,8 +115,6 @@ def _numbers(values: str, text: str) -> list[float]:
             f"search: expected numbers with commas between after each name and '=', found {text!r}"
         )
     try:
-        return [
-            float(value) if not value.isdecimal() else int(value) for value in values.split(",")
-        ]
+        return [int(value) if value.isdecimal() else float(value) for value in values.split(",")]
     except ValueError as error:
         raise TrainingError(f"search: expected numbers, found {text!r}") from error

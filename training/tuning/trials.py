@@ -1,4 +1,4 @@
-"""The trainings of a search before the final one, as `facet train --search` runs them."""
+"""Trials of a search, as `facet train --search` runs them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,26 @@ from .search import Trial, best, candidates, chosen_values, final
 Say = Callable[[str], None]
 
 
-class Kept:
-    """The outcomes of trials by all that decides them; in memory, or in a file that outlives the process."""
+class TrialResults:
+    """Scores of finished trials, found again by all that decides them.
+
+    They live in a file that outlives the process; without one every trial is run.
+    """
 
     def __init__(self, backbone: Backbone, data: TaskData, results: Results | None = None) -> None:
-        self.backbone, self.data, self._results = backbone, data, results
+        self.backbone = backbone
+        self.data = data
+        self._results = results
 
     def find(self, recipe: Recipe) -> float | None:
-        outcome = None if self._results is None else self._results.find(self._key(recipe))
+        """Return the score of a finished trial, else None."""
+        if self._results is None:
+            return None
+        outcome = self._results.find(self._key(recipe))
         return None if outcome is None else outcome["score"]
 
     def add(self, recipe: Recipe, score: float) -> None:
+        """Record the score of a trial."""
         if self._results is not None:
             self._results.add(self._key(recipe), {"score": score})
 
@@ -45,23 +54,25 @@ class Kept:
         return digest(self.data)
 
 
-def choose(recipe: Recipe, kept: Kept, say: Say) -> Recipe:
-    """The recipe with the values of its grid that did best on the validation part.
+def choose(recipe: Recipe, results: TrialResults, say: Say) -> Recipe:
+    """Return the recipe with the values of its grid that scored best on the validation part.
 
     Args:
-        kept: the backbone and the data of the trials, whose test part is the validation part, and what is finished.
-        say: gets a line for every trial.
+        results: backbone and data of the trials, whose test part is the validation part, and the
+            scores of finished trials.
+        say: called with a line for every trial.
 
     Raises:
-        TrainingError: the grid is not one, or every trial failed.
+        TrainingError: the grid is not valid, or every trial failed.
     """
     trials = []
     tried = candidates(recipe)
     for number, candidate in enumerate(tried, start=1):
         values = " ".join(f"{name}={value:g}" for name, value in _varied(recipe, candidate).items())
-        score, line = _run(candidate, kept)
+        score, line = _run(candidate, results)
         say(f"trial {number}/{len(tried)}: {values}: {line}")
-        trials += [] if score is None else [Trial(candidate, score)]
+        if score is not None:
+            trials.append(Trial(candidate, score))
     if not trials:
         raise TrainingError(
             f"search: expected a trial that succeeds, found that all {len(tried)} failed"
@@ -70,21 +81,24 @@ def choose(recipe: Recipe, kept: Kept, say: Say) -> Recipe:
 
 
 def score_of(method: Method, data: TaskData) -> float:
-    """The first of the metrics on the data's test part, in [0, 1]."""
+    """Return the first metric on the data's test part, in [0, 1]."""
     logits = predict_live(method, prepare(data.test, method.backbone.preprocess))
     return next(iter(measure(logits, data.targets(data.test)).values()))
 
 
-def _run(candidate: Recipe, kept: Kept) -> tuple[float | None, str]:
-    """The score of a trial and what to say of it; no score where it failed, as it does when a rate is too high."""
-    score = kept.find(candidate)
+def _run(candidate: Recipe, results: TrialResults) -> tuple[float | None, str]:
+    """Return the score of a trial and a line about it.
+
+    The score is None where the trial failed, as it does when a rate is too high.
+    """
+    score = results.find(candidate)
     if score is not None:
         return score, f"{score:.3f} on the validation part (finished before)"
     try:
-        score = score_of(fitted(kept.backbone, kept.data, candidate), kept.data)
+        score = score_of(fitted(results.backbone, results.data, candidate), results.data)
     except TrainingError as error:
         return None, f"failed: {error}"
-    kept.add(candidate, score)
+    results.add(candidate, score)
     return score, f"{score:.3f} on the validation part"
 
 

@@ -1,52 +1,66 @@
-"""HTTP connections: answers leave in one write, and a request may be refused as soon as its head has been read.
+"""HTTP connections whose answers leave in one write.
 
-uvicorn writes head and body apart, which costs a system call and a packet more.
+A request may also be refused as soon as its head has been read, before the application sees it.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from .uvicorn_internals import HttpToolsProtocol, RequestResponseCycle
 
 Shed = Callable[[bytes, bytes, Sequence[tuple[bytes, bytes]]], bytes | None]
-"""The whole answer to a request of which the head has been read; None if it needs more than that."""
+"""From method, target and headers of a request to its whole answer; None to let it pass."""
 
+MAX_PIPELINED_REQUESTS = 64
+"""Requests that a client may send before the first of them is answered.
 
-MOST_PIPELINED = 64
-"""Requests that a client may send before the first of them is answered; one that sends more is cut off."""
+A client that sends more is cut off. Each waiting request takes memory, and a client that never
+reads its answers could otherwise make the server hold any number of them.
+"""
 
 
 class CoalescedWrites:
-    """A transport whose writes leave in pairs; one that stays alone leaves when the event loop comes round.
+    """A transport that joins two writes into one.
+
+    uvicorn writes head and body of an answer apart, which costs one more system call and packet
+    here and one more read at the client. The second write of a pair sends both. A write that stays
+    alone, such as `100 Continue`, leaves in the next iteration of the event loop.
+
+    MEASURED
 
     Args:
-        transport: what carries the bytes; everything but `write` and `close` is its own.
-        loop: the event loop that it belongs to.
+        transport: carries the bytes; everything but `write` and `close` is passed on to it.
+        loop: the event loop that the transport belongs to.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
-        self._first: bytes | None = None
+        self._transport = transport
+        self._loop = loop
+        self._first: bytes | None = None  # of a pair whose second write has not been made yet
 
     def write(self, data: bytes) -> None:
-        """Send bytes, with those of the next call if that comes soon."""
+        """Send bytes, together with those of the next call if it follows at once."""
         if self._transport.is_closing():
             return
         if self._first is None:
             self._first = data
             self._loop.call_soon(self._flush)
         else:
-            first, self._first = self._first, None
+            first = self._first
+            self._first = None
             self._transport.writelines((first, data))
 
     def close(self) -> None:
-        """Send what is left and close."""
+        """Send what waits, then close."""
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        first, self._first = self._first, None
+        # A call that was scheduled for an earlier pair may send the first half of the next one:
+        # that costs one write more, and the order of the bytes stays.
+        first = self._first
+        self._first = None
         if first is not None and not self._transport.is_closing():
             self._transport.write(first)
 
@@ -54,12 +68,16 @@ class CoalescedWrites:
         return getattr(self._transport, name)
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol over `CoalescedWrites`.
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol over `CoalescedWrites`, with early refusal.
+
+    Its methods are callbacks of the transport and of the parser, all in the event loop. While a
+    refused request's body still arrives, `cycle` is `_SHED`; uvicorn then ignores the body.
 
     Args:
-        shed: is shown the method, the target and the headers of every request, and may answer it there and then.
-            Where requests are logged it is not asked.
+        shed: is called with every request whose head has been read, and may return the whole
+            answer. It is not called where requests are logged: the log would miss these.
+        arguments, options: those of uvicorn's protocol.
     """
 
     def __init__(self, *arguments: Any, shed: Shed | None = None, **options: Any) -> None:
@@ -71,28 +89,30 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(CoalescedWrites(transport, self.loop))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of requests."""
+        """Parse bytes of requests; this calls the methods below."""
         super().data_received(data)
-        if (
-            self.cycle is _SHED
-        ):  # the body of a refused request is waited for no longer than a next one
-            handler = self.timeout_keep_alive_handler
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, handler)
+        if self.cycle is _SHED:
+            # The rest of a refused body is waited for no longer than a next request.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_headers_complete(self) -> None:
-        """The head of a request has been read."""
-        self._unset_keepalive_if_required()  # one that was refused may have ended in the same read
-        if len(self.pipeline) >= MOST_PIPELINED:
+        """Refuse a request whose head has been read, or start it."""
+        # uvicorn cancels the timer once per read. A request that was refused earlier in the same
+        # read has set it again.
+        self._cancel_keep_alive_timer()
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             self.transport.abort()
         answer = self._shed_answer()
         if answer is None:
             super().on_headers_complete()
         else:
-            self.cycle = _SHED  # type: ignore[assignment]
+            self.cycle = _SHED
             self.transport.write(answer)
 
     def on_message_complete(self) -> None:
-        """A request has been read."""
+        """Note that a request has been read to its end."""
         if self.cycle is _SHED:
             self.cycle = None  # type: ignore[assignment]
             self.on_response_complete()
@@ -100,21 +120,30 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _shed_answer(self) -> bytes | None:
-        busy = (
-            self.cycle is not None and not self.cycle.response_complete
-        )  # the other answer must go first
+        # Answers leave in the order of their requests, so none may be sent past a request that
+        # still runs. A client that reads too slowly gets no further answers into its buffer.
+        busy = self.cycle is not None and not self.cycle.response_complete
         if self._shed is None or self.access_log or busy or self.flow.write_paused:
             return None
         if self.parser.get_http_version() != "1.1" or not self.parser.should_keep_alive():
             return None
         return self._shed(self.parser.get_method(), self.url, self.headers)
 
+    def _cancel_keep_alive_timer(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
 
 class _Shed:
-    """Stands where uvicorn keeps the exchange under way: one that has been answered already, whose body is ignored."""
+    """The place-holder for uvicorn's request cycle once a request has been refused.
+
+    All connections share one. uvicorn sets `message_event` when a connection ends, and no task
+    waits for it.
+    """
 
     response_complete = True
-    message_event = asyncio.Event()  # is set when the connection ends
+    message_event = asyncio.Event()
 
 
-_SHED = _Shed()
+_SHED = cast(RequestResponseCycle, _Shed())

@@ -1,4 +1,4 @@
-"""uvicorn as we run it: how it is set up, when it is ready, and the way out."""
+"""uvicorn with our configuration, a hook for readiness and an orderly exit."""
 
 import copy
 import gc
@@ -10,29 +10,28 @@ from socket import socket
 from types import FrameType
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.config import LOGGING_CONFIG
 
 from facet_vision.service.settings import Settings, SettingsError
 
-from .connection import Protocol, Shed
+from .connection import HttpProtocol, Shed
+from .uvicorn_internals import LOGGING_CONFIG, Config, Server
 
-KEEP_ALIVE_SECONDS = (
-    75  # longer than the usual 60 of proxies, so that they close idle connections and we do not
-)
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the usual 60 of proxies: they close an idle connection first, so that no request
+of theirs meets a connection that we are about to close."""
 
 
-class HttpServer(uvicorn.Server):
-    """A server that says when it is ready, and tells of a shutdown at once.
+class HttpServer(Server):
+    """A server that reports when it is ready, and at once when it is asked to stop.
 
     Args:
-        app: what it serves.
+        app: the application to serve.
         settings: limits and log level.
         on_ready: is awaited once connections are accepted.
-        on_exit: is called when a signal asks it to stop.
+        on_exit: is called when a signal, or `stop`, asks the server to stop.
         shed: may answer a request as soon as its head has been read.
-        options: further ones of uvicorn.
+        options: further options of uvicorn's `Config`.
     """
 
     def __init__(
@@ -45,25 +44,31 @@ class HttpServer(uvicorn.Server):
         shed: Shed | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(_config(app, settings, {"http": partial(Protocol, shed=shed)} | options))
-        self._on_ready, self._on_exit = on_ready, on_exit
+        protocol = {"http": partial(HttpProtocol, shed=shed)}
+        super().__init__(_config(app, settings, protocol | options))
+        self._on_ready = on_ready
+        self._on_exit = on_exit
 
     def serve_until_stopped(self, listeners: list[socket] | None = None) -> None:
-        """Serve until SIGINT or SIGTERM, then finish what was begun and return.
+        """Serve until SIGINT or SIGTERM, then finish admitted requests and return.
+
+        Args:
+            listeners: bound sockets; without them the socket that the options name.
 
         Raises:
-            SettingsError: the address cannot be listened on.
+            SettingsError: the server cannot listen.
         """
-        signal.signal(
-            signal.SIGTERM, lambda *_: self.stop()
-        )  # uvicorn raises the signal again once it has shut down
+        # uvicorn handles the signals while it serves. Once it has shut down it raises them again,
+        # for the former handlers: SIGINT becomes KeyboardInterrupt, SIGTERM only calls `stop`.
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
         try:
             with suppress(KeyboardInterrupt):
                 self.run(sockets=listeners)
         except OSError as error:
-            raise SettingsError(f"port: expected one to listen on, found: {error}") from error
+            raise SettingsError(f"the server cannot listen: {error}") from error
         finally:
-            gc.unfreeze()  # or libraries that look for leaks at the exit find all that they have made
+            # Libraries that look for leaks at the exit would report every frozen object.
+            gc.unfreeze()
 
     def stop(self) -> None:
         """Stop as if a signal had asked for it."""
@@ -74,27 +79,28 @@ class HttpServer(uvicorn.Server):
         """Begin to accept connections."""
         await super().startup(sockets)
         if self.started:
-            spare_the_collector()
+            freeze_startup_objects()
             await self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal asks it to stop."""
+        """Handle a signal that asks the server to stop."""
+        # First, so that /readyz reports the shutdown and no further request is admitted.
         self._on_exit()
         super().handle_exit(sig, frame)
 
 
-def spare_the_collector() -> None:
-    """Take what was made so far out of Python's garbage collection, until `gc.unfreeze`.
+def freeze_startup_objects() -> None:
+    """Exempt all objects that exist now from garbage collection, until `gc.unfreeze`.
 
-    PyTorch and the rest are some 400,000 objects. To look through them again and again would halt every request for
-    hundreds of milliseconds each time.
+    PyTorch and the other libraries make some 400,000 of them. Each full collection would visit
+    them all, and so halt every request for hundreds of milliseconds.
     """
     gc.collect()
     gc.freeze()
 
 
-def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> uvicorn.Config:
-    usual: dict[str, Any] = {
+def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> Config:
+    defaults: dict[str, Any] = {
         "log_config": _logging(settings.log_level.upper()),
         "access_log": settings.log_level in ("debug", "info"),
         "ws": "none",
@@ -102,10 +108,11 @@ def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> uvicor
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         "server_header": False,
     }
-    return uvicorn.Config(app, **(usual | options))
+    return Config(app, **(defaults | options))
 
 
 def _logging(level: str) -> dict[str, Any]:
+    """Return uvicorn's configuration of logging with our logger added, all at one level."""
     config = copy.deepcopy(LOGGING_CONFIG)
     config["loggers"]["facet"] = {"handlers": ["default"], "propagate": False}
     for name in config["loggers"]:

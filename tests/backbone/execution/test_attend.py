@@ -1,5 +1,7 @@
 """Attention in parts is attention."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ import torch.nn.functional as F
 from facet_vision.backbone import Prefix
 from facet_vision.backbone.execution import attend
 from facet_vision.backbone.execution.attend import attend as attention
-from facet_vision.backbone.segments import Segment
+from facet_vision.backbone.segments import Group, Segment
 
 
 def _segment(counts: list[int], tokens: int) -> tuple[Segment, torch.Tensor]:
@@ -16,8 +18,8 @@ def _segment(counts: list[int], tokens: int) -> tuple[Segment, torch.Tensor]:
     runs = tuple(
         (Prefix(keys_values=(pair,)), count) for pair, count in zip(pairs, counts, strict=True)
     )
-    each = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
-    return Segment(runs, sum(counts)), torch.stack(each, dim=1)
+    per_row = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
+    return Segment(runs, sum(counts)), torch.stack(per_row, dim=1)
 
 
 @pytest.mark.parametrize("counts", [[1], [3], [1, 1, 1], [2, 1, 4], [7]])
@@ -43,13 +45,15 @@ def test_parts_of_a_segment_cover_it(start: int, rows: int) -> None:
     segment, _ = _segment([2, 1, 1 + start, 3], 1)
     parts = list(segment.cut(rows))
     assert all(part.rows == cut.stop - cut.start <= rows for part, cut in parts)
-    owners = [prefix for prefix, count in segment.runs for _ in range(count)]
-    assert [
-        prefix for part, _ in parts for prefix, count in part.runs for _ in range(count)
-    ] == owners
-    assert [row for _, cut in parts for row in range(cut.start, cut.stop)] == list(
-        range(segment.rows)
-    )
+    joined = [run for part, _ in parts for run in part.runs]
+    assert _owners(joined) == _owners(segment.runs)
+    rows_in_order = [row for _, cut in parts for row in range(cut.start, cut.stop)]
+    assert rows_in_order == list(range(segment.rows))
+
+
+def _owners(runs: Sequence[Group]) -> list[Prefix]:
+    """The prefix of every row."""
+    return [prefix for prefix, count in runs for _ in range(count)]
 
 
 def test_prompts_that_are_learned_get_gradients_in_bfloat16() -> None:

@@ -1,4 +1,4 @@
-"""Which precision a device has by hardware."""
+"""Precisions that a device has in hardware."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Packed weights change nothing but the time and the form in which they lie in memory."""
+"""Packed weights change nothing but the time and their layout in memory."""
 
 import copy
 
@@ -14,7 +14,12 @@ from tests.backbone.families import VARIANTS, build, prompts
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 
 pytestmark = pytest.mark.skipif(
-    not packed.available(), reason="this PyTorch comes without oneDNN's linear layer"
+    not packed.available(torch.float32), reason="this PyTorch lacks oneDNN's linear layer"
+)
+
+needs_bfloat16 = pytest.mark.skipif(
+    not packed.available(torch.bfloat16),
+    reason="oneDNN packs bfloat16 only with AVX-512 or the like, which this processor lacks",
 )
 
 
@@ -51,9 +56,8 @@ def test_features_are_those_of_the_plain_form(variant: str) -> None:
 )
 def test_no_weight_is_in_memory_twice(variant: str) -> None:
     net = _pair(variant)[1]
-    layers = [block.attn.qkv for block in net._family.blocks] + [
-        block.attn.proj for block in net._family.blocks
-    ]
+    attentions = [block.attn for block in net._family.blocks]
+    layers = [layer for attn in attentions for layer in (attn.qkv, attn.proj)]
     assert all(layer.weight is None for layer in layers)
     mlps = [block.mlp for block in net._family.blocks]
     assert all((mlp.fc2.weight is None) == (variant != "dinov2-giant") for mlp in mlps)
@@ -69,16 +73,48 @@ def test_a_gradient_cannot_be_asked_for_by_mistake() -> None:
         net.features(torch.zeros(1, 3, 32, 32), [torch.zeros(2, 32, requires_grad=True)] * 3)
 
 
-def test_only_what_oneDNN_can_is_packed() -> None:
+@needs_bfloat16
+@torch.inference_mode()
+def test_bfloat16_is_packed_where_the_processor_can() -> None:
+    plain, net = _pair("plain", "bfloat16")
+    images = torch.randn(3, 3, 32, 32)
+    learned = prompts(plain, "deep", 3)
+    found, expected = (one.features(images, learned).float() for one in (net, plain))
+    torch.testing.assert_close(found, expected, atol=0.05, rtol=0.05)
+
+
+def test_a_precision_that_onednn_cannot_pack_is_refused() -> None:
     net = backbone.wrap(build("plain"), device="cpu", dtype="float16")
+    _assert_refused(net, "float16 on cpu cannot be packed here")
+
+
+def test_a_processor_that_cannot_pack_bfloat16_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "available", lambda dtype: dtype == torch.float32)
+    net = backbone.wrap(build("plain"), device="cpu", dtype="bfloat16")
+    _assert_refused(net, "bfloat16 on cpu cannot be packed here")
+    with pytest.raises(BackboneError, match="bfloat16 on cpu cannot be packed here"):
+        backbone.load("facet-tiny", device="cpu", dtype="bfloat16", execution="packed")
+    auto = backbone.load("facet-tiny", device="cpu", dtype="bfloat16", execution="auto")
+    assert auto.execution == "plain"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_what_is_said_to_be_available_is(dtype: torch.dtype) -> None:
+    weight = torch.ones(8, 8, dtype=dtype)
+    if packed.available(dtype):
+        found = packed.PackedLinear(weight, None)(torch.ones(2, 8, dtype=dtype))
+        assert found.eq(8).all()
+    elif dtype == torch.bfloat16:
+        with pytest.raises(RuntimeError, match="needs the cpu support"):
+            packed.PackedLinear(weight, None)
+
+
+def _assert_refused(net: Backbone, sentence: str) -> None:
     assert not net.can_pack
     assert net.pack_if_faster() is None
-    with pytest.raises(
-        BackboneError,
-        match="expected float32 or bfloat16 on a CPU for packed weights, found float16",
-    ):
+    with pytest.raises(BackboneError, match=sentence):
         net.pack()
-    assert not net.is_packed
+    assert net.execution == "plain"
 
 
 @pytest.mark.parametrize(("ratio", "is_packed"), [(0.5, True), (0.99, False)])

@@ -1,3 +1,5 @@
+"""The lag of an event loop between two readings of its histogram."""
+
 from math import inf
 
 import pytest

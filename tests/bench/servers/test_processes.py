@@ -9,7 +9,8 @@ from facet_vision.bench.servers.processes import Request, ServerFailed, free_por
 
 SERVER = """
 import http.server, subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; block = bytearray(30_000_000); time.sleep(600)"])
+code = "import time; block = bytearray(30_000_000); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", code])
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         data = self.rfile.read(int(self.headers["content-length"]))
@@ -36,7 +37,7 @@ def test_a_server_is_weighed_and_ended_with_its_children(tmp_path: Path) -> None
     port = free_port()
     with running([sys.executable, "-c", SERVER, str(port)], port, OPEN, tmp_path / "log") as server:
         assert server.seconds_to_ready > 0
-        assert server.ask(Request("/", b"x", {})) == 403
+        assert server.post(Request("/", b"x", {})) == 403
         family = server.processes()
         assert len(family) == 2
         assert server.memory() > 0
@@ -45,10 +46,10 @@ def test_a_server_is_weighed_and_ended_with_its_children(tmp_path: Path) -> None
     assert not any(map(alive, family))
 
 
-def test_one_that_ends_early_is_told_with_its_last_line(tmp_path: Path) -> None:
+def test_one_that_ends_early_is_reported_with_its_last_line(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no port for me')"]
     with (
-        pytest.raises(ServerFailed, match="found it ended with: no port for me"),
+        pytest.raises(ServerFailed, match="ended early with: no port for me"),
         running(command, free_port(), OPEN, tmp_path / "log"),
     ):
         pass

@@ -82,10 +82,8 @@ def test_push_predict_tasks(url: str, small: Backbone, tmp_path: Path) -> None:
         image.write_bytes(png())
     assert run("tasks", url) == (0, f"no tasks yet: facet push FILE --to {url}\n")
     assert run("push", str(file), "--to", url) == (0, f"pets version 1 is live at {url}\n")
-    assert run("push", str(file), "--to", url, "--no-activate") == (
-        0,
-        f"pets version 2 is stored, not live at {url}\n",
-    )
+    stored = run("push", str(file), "--to", url, "--no-activate")
+    assert stored == (0, f"pets version 2 is stored, not live at {url}\n")
     status, output = run("predict", url, "pets", *map(str, images), "--top-k", "2")
     assert status == 0
     assert output.splitlines() == [f"{image}: dog 0.881, cat 0.119" for image in images]
@@ -93,11 +91,9 @@ def test_push_predict_tasks(url: str, small: Backbone, tmp_path: Path) -> None:
 
 
 def test_commands_fail_in_one_sentence(url: str, nobody: str, tmp_path: Path) -> None:
-    wrong, foreign, image = (
-        tmp_path / "wrong.safetensors",
-        tmp_path / "foreign.safetensors",
-        tmp_path / "a.png",
-    )
+    wrong = tmp_path / "wrong.safetensors"
+    foreign = tmp_path / "foreign.safetensors"
+    image = tmp_path / "a.png"
     wrong.write_bytes(b"not a task file")
     task_file(small_backbone(seed=1), "pets").save(foreign)
     image.write_bytes(png())
@@ -114,7 +110,7 @@ def test_commands_fail_in_one_sentence(url: str, nobody: str, tmp_path: Path) ->
         assert len(output.strip().splitlines()) == 1
 
 
-def test_the_banner_tells_what_is_served(client: TestClient, small: Backbone) -> None:
+def test_the_banner_describes_what_is_served(client: TestClient, small: Backbone) -> None:
     def text() -> str:
         return client.portal.call(banner, client.app.state.components, "http://x")  # type: ignore
 
@@ -131,9 +127,8 @@ def test_the_banner_tells_what_is_served(client: TestClient, small: Backbone) ->
 
 
 def test_the_client_needs_no_torch() -> None:
-    modules = "facet_vision.service.client.client, facet_vision.service.client.command, facet_vision.service.command"
-    code = f"import {modules}, sys, json; print(json.dumps(list(sys.modules)))"
-    loaded = json.loads(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
-    )
-    assert not {"torch", "timm", "fastapi"} & set(loaded)
+    modules = ("client.client", "client.command", "command")
+    names = ", ".join(f"facet_vision.service.{module}" for module in modules)
+    code = f"import {names}, sys, json; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert not {"torch", "timm", "fastapi"} & set(json.loads(done.stdout))

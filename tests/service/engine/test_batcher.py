@@ -1,4 +1,4 @@
-"""The batcher with an engine that the tests hold in their hands."""
+"""The batcher with an engine that the tests control."""
 
 import asyncio
 import gc
@@ -7,7 +7,8 @@ import weakref
 
 import pytest
 
-from facet_vision.service.engine.batcher import Batcher, BatchReport
+from facet_vision.service.engine.batch import BatchReport
+from facet_vision.service.engine.batcher import Batcher
 from facet_vision.service.errors import Draining, ForwardFailed, Overloaded
 from tests.service.support.batcher import (
     HeldEngine,
@@ -56,7 +57,7 @@ async def test_tasks_take_turns() -> None:
         )
         engine.gate.release(10)
         await asyncio.gather(*tasks)
-    # quiet and third came last and yet wait only for what busy may be ahead of its share
+    # quiet and third arrived last, and wait only for what busy may be ahead of its share
     assert engine.batches[1:3] == [[("busy", 4)], [("busy", 1), ("quiet", 1), ("third", 2)]]
 
 
@@ -84,7 +85,7 @@ async def test_admission_is_all_or_nothing_and_ends_with_the_answer() -> None:
         assert batcher.admitted == 0
 
 
-async def test_an_admission_that_never_runs_gives_its_places_back() -> None:
+async def test_an_admission_that_never_runs_releases_its_rows() -> None:
     async with running(HeldEngine(), queue_limit=1) as batcher:
         with pytest.raises(ValueError, match="bad image"), batcher.admit(["birds"], 1):
             raise ValueError("bad image")
@@ -99,7 +100,7 @@ async def test_rows_of_a_client_that_left_never_reach_the_engine() -> None:
         )
         tasks[1].cancel()
         await asyncio.sleep(0)
-        assert batcher.queued == 1  # gone at once, not when their turn comes
+        assert batcher.queued == 1  # discarded at once, not when it would be served
         engine.gate.release(10)
         assert values(await tasks[2]) == [2.0]
         assert batcher.admitted == 0
@@ -170,7 +171,7 @@ async def test_a_request_admitted_but_not_yet_queued_is_finished_too() -> None:
         await draining
 
 
-async def test_calls_run_between_batches_and_their_errors_come_back() -> None:
+async def test_calls_run_between_batches_and_their_errors_reach_the_caller() -> None:
     engine = HeldEngine()
     async with running(engine) as batcher:
         tasks = await ask_while_busy(batcher, engine, [[(resident("birds"), 1.0)]])
@@ -186,7 +187,7 @@ async def test_calls_run_between_batches_and_their_errors_come_back() -> None:
         assert batcher.alive
 
 
-async def test_reports_say_why_a_batch_left_and_what_it_cost() -> None:
+async def test_reports_say_why_a_batch_was_cut_and_what_it_cost() -> None:
     reports: list[BatchReport] = []
     engine, birds, cars = HeldEngine(), resident("birds"), resident("cars")
     async with running(engine, max_batch=3, observe=reports.append) as batcher:
@@ -239,7 +240,7 @@ async def test_two_workers_run_two_batches_at_once_and_share_what_waits() -> Non
     assert sum(rows for batch in engine.batches for _, rows in batch) == 8
 
 
-async def test_what_comes_at_once_is_shared_between_the_workers_that_are_free() -> None:
+async def test_what_arrives_at_once_is_shared_between_the_workers_that_are_free() -> None:
     engine, birds = HeldEngine(), resident("birds")
     async with running(engine, workers=2, max_batch=8) as batcher:
         asking = asyncio.create_task(ask(batcher, *[(birds, float(number)) for number in range(6)]))
@@ -266,7 +267,7 @@ async def test_a_worker_is_prepared_before_it_works() -> None:
     assert not batcher.alive
 
 
-async def test_a_call_keeps_no_rows_from_another_worker() -> None:
+async def test_a_call_takes_no_rows_from_another_worker() -> None:
     engine, held = HeldEngine(open_gate=True), threading.Event()
     async with running(engine, workers=2) as batcher:
         await ask(batcher, (resident("birds"), 1.0))
@@ -304,9 +305,9 @@ async def test_the_share_of_a_worker_is_no_full_batch() -> None:
     assert not any(report.full for report in reports)
 
 
-async def test_how_long_it_takes_is_told_by_what_is_computed() -> None:
-    """A request that asks many tasks without prompts about one image is one image's work."""
-    engine = TimedEngine(fixed=0.0, each=1.0)
+async def test_waits_count_the_images_that_are_computed() -> None:
+    """A request for many tasks without prompts and one image is the work of one image."""
+    engine = TimedEngine(fixed=0.0, per_image=1.0)
     async with running(engine, clock=engine.clock, queue_limit=41) as batcher:
         await ask(batcher, (resident("birds"), 1.0))
         engine.gate = threading.Semaphore(0)
@@ -320,8 +321,6 @@ async def test_how_long_it_takes_is_told_by_what_is_computed() -> None:
             with batcher.admit(["birds"], 1):
                 refusal = batcher.refusal("birds")
             assert refusal is not None
-            assert (
-                refusal.retry_after < 5
-            )  # one batch of four is all that is left to do, and not ten
+            assert refusal.retry_after < 5  # one batch of four is left to do, and not ten
             engine.gate.release(10)
             await asyncio.gather(work, *tasks)

@@ -1,4 +1,4 @@
-"""The engine: mixed batches equal one-by-one answers, and what cannot answer is not let in."""
+"""The engine: mixed batches equal one-by-one answers, and what cannot answer is refused."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ ENGINE = Engine(SMALL)
 
 @st.composite
 def residents(draw: st.DrawFn) -> Resident:
-    """A random task: deep, shallow or without prompts; any number of tokens and classes; any activation."""
+    """A random task: deep, shallow or without prompts; any tokens, classes and activation."""
     seed = draw(st.integers(0, 1000))
     classes = draw(st.integers(1, 12))
     file = task_file(
@@ -34,7 +34,7 @@ def residents(draw: st.DrawFn) -> Resident:
         activation=draw(st.sampled_from(["softmax", "sigmoid", "none"])),
         seed=seed,
     )
-    return ENGINE.settle(file, version=seed + 1)
+    return ENGINE.place_tested(file, version=seed + 1)
 
 
 def noise(count: int, seed: int) -> list[Pixels]:
@@ -65,7 +65,7 @@ def test_a_mixed_batch_answers_as_each_image_alone(
 def test_scores_are_those_of_the_plain_formulation(layers: int) -> None:
     file = task_file(SMALL, "birds", layers=layers, activation="none", labels=["a", "b", "c"])
     images = noise(3, 7)
-    scores = ENGINE.run([(ENGINE.settle(file, 1), images)])[0]
+    scores = ENGINE.run([(ENGINE.place_tested(file, 1), images)])[0]
     normalised = SMALL.preprocess.normalise(torch.from_numpy(np.stack(images)))
     features = SMALL.features(normalised, file.prompts, form="tokens")
     torch.testing.assert_close(scores, file.head(features), atol=1e-5, rtol=1e-5)
@@ -82,7 +82,7 @@ def test_activations() -> None:
         file = task_file(
             SMALL, activation, labels=["a", "b", "c"], bias=logits, activation=activation
         )
-        scores = ENGINE.run([(ENGINE.settle(file, 1), images)])[0]
+        scores = ENGINE.run([(ENGINE.place_tested(file, 1), images)])[0]
         torch.testing.assert_close(scores, row.expand(2, 3))
 
 
@@ -90,7 +90,7 @@ def test_a_half_precision_task_answers_in_float32() -> None:
     file = task_file(SMALL, "birds", layers=DEPTH, labels=["a", "b"])
     small = type(file).from_bytes(file.to_bytes(torch.float16))
     images = noise(2, 5)
-    half, full = (ENGINE.run([(ENGINE.settle(each, 1), images)])[0] for each in (small, file))
+    half, full = (ENGINE.run([(ENGINE.place_tested(each, 1), images)])[0] for each in (small, file))
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, full, atol=5e-3, rtol=5e-3)
 
@@ -104,18 +104,18 @@ def wild() -> TaskFile:
 
 def test_scores_that_overflow_are_refused() -> None:
     with pytest.raises(UnfitTask, match="task 'wild': expected finite scores"):
-        ENGINE.settle(wild(), 1)
+        ENGINE.place_tested(wild(), 1)
 
 
 def test_a_batch_with_scores_that_are_not_finite_fails() -> None:
-    good = ENGINE.settle(task_file(SMALL, "birds"), 1)
+    good = ENGINE.place_tested(task_file(SMALL, "birds"), 1)
     with pytest.raises(ForwardFailed, match="finite"):
         ENGINE.run([(good, noise(1, 0)), (ENGINE.place(wild(), 1), noise(1, 1))])
 
 
 @settings(max_examples=40)
 @given(st.lists(residents(), min_size=1, max_size=5), st.integers(1, 3), st.integers(0, 1000))
-def test_images_that_tasks_share_are_answered_as_if_they_did_not(
+def test_shared_images_are_answered_like_separate_ones(
     tasks: list[Resident], count: int, seed: int
 ) -> None:
     images = noise(count, seed)
@@ -135,10 +135,10 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
         return whole(images, groups)
 
     bare = [
-        engine.settle(task_file(watched, name, seed=seed), 1) for seed, name in enumerate("abc")
+        engine.place_tested(task_file(watched, name, seed=seed), 1) for seed, name in enumerate("abc")
     ]
     deep = [
-        engine.settle(task_file(watched, name, layers=DEPTH, seed=seed), 1)
+        engine.place_tested(task_file(watched, name, layers=DEPTH, seed=seed), 1)
         for seed, name in enumerate("de")
     ]
     watched.features_mixed = features_mixed  # type: ignore[method-assign]
@@ -151,9 +151,8 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
             (bare[2], [first.copy()]),
         ]
     )
-    assert computed == [
-        (4, [3, 1])
-    ]  # two images and the copy of one, which is another array; and the prompted row
+    # Two images and the copy of one, which is another array; and the row with prompts.
+    assert computed == [(4, [3, 1])]
     engine.run([(deep[0], [first]), (deep[1], [first])])
     assert computed[-1] == (2, [1, 1])
 

@@ -1,4 +1,4 @@
-"""The queue: no row lost or served twice, tasks in turn, priorities by weight, nobody left behind for ever."""
+"""The fair queue: no row lost or served twice, tasks in turn, priorities by weight."""
 
 from collections import Counter
 from itertools import accumulate, cycle, islice
@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from facet_vision.service.engine.fair_queue import BURST, LATELY, LEAD, WEIGHTS, FairQueue
+from facet_vision.service.engine.fair_queue import (
+    BURST_ROWS,
+    LEAD_IMAGES,
+    RECENT_IMAGES,
+    WEIGHTS,
+    FairQueue,
+)
 from facet_vision.service.engine.rows import Priority, Row
 from tests.service.support.queue import row
 
@@ -24,7 +30,7 @@ def filled(*rows: Row) -> FairQueue:
 
 
 def served(queue: FairQueue, images: int) -> list[Row]:
-    """The rows of the next batch, which hold no twins."""
+    """Return the rows of the next batch, which hold no twins."""
     return [only for (only,) in queue.take(images)]
 
 
@@ -33,7 +39,7 @@ def tasks(rows: list[Row]) -> str:
 
 
 class Traffic(RuleBasedStateMachine):
-    """Arrivals, departures and batches in any order; a model keeps book."""
+    """Arrivals, departures and batches in any order; a model counts the rows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,10 +55,10 @@ class Traffic(RuleBasedStateMachine):
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         if self.waiting:
-            gone = data.draw(st.sampled_from(self.waiting))
-            self.waiting.remove(gone)
-            self.queue.discard(gone)
-            self.queue.discard(gone)  # a second time changes nothing
+            left = data.draw(st.sampled_from(self.waiting))
+            self.waiting.remove(left)
+            self.queue.discard(left)
+            self.queue.discard(left)  # a second time changes nothing
 
     @rule(images=st.integers(1, 8))
     def batch(self, images: int) -> None:
@@ -81,10 +87,10 @@ def test_tasks_with_rows_waiting_are_served_alike(arrivals: list[str], images: i
     counts = Counter(tasks(served(queue, images)))
     backlogged = [task for task, brought in Counter(arrivals).items() if counts[task] < brought]
     for task in backlogged:
-        assert counts[task] >= max(counts.values()) - BURST - 1
+        assert counts[task] >= max(counts.values()) - BURST_ROWS - 1
 
 
-def test_what_exceeds_the_burst_waits_for_the_others() -> None:
+def test_what_exceeds_the_burst_waits_for_other_tasks() -> None:
     assert tasks(served(filled(*map(row, "aaaaaaabbc")), 100)) == "aaaaabbcaa"
 
 
@@ -96,7 +102,7 @@ def test_a_task_within_its_share_is_served_in_the_order_of_arrival() -> None:
     assert tasks(served(queue, 6)) == "aaabcd"
 
 
-def test_what_a_task_had_is_remembered_when_it_comes_back() -> None:
+def test_the_service_of_a_task_is_remembered_when_it_returns() -> None:
     queue = filled(*map(row, "abcdefghij"))
     served(queue, 10)
     for brought, order in ("bbbbb", "bbbbb"), ("bbcc", "bccb"):
@@ -106,14 +112,14 @@ def test_what_a_task_had_is_remembered_when_it_comes_back() -> None:
 
 
 @given(st.integers(1, 20), st.integers(1, 200))
-def test_a_quiet_task_beside_a_hot_one_waits_a_few_turns_however_long_the_other_line(
+def test_a_quiet_task_beside_a_hot_one_waits_a_few_turns_however_long_the_other_queue(
     images: int, backlog: int
 ) -> None:
     queue = filled(*(row("hot") for _ in range(backlog)))
     served(queue, images)
     queue.push(row("quiet"))
     rows = [each.resident.task for each in served(queue, backlog)]
-    assert rows.index("quiet") <= LEAD + (BURST if images <= BURST else 0)
+    assert rows.index("quiet") <= LEAD_IMAGES + (BURST_ROWS if images <= BURST_ROWS else 0)
 
 
 @given(st.lists(st.tuples(st.lists(TASKS, max_size=8), st.integers(1, 6)), min_size=1, max_size=25))
@@ -128,7 +134,7 @@ def test_over_any_time_a_task_gets_at_most_the_burst_more_than_one_that_always_w
     for task in "abcde":
         lead = list(accumulate(((each == task) - (each == "always") for each in order), initial=0))
         least = accumulate(lead, min)
-        assert max(now - before for now, before in zip(lead, least, strict=True)) <= BURST + 2
+        assert max(now - before for now, before in zip(lead, least, strict=True)) <= BURST_ROWS + 2
 
 
 @given(st.lists(TASKS, max_size=30), st.integers(0, 30), st.integers(1, 4))
@@ -145,20 +151,22 @@ def test_no_row_waits_for_ever_beside_any_flood(
         for task in "abcde":
             queue.push(row(task))
         order += served(queue, 1)
-    assert len(order) <= rows + 5 * (LEAD + rows + BURST + 1)
+    assert len(order) <= rows + 5 * (LEAD_IMAGES + rows + BURST_ROWS + 1)
 
 
 def test_a_task_counts_among_those_that_share_for_a_while() -> None:
-    """The more they are, the slower time goes on, and so the sooner a newcomer is served."""
+    """The more tasks share, the slower time advances, and the sooner a new task is served."""
     queue = filled(
-        *(row(f"once-{number}") for number in range(LATELY)),
-        *(row("hot") for _ in range(3 * LATELY)),
+        *(row(f"once-{number}") for number in range(RECENT_IMAGES)),
+        *(row("hot") for _ in range(3 * RECENT_IMAGES)),
     )
-    served(queue, LATELY)
-    for images, before in (LATELY // 2, 0), (LATELY, LEAD):
+    served(queue, RECENT_IMAGES)
+    for images, before in (RECENT_IMAGES // 2, 0), (RECENT_IMAGES, LEAD_IMAGES):
         served(queue, images)
         queue.push(row("quiet"))
-        assert [each.resident.task for each in served(queue, LEAD + 1)].index("quiet") == before
+        assert [each.resident.task for each in served(queue, LEAD_IMAGES + 1)].index(
+            "quiet"
+        ) == before
 
 
 @given(st.lists(st.tuples(TASKS, st.booleans()), max_size=40))
@@ -175,16 +183,16 @@ def test_a_row_that_left_cost_its_task_nothing(arrivals: list[tuple[str, bool]])
 
 
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(1, 8))
-def test_a_task_that_comes_a_few_rows_at_a_time_gains_nothing_by_it(
-    images: int, comers: int, rows: int
+def test_a_task_that_sends_a_few_rows_at_a_time_gains_nothing_by_it(
+    images: int, others: int, rows: int
 ) -> None:
     queue = filled(*(row("a") for _ in range(150)))
     counts: Counter[str] = Counter()
     for _ in range(120 // images):
-        for task in "bcde"[:comers] * rows:
+        for task in "bcde"[:others] * rows:
             queue.push(row(task))
         counts.update(tasks(served(queue, images)))
-    assert counts["a"] >= max(counts.values()) - BURST - 1
+    assert counts["a"] >= max(counts.values()) - BURST_ROWS - 1
 
 
 @settings(max_examples=20)
@@ -204,7 +212,7 @@ def test_a_higher_priority_goes_first() -> None:
 
 @given(st.lists(st.sampled_from(["high", "normal"]), min_size=30, max_size=30))
 def test_low_never_starves(arrivals: list[Priority]) -> None:
-    """Before each image another request comes that goes first; the low one has its turn all the same."""
+    """Before each image a request of higher priority arrives; the low one is still served."""
     queue, low = filled(row("a", "high"), row("a", "normal")), row("quiet", "low")
     queue.push(low)
     for served_before, priority in enumerate(arrivals):
@@ -215,7 +223,7 @@ def test_low_never_starves(arrivals: list[Priority]) -> None:
     pytest.fail("never served")
 
 
-def test_a_priority_saves_nothing_up_while_it_is_away() -> None:
+def test_a_priority_saves_nothing_up_while_it_is_empty() -> None:
     queue = filled(*(row("a", "normal") for _ in range(100)))
     served(queue, 90)
     for _ in range(30):
@@ -238,13 +246,13 @@ def test_what_is_ahead_is_what_is_served_before(
             queue.discard(arrived)
         elif event == "serve":
             served(queue, 1)
-    told = queue.ahead(asked, "normal", rows)
+    ahead = queue.ahead(asked, "normal", rows)
     mine = [row(task) for task in asked for _ in range(rows)]
     for each in mine:
         queue.push(each)
     order = served(queue, len(queue))
     last = max(map(order.index, mine))
-    assert sum(each not in mine for each in order[:last]) == told
+    assert sum(each not in mine for each in order[:last]) == ahead
 
 
 @given(st.lists(st.tuples(TASKS, PRIORITIES), max_size=60), TASKS, PRIORITIES)
@@ -252,12 +260,12 @@ def test_what_is_ahead_counts_the_shares_of_other_priorities(
     arrivals: list[tuple[str, Priority]], task: str, priority: Priority
 ) -> None:
     queue = filled(*(row(*arrival) for arrival in arrivals))
-    told, mine = queue.ahead([task], priority), row(task, priority)
+    ahead, mine = queue.ahead([task], priority), row(task, priority)
     queue.push(mine)
-    assert told >= served(queue, len(queue)).index(mine) - 2
+    assert ahead >= served(queue, len(queue)).index(mine) - 2
 
 
-def test_rows_that_nobody_needs_are_dropped_and_cost_no_place_in_the_batch() -> None:
+def test_rows_that_no_request_needs_are_dropped_and_take_no_room_in_the_batch() -> None:
     queue = filled(row("a", deadline=5.0), row("b", deadline=10.0), row("c"))
     assert ["".join(each.resident.task for each in rows) for rows in queue.take(2, now=7.0)] == [
         "b",
@@ -273,7 +281,7 @@ def twins(*names: str, priority: Priority = "normal") -> list[Row]:
     return rows
 
 
-def test_twins_come_along_for_the_price_of_one() -> None:
+def test_twins_are_served_together_at_the_cost_of_one() -> None:
     first, second, third = twins("a", "b", "c")
     queue = filled(row("b"), first, second, third, row("d"))
     passes = queue.take(3)
@@ -285,7 +293,7 @@ def test_twins_come_along_for_the_price_of_one() -> None:
     assert len(queue) == 0
 
 
-def test_a_twin_that_left_does_not_come_along() -> None:
+def test_a_twin_that_left_is_not_served() -> None:
     first, second, third = twins("a", "b", "c")
     queue = filled(first, second, third)
     queue.discard(second)

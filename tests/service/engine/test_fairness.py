@@ -1,4 +1,4 @@
-"""How the tasks fare, in simulated time: the real places, queue and pace around an engine of known cost."""
+"""Latencies of tasks in simulated time: real quota, queue and sizer, an engine of known cost."""
 
 import random
 from collections import defaultdict
@@ -10,10 +10,10 @@ from facet_vision.service.engine.batch_size import BatchSizer
 from facet_vision.service.engine.fair_queue import FairQueue
 from tests.service.support.queue import row
 
-FIXED, EACH = 0.010, 0.080  # a base-size transformer on a small processor
-CAPACITY = 1 / EACH
+FIXED_SECONDS, IMAGE_SECONDS = 0.010, 0.080  # a base-size transformer on a small processor
+CAPACITY = 1 / IMAGE_SECONDS
 QUIET, HOT_FACTOR = 20, 20
-TARGET = 2 * (FIXED + EACH)
+TARGET_SECONDS = 2 * (FIXED_SECONDS + IMAGE_SECONDS)
 
 
 class Simulation:
@@ -25,7 +25,9 @@ class Simulation:
             for task, rate in rates.items()
             for time in _poisson(random.Random(task), rate, seconds)
         )
-        self._quota, self._queue, self._sizer = Quota(200), FairQueue(), BatchSizer(32, TARGET)
+        self._quota = Quota(200)
+        self._queue = FairQueue()
+        self._sizer = BatchSizer(32, TARGET_SECONDS)
         self.latencies: dict[str, list[float]] = defaultdict(list)
         self.refused: dict[str, int] = defaultdict(int)
         now = 0.0
@@ -37,10 +39,10 @@ class Simulation:
             now = max(now, self._arrivals[0][0])
         self._admit(now)
         rows = [only for (only,) in self._queue.take(self._sizer.next_limit())]
-        seconds = (FIXED + EACH * len(rows)) if rows else 0.0
-        self._admit(now + seconds)  # what comes while the engine runs
+        seconds = (FIXED_SECONDS + IMAGE_SECONDS * len(rows)) if rows else 0.0
+        self._admit(now + seconds)  # what arrives while the engine runs
         for each in rows:
-            self._quota.give_back(each.ticket.tasks, 1)
+            self._quota.release(each.ticket.tasks, 1)
             self.latencies[each.resident.task].append(now + seconds - each.queued)
         if rows:
             self._sizer.observe(len(rows), seconds)
@@ -52,7 +54,7 @@ class Simulation:
             if self._quota.refusal([task], 1, "normal"):
                 self.refused[task] += 1
                 continue
-            self._quota.take([task], 1)
+            self._quota.reserve([task], 1)
             arrived = row(task)
             arrived.queued = time
             self._queue.push(arrived)
@@ -72,8 +74,10 @@ def _poisson(noise: random.Random, rate: float, seconds: float) -> list[float]:
 
 
 @pytest.mark.parametrize("load", [0.6, 0.9, 1.2])
-def test_the_others_p99_beside_a_hot_task_is_at_most_twice_what_it_is_without(load: float) -> None:
-    """Above a load of 1 the hot task asks for more than there is: it is refused, the others are not."""
+def test_the_p99_of_quiet_tasks_beside_a_hot_task_is_at_most_twice_what_it_is_without(
+    load: float,
+) -> None:
+    """Above a load of 1 the hot task exceeds the capacity: it is refused, other tasks are not."""
     rate = load * CAPACITY / (QUIET + HOT_FACTOR)
     rates = {f"quiet{number}": rate for number in range(QUIET)}
     without = Simulation(rates, seconds=200)
@@ -84,9 +88,15 @@ def test_the_others_p99_beside_a_hot_task_is_at_most_twice_what_it_is_without(lo
 
 
 @pytest.mark.parametrize("clients", [32, 64])
-def test_where_all_tasks_ask_alike_the_p99_stays_near_the_median(clients: int) -> None:
-    """Each client asks a random task as soon as it is answered. Strict turns would make it three to five times."""
-    noise, queue, pace, now = random.Random(0), FairQueue(), BatchSizer(32), 0.0
+def test_with_equal_load_of_all_tasks_the_p99_stays_near_the_median(clients: int) -> None:
+    """Each client asks a random task as soon as it is answered.
+
+    With strict turns the p99 would be three to five times the median.
+    """
+    noise = random.Random(0)
+    queue = FairQueue()
+    sizer = BatchSizer(32)
+    now = 0.0
     latencies: list[float] = []
     waiting = clients
     for _ in range(400):
@@ -94,9 +104,9 @@ def test_where_all_tasks_ask_alike_the_p99_stays_near_the_median(clients: int) -
             arrived = row(f"task{noise.randrange(QUIET)}")
             arrived.queued = now
             queue.push(arrived)
-        rows = [only for (only,) in queue.take(pace.next_limit())]
-        now, waiting = now + FIXED + EACH * len(rows), len(rows)
+        rows = [only for (only,) in queue.take(sizer.next_limit())]
+        now, waiting = now + FIXED_SECONDS + IMAGE_SECONDS * len(rows), len(rows)
         latencies += [now - each.queued for each in rows]
-        pace.observe(len(rows), FIXED + EACH * len(rows))
+        sizer.observe(len(rows), FIXED_SECONDS + IMAGE_SECONDS * len(rows))
     p50, p99 = (sorted(latencies)[int(share * len(latencies))] for share in (0.5, 0.99))
     assert p99 <= 2 * p50

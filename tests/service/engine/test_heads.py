@@ -17,7 +17,10 @@ SMALL = small_backbone()
 
 
 def _resident(name: str, labels: int, hidden: int | None, activation: str, seed: int) -> Resident:
-    """A task without prompts whose head has random weights; `hidden` is the width of a layer before the classifier."""
+    """Return a task without prompts whose head has random weights.
+
+    `hidden` is the width of a layer before the classifier.
+    """
     random = torch.Generator().manual_seed(seed)
     widths = [SMALL.feature_dim, *([hidden] if hidden else []), labels]
     layers = [

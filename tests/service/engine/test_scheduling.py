@@ -1,4 +1,4 @@
-"""How the batcher schedules: sizes of batches, priorities, shares of the queue, deadlines."""
+"""Scheduling: batch sizes, priorities, shares of the quota, deadlines."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facet_vision.backbone import Prefix
-from facet_vision.service.engine.batcher import BatchReport
+from facet_vision.service.engine.batch import BatchReport
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import DeadlineUnreachable, Draining, ForwardFailed, Overloaded
 from tests.service.support.batcher import (
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_batches_stay_within_the_latency_target() -> None:
-    engine = TimedEngine(fixed=0.010, each=0.010)
+    engine = TimedEngine(fixed=0.010, per_image=0.010)
     async with running(engine, max_batch=16, latency_target=0.0501, clock=engine.clock) as batcher:
         await learn(batcher, engine)
         assert batcher.batch_limit == 4
@@ -38,16 +38,16 @@ async def test_batches_stay_within_the_latency_target() -> None:
     assert sum(engine.sizes) == 31
 
 
-async def test_without_a_target_batches_grow_as_far_as_that_is_of_use() -> None:
+async def test_without_a_target_batches_grow_while_that_raises_the_throughput() -> None:
     for fixed, each, limit in ((0.001, 0.100, 4), (0.100, 0.001, 16)):
-        engine = TimedEngine(fixed=fixed, each=each)
+        engine = TimedEngine(fixed=fixed, per_image=each)
         async with running(engine, max_batch=16, clock=engine.clock) as batcher:
             await learn(batcher, engine)
             assert batcher.batch_limit == limit
 
 
 async def test_nothing_is_held_back_for_a_fuller_batch() -> None:
-    engine = TimedEngine(fixed=0.010, each=0.001)
+    engine = TimedEngine(fixed=0.010, per_image=0.001)
     async with running(engine, max_batch=16, latency_target=1.0, clock=engine.clock) as batcher:
         for _ in range(3):
             await ask(batcher, (resident("birds"), 1.0))
@@ -55,7 +55,7 @@ async def test_nothing_is_held_back_for_a_fuller_batch() -> None:
 
 
 async def test_a_forward_that_failed_teaches_nothing_about_costs() -> None:
-    engine = TimedEngine(fixed=0.010, each=0.010)
+    engine = TimedEngine(fixed=0.010, per_image=0.010)
     async with running(engine, max_batch=16, latency_target=0.0501, clock=engine.clock) as batcher:
         await learn(batcher, engine)
         engine.broken, engine.fixed = (lambda groups: True), 100.0  # noqa: ARG005
@@ -82,11 +82,11 @@ async def test_priorities_leave_by_weight() -> None:
         await asyncio.gather(*tasks)
     order = [task for ((task, _),) in engine.batches[1:]]
     assert order[:8] == ["high"] * 6 + ["normal"] * 2
-    assert order.index("low") == 9  # a share, not what the others leave
+    assert order.index("low") == 9  # a share, not what other priorities leave
     assert order[-1] == "low"
 
 
-async def test_a_busy_task_is_refused_before_the_others_are() -> None:
+async def test_a_busy_task_is_refused_before_other_tasks_are() -> None:
     engine = HeldEngine()
     async with running(engine, queue_limit=10) as batcher:
         tickets = [batcher.admit(["busy"], 1) for _ in range(8)]
@@ -101,7 +101,7 @@ async def test_a_busy_task_is_refused_before_the_others_are() -> None:
         assert batcher.admitted == 0
 
 
-async def test_check_says_what_admission_would_say_and_reserves_nothing() -> None:
+async def test_check_raises_what_admit_would_raise_and_reserves_nothing() -> None:
     async with running(HeldEngine(), queue_limit=1) as batcher:
         batcher.check(["birds"], 1)
         assert batcher.admitted == 0
@@ -114,8 +114,8 @@ async def test_check_says_what_admission_would_say_and_reserves_nothing() -> Non
             batcher.check([], 1)
 
 
-async def test_the_time_to_come_back_is_the_time_that_the_admitted_take() -> None:
-    engine = TimedEngine(fixed=1.0, each=0.5)
+async def test_retry_after_is_the_time_that_the_admitted_rows_take() -> None:
+    engine = TimedEngine(fixed=1.0, per_image=0.5)
     async with running(engine, max_batch=4, queue_limit=16, clock=engine.clock) as batcher:
         await learn(batcher, engine)
         with batcher.admit(["birds"], 13), pytest.raises(Overloaded) as refused:
@@ -124,7 +124,7 @@ async def test_the_time_to_come_back_is_the_time_that_the_admitted_take() -> Non
 
 
 async def test_a_deadline_behind_too_much_work_is_refused_at_once() -> None:
-    engine = TimedEngine(fixed=1.0, each=0.5)
+    engine = TimedEngine(fixed=1.0, per_image=0.5)
     async with running(engine, max_batch=4, clock=engine.clock) as batcher:
         await learn(batcher, engine)
         engine.gate = threading.Semaphore(0)
@@ -137,16 +137,15 @@ async def test_a_deadline_behind_too_much_work_is_refused_at_once() -> None:
         assert refused.value.retry_after >= 1
         for terms in ({"deadline": now + 7}, {"priority": "high", "deadline": now + 5}):
             batcher.check(["birds"], 1, **terms)
-        batcher.check(["quiet"], 1, deadline=now + 4)  # its turn comes a batch earlier
+        batcher.check(["quiet"], 1, deadline=now + 4)  # it is served a batch earlier
         engine.gate.release(1000)
         await asyncio.gather(*tasks)
-        batcher.check(
-            ["birds"], 1, deadline=engine.now
-        )  # nothing waits: whether it is in time shows
+        # Nothing waits, so it is not refused beforehand.
+        batcher.check(["birds"], 1, deadline=engine.now)
 
 
 async def test_rows_past_their_deadline_are_not_computed() -> None:
-    engine = TimedEngine(fixed=1.0, each=0.0)
+    engine = TimedEngine(fixed=1.0, per_image=0.0)
     engine.gate = threading.Semaphore(0)
     async with running(engine, clock=engine.clock) as batcher:
         tasks = await ask_while_busy(batcher, engine, [])
@@ -160,7 +159,7 @@ async def test_rows_past_their_deadline_are_not_computed() -> None:
     assert engine.batches == [[("first", 1)], [("early", 1)]]
 
 
-async def test_one_image_asked_of_tasks_without_prompts_counts_once() -> None:
+async def test_one_image_for_several_tasks_without_prompts_counts_once() -> None:
     reports: list[BatchReport] = []
     bare = [resident(name) for name in "abc"]
     prompted = Resident(bare[0].manifest, 2, Prefix(torch.zeros(1, 1)), bare[0].head)

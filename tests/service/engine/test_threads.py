@@ -1,4 +1,4 @@
-"""Only the engine's thread computes with several threads."""
+"""Threads of a forward: only the engine's thread computes with several."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import open_store
-from facet_vision.service.engine import threads as cores
+from facet_vision.service.engine import threads
 from facet_vision.service.http.app import create_app
 from facet_vision.service.settings import Settings
 
@@ -23,7 +23,7 @@ def as_before() -> Iterator[None]:
 
 
 def _threads(application: FastAPI, client: TestClient) -> tuple[int, int]:
-    """Of the engine's thread, and of one that begins now."""
+    """Return the threads that the engine's thread computes with, and those of a new thread."""
     assert client.portal is not None
     with ThreadPoolExecutor(1) as another:
         return client.portal.call(
@@ -32,7 +32,7 @@ def _threads(application: FastAPI, client: TestClient) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(3, (3, 1)), (1, (1, 1))])
-def test_the_engine_gets_what_is_asked_for_and_others_one(
+def test_the_engine_gets_the_threads_of_the_settings_and_other_threads_one(
     small: Backbone, asked: int, expected: tuple[int, int]
 ) -> None:
     application = create_app(
@@ -42,7 +42,7 @@ def test_the_engine_gets_what_is_asked_for_and_others_one(
         assert _threads(application, client) == expected
 
 
-def test_an_application_in_somebody_elses_process_changes_nothing(small: Backbone) -> None:
+def test_an_application_in_a_foreign_process_changes_nothing(small: Backbone) -> None:
     torch.set_num_threads(2)
     application = create_app(Settings(), store=open_store("memory:"), backbone=small)
     with TestClient(application) as client:
@@ -61,22 +61,22 @@ def test_an_application_in_somebody_elses_process_changes_nothing(small: Backbon
 def test_fewest_threads_that_are_nearly_as_fast(
     small: Backbone, times: dict[int, float], expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cores, "_seconds", lambda _, threads: times[threads])
-    assert cores.engine_threads(small, 6) == expected
+    monkeypatch.setattr(threads, "_seconds", lambda _, count: times[count])
+    assert threads.engine_threads(small, 6) == expected
 
 
 def test_the_measurement_leaves_this_thread_as_it_is(small: Backbone) -> None:
     before = torch.get_num_threads()
-    assert cores.engine_threads(small, 2) in (1, 2)
-    assert cores.engine_threads(small, 1) == 1
+    assert threads.engine_threads(small, 2) in (1, 2)
+    assert threads.engine_threads(small, 1) == 1
     assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize(
-    ("most", "threads", "expected"), [(1, 1, 1), (2, 1, 2), (2, 2, 1), (16, 4, 4), (64, 1, 4)]
+    ("most", "count", "expected"), [(1, 1, 1), (2, 1, 2), (2, 2, 1), (16, 4, 4), (64, 1, 4)]
 )
-def test_as_many_workers_as_the_cores_have_room_for(
-    small: Backbone, most: int, threads: int, expected: int
+def test_as_many_workers_as_fit_on_the_cores(
+    small: Backbone, most: int, count: int, expected: int
 ) -> None:
-    assert cores.engine_workers(small, most, threads, http_workers=2) == expected
-    assert cores.engine_workers(small, most, threads, http_workers=0) == 1
+    assert threads.engine_workers(small, most, count, http_workers=2) == expected
+    assert threads.engine_workers(small, most, count, http_workers=0) == 1

@@ -1,4 +1,4 @@
-"""The bytes of all bodies together: refused before they are read, counted while they are held, forgotten after."""
+"""The budget for all bodies: refusal before reading, counting, release."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -26,7 +26,8 @@ class Reader:
     """An application that reads each body to its end, and then waits at a gate."""
 
     def __init__(self) -> None:
-        self.gate, self.chunks = asyncio.Event(), 0
+        self.gate = asyncio.Event()
+        self.chunks = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         while (await receive()).get("more_body"):
@@ -40,7 +41,7 @@ def bodies(limit: int) -> tuple[BodyBudget, Reader, BoundedBodies]:
 
 
 async def post(app: BoundedBodies, chunks: Sequence[bytes], announced: str | None = None) -> None:
-    """A request with this body, given up once all of it has been read and the application waits."""
+    """Pass a request with this body to the application."""
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
     left = iter(messages)
@@ -57,10 +58,8 @@ async def post(app: BoundedBodies, chunks: Sequence[bytes], announced: str | Non
 
 async def test_bodies_count_until_their_requests_end() -> None:
     budget, reader, app = bodies(100)
-    first, second = (
-        asyncio.create_task(post(app, [b"x" * 30] * 2)),
-        asyncio.create_task(post(app, [b"x" * 40], "40")),
-    )
+    first = asyncio.create_task(post(app, [b"x" * 30] * 2))
+    second = asyncio.create_task(post(app, [b"x" * 40], "40"))
     await asyncio.sleep(0.01)
     assert budget.held == 100
     with pytest.raises(Overloaded, match="room for 1 bytes, found 0"):
@@ -72,7 +71,7 @@ async def test_bodies_count_until_their_requests_end() -> None:
     await post(app, [b"x" * 100])
 
 
-async def test_what_announces_too_much_is_refused_unread() -> None:
+async def test_a_body_that_announces_too_much_is_refused_unread() -> None:
     budget, reader, app = bodies(100)
     holding = asyncio.create_task(post(app, [b"x" * 60]))
     await asyncio.sleep(0.01)
@@ -87,7 +86,7 @@ async def test_what_announces_too_much_is_refused_unread() -> None:
     assert budget.held == 0
 
 
-async def test_what_is_only_announced_takes_no_room() -> None:
+async def test_an_announcement_takes_no_room() -> None:
     budget, reader, app = bodies(100)
     slow = asyncio.create_task(post(app, [b"x"], "100"))
     await asyncio.sleep(0.01)
@@ -97,14 +96,14 @@ async def test_what_is_only_announced_takes_no_room() -> None:
     assert budget.held == 0
 
 
-async def test_a_body_that_grows_too_large_on_the_way_is_given_up_and_forgotten() -> None:
+async def test_a_body_that_grows_too_large_is_refused_and_released() -> None:
     budget, _, app = bodies(100)
     with pytest.raises(Overloaded):
         await post(app, [b"x" * 60] * 2)
     assert budget.held == 0
 
 
-def test_over_http_it_is_429_with_a_time_to_come_back(serve: Callable[..., TestClient]) -> None:
+def test_over_http_it_is_429_with_retry_after(serve: Callable[..., TestClient]) -> None:
     client = serve(max_inflight_bytes=20_000)
     upload(client, task_file(small_backbone(), "pets"))
     assert_problem(ask(client, "pets", b"x" * 20_001), 413, "20000 bytes, found 20001")

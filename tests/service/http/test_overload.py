@@ -1,4 +1,4 @@
-"""Too much at once, over HTTP: who is refused, with what, and how soon."""
+"""Overload over HTTP: which requests are refused, with what answer, and how soon."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ from tests.service.support.app import (
 Serve = Callable[..., TestClient]
 
 
-def test_overload_is_429_with_a_time_to_come_back(serve: Serve, small: Backbone) -> None:
+def test_overload_is_429_with_retry_after(serve: Serve, small: Backbone) -> None:
     client = serve(queue_limit=2)
     upload(client, task_file(small, "pets"))
     components = client.app.state.components  # type: ignore[attr-defined]
@@ -35,7 +35,7 @@ def test_overload_is_429_with_a_time_to_come_back(serve: Serve, small: Backbone)
     assert ask(client, "pets").status_code == 200
 
 
-def test_overload_is_told_before_the_body_is_read(serve: Serve, small: Backbone) -> None:
+def test_overload_is_found_before_the_body_is_read(serve: Serve, small: Backbone) -> None:
     client = serve(queue_limit=2)
     upload(client, task_file(small, "pets"))
     components = client.app.state.components  # type: ignore[attr-defined]
@@ -45,8 +45,8 @@ def test_overload_is_told_before_the_body_is_read(serve: Serve, small: Backbone)
     assert_problem(ask(client, "pets", b"not an image"), 422, "image")
 
 
-def test_a_priority_goes_with_the_request(serve: Serve, small: Backbone) -> None:
-    """Seen by who is refused when the queue is nearly full."""
+def test_a_request_carries_its_priority(serve: Serve, small: Backbone) -> None:
+    """Which shows in the requests that are refused when the queue is nearly full."""
     client = serve(queue_limit=10)
     upload(client, task_file(small, "pets"))
     components = client.app.state.components  # type: ignore[attr-defined]
@@ -54,21 +54,14 @@ def test_a_priority_goes_with_the_request(serve: Serve, small: Backbone) -> None
     with components.batcher.admit(["pets"], 8):
         for priority, status in {"low": 429, "normal": 429, "high": 200}.items():
             assert ask(client, "pets", priority=priority).status_code == status
-            assert (
-                client.post("/v1/predict", params={"priority": priority}, **form).status_code
-                == status
-            )
+            mixed = client.post("/v1/predict", params={"priority": priority}, **form)
+            assert mixed.status_code == status
         assert_problem(ask(client, "pets"), 429, "task 'pets'", "at most 8 rows")
-    assert_problem(
-        ask(client, "pets", priority="urgent"),
-        422,
-        "priority",
-        "'high', 'normal' or 'low'",
-        "'urgent'",
-    )
+    unknown = ask(client, "pets", priority="urgent")
+    assert_problem(unknown, 422, "priority", "'high', 'normal' or 'low'", "'urgent'")
 
 
-def test_a_draining_server_is_not_ready_and_takes_nothing(
+def test_a_draining_server_is_not_ready_and_admits_nothing(
     client: TestClient, small: Backbone
 ) -> None:
     upload(client, task_file(small, "pets"))
@@ -98,7 +91,7 @@ def test_a_passed_deadline_is_504_and_its_rows_are_dropped(serve: Serve, small: 
     assert metrics(client)["facet_batch_rows_sum"] == before + 1
 
 
-def test_a_client_may_say_how_long_it_waits(serve: Serve, small: Backbone) -> None:
+def test_a_client_may_set_its_own_deadline(serve: Serve, small: Backbone) -> None:
     client = serve()
     upload(client, task_file(small, "pets"))
     batcher = client.app.state.components.batcher  # type: ignore[attr-defined]

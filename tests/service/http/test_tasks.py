@@ -1,4 +1,4 @@
-"""Task calls over HTTP: upload, list, download, activate, retire; and what keeps a bad file out."""
+"""Task calls over HTTP: upload, list, download, activate, retire; and refusal of bad files."""
 
 import gc
 import hashlib
@@ -43,14 +43,8 @@ def test_an_upload_answers_the_next_request(client: TestClient, small: Backbone)
         assert response.status_code == 201
         assert response.headers["location"] == f"/v1/tasks/counter/versions/{number}"
         sha256 = hashlib.sha256(data).hexdigest()
-        expected = {
-            "task": "counter",
-            "version": number,
-            "sha256": sha256,
-            "size": len(data),
-            "live": True,
-        }
-        assert response.json() == expected
+        document = {"task": "counter", "version": number, "sha256": sha256}
+        assert response.json() == document | {"size": len(data), "live": True}
         assert answer(client, "counter") == (number, f"v{number}")
 
 
@@ -61,10 +55,8 @@ def test_published_but_not_activated(client: TestClient, small: Backbone) -> Non
     upload(client, numbered(small, "counter", 2))
     upload(client, numbered(small, "counter", 3), activate="false")
     assert answer(client, "counter") == (2, "v2")
-    assert client.put("/v1/tasks/counter/live", json={"version": 3}).json() == {
-        "task": "counter",
-        "version": 3,
-    }
+    activated = client.put("/v1/tasks/counter/live", json={"version": 3})
+    assert activated.json() == {"task": "counter", "version": 3}
     assert answer(client, "counter") == (3, "v3")
 
 
@@ -86,7 +78,7 @@ def test_roll_back_and_forward(client: TestClient, small: Backbone) -> None:
     ]
 
 
-def test_retire_and_come_back(client: TestClient, small: Backbone) -> None:
+def test_retire_and_activate_again(client: TestClient, small: Backbone) -> None:
     upload(client, numbered(small, "counter", 1))
     assert client.delete("/v1/tasks/counter").status_code == 204
     assert_problem(ask(client, "counter"), 404, "'counter'", "retired")
@@ -126,7 +118,9 @@ def test_the_list_describes_each_task(client: TestClient, small: Backbone) -> No
     assert [version["number"] for version in detail["stored"]] == [1]
 
 
-def test_download_gives_the_bytes_with_a_lasting_tag(client: TestClient, small: Backbone) -> None:
+def test_download_returns_the_bytes_with_an_immutable_tag(
+    client: TestClient, small: Backbone
+) -> None:
     data = numbered(small, "counter", 1)
     upload(client, data)
     response = client.get("/v1/tasks/counter/versions/1")
@@ -171,9 +165,8 @@ def test_bad_activations(
     client: TestClient, small: Backbone, body: bytes, words: list[str]
 ) -> None:
     upload(client, numbered(small, "counter", 1))
-    assert_problem(
-        client.put("/v1/tasks/counter/live", content=body), 400 if body == b"" else 422, *words
-    )
+    response = client.put("/v1/tasks/counter/live", content=body)
+    assert_problem(response, 400 if body == b"" else 422, *words)
 
 
 @pytest.mark.parametrize("case", hostile.cases(), ids=lambda case: case.name)
@@ -220,9 +213,8 @@ def test_bad_names(client: TestClient, name: str) -> None:
 
 def test_a_slash_in_a_name_is_no_task(client: TestClient) -> None:
     for name in ("a%2Fb", "..%2F..%2Fetc"):
-        assert_problem(
-            client.post(f"/v1/tasks/{name}/versions", content=b"x", headers=TASK_FILE), 404
-        )
+        response = client.post(f"/v1/tasks/{name}/versions", content=b"x", headers=TASK_FILE)
+        assert_problem(response, 404)
 
 
 def test_uploads_take_one_content_type(client: TestClient, small: Backbone) -> None:
@@ -248,13 +240,11 @@ def test_a_start_serves_what_the_store_says(serve: Serve, small: Backbone, tmp_p
     first.put("/v1/tasks/counter/live", json={"version": 2})
     second = serve(store=open_store(tmp_path))
     assert answer(second, "counter") == (2, "v2")
-    assert [task["state"] for task in second.get("/v1/tasks").json()["tasks"]] == [
-        "live",
-        "retired",
-    ]
+    states = [task["state"] for task in second.get("/v1/tasks").json()["tasks"]]
+    assert states == ["live", "retired"]
 
 
-def test_a_task_that_cannot_be_served_is_told_with_its_reason(
+def test_a_task_that_cannot_be_served_is_listed_with_its_reason(
     serve: Serve, small: Backbone, tmp_path: Path
 ) -> None:
     other = small_backbone(seed=1)
@@ -267,7 +257,7 @@ def test_a_task_that_cannot_be_served_is_told_with_its_reason(
 
     client = serve(store=open_store(tmp_path))
     states = {task["task"]: task["state"] for task in client.get("/v1/tasks").json()["tasks"]}
-    # a header tells whose backbone it is; that the numbers are damaged shows when somebody asks for them
+    # the header names the backbone; damaged tensors show only when the task is loaded
     assert states == {"damaged": "live", "ours": "live", "theirs": "unavailable"}
     for _ in range(2):
         assert_problem(ask(client, "theirs"), 503, "'theirs'", "fingerprint")
@@ -318,7 +308,7 @@ def test_a_replaced_version_leaves_memory(client: TestClient, small: Backbone) -
         if replaced() is None and retired() is None:
             return
         time.sleep(0.01)
-    pytest.fail("a resident that nobody needs is still there")
+    pytest.fail("a resident that nobody uses is still in memory")
 
 
 def test_metrics_know_tasks_only_while_they_are_live(client: TestClient, small: Backbone) -> None:

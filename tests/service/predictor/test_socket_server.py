@@ -1,4 +1,4 @@
-"""The engine's side of a connection, frame by frame."""
+"""The engine's end of a connection, frame by frame."""
 
 import asyncio
 from collections import Counter
@@ -20,21 +20,28 @@ from facet_vision.service.workers.supervisor import _share
 pytestmark = pytest.mark.anyio
 
 PREPROCESS = Preprocess((3, 2, 2), (0.5,) * 3, (0.5,) * 3)
-QUESTION = request_bytes(PredictRequest(["pets"], 1, 60.0), 0.0)
+REQUEST = request_bytes(PredictRequest(["pets"], 1, 60.0), 0.0)
 
 
 class Patient:
-    """A predictor that lets everything in and counts what is inside; whoever is in waits for its images for ever."""
+    """A predictor that admits everything; admitted requests wait for their images for ever.
+
+    Attributes:
+        inside: admitted requests that have not ended.
+        entered: admitted requests so far.
+    """
 
     def __init__(self) -> None:
-        self.inside = self.entered = 0
+        self.inside = 0
+        self.entered = 0
 
     async def check(self, *_: Any) -> None:
         raise ValueError("secret")
 
     @asynccontextmanager
     async def admit(self, *_: Any) -> AsyncIterator[Any]:
-        self.inside, self.entered = self.inside + 1, self.entered + 1
+        self.inside += 1
+        self.entered += 1
         try:
             yield None
         finally:
@@ -51,58 +58,58 @@ class Wire:
         self.other.data_received(b"".join(parts))
 
 
-class FrontEnd:
-    """The other end of a door's connection."""
+class HttpWorker:
+    """The HTTP worker's end of a connection."""
 
     def __init__(self, predictor: Patient) -> None:
-        self.heard: list[tuple[Kind, int, bytes]] = []
+        self.received: list[tuple[Kind, int, bytes]] = []
         self.predictor_server = PredictorServer(predictor, PREPROCESS, lambda: 0.0)
-        self.door = self.predictor_server._connect()
-        self.channel = Channel(lambda *frame: self.heard.append(frame), lambda: None)
-        self.door.channel.connection_made(Wire(self.channel))  # type: ignore[arg-type]
-        self.channel.connection_made(Wire(self.door.channel))  # type: ignore[arg-type]
+        self.connection = self.predictor_server._connect()
+        self.channel = Channel(lambda *frame: self.received.append(frame), lambda: None)
+        self.connection.channel.connection_made(Wire(self.channel))  # type: ignore[arg-type]
+        self.channel.connection_made(Wire(self.connection.channel))  # type: ignore[arg-type]
 
 
-async def test_who_leaves_is_forgotten_however_soon() -> None:
+async def test_a_cancelled_request_is_forgotten_however_soon() -> None:
     predictor = Patient()
-    http_worker = FrontEnd(predictor)
-    http_worker.channel.send(Kind.ASK, 1, QUESTION)
-    http_worker.channel.send(Kind.LEAVE, 1)  # before the engine's loop came round
-    http_worker.channel.send(Kind.ASK, 2, QUESTION)
+    http_worker = HttpWorker(predictor)
+    http_worker.channel.send(Kind.PREDICT, 1, REQUEST)
+    http_worker.channel.send(Kind.CANCEL, 1)  # before the engine's loop runs the request
+    http_worker.channel.send(Kind.PREDICT, 2, REQUEST)
     await asyncio.sleep(0.01)
     assert (predictor.entered, predictor.inside) == (1, 1)
-    http_worker.channel.send(Kind.LEAVE, 2)
+    http_worker.channel.send(Kind.CANCEL, 2)
     await asyncio.sleep(0.01)
-    assert (predictor.inside, http_worker.door._asked) == (0, {})
-    assert [(kind, number) for kind, number, _ in http_worker.heard] == [
+    assert (predictor.inside, http_worker.connection._exchanges) == (0, {})
+    assert [(kind, number) for kind, number, _ in http_worker.received] == [
         (Kind.HELLO, 0),
         (Kind.ADMITTED, 2),
     ]
 
 
-async def test_all_leave_with_their_front_end() -> None:
+async def test_requests_end_with_their_http_worker() -> None:
     predictor = Patient()
-    http_worker = FrontEnd(predictor)
+    http_worker = HttpWorker(predictor)
     for number in range(3):
-        http_worker.channel.send(Kind.ASK, number, QUESTION)
+        http_worker.channel.send(Kind.PREDICT, number, REQUEST)
     await asyncio.sleep(0.01)
     assert (predictor.inside, len(http_worker.predictor_server)) == (3, 1)
-    http_worker.door.channel.connection_lost(None)
+    http_worker.connection.channel.connection_lost(None)
     await asyncio.sleep(0.01)
     assert (predictor.inside, len(http_worker.predictor_server)) == (0, 0)
 
 
-async def test_what_fails_is_told_and_a_foreign_text_is_not() -> None:
-    http_worker = FrontEnd(Patient())
-    http_worker.channel.send(Kind.CHECK, 9, QUESTION)
+async def test_a_failure_is_reported_and_a_foreign_text_is_not() -> None:
+    http_worker = HttpWorker(Patient())
+    http_worker.channel.send(Kind.CHECK, 9, REQUEST)
     await asyncio.sleep(0.01)
-    kind, number, payload = http_worker.heard[-1]
+    kind, number, payload = http_worker.received[-1]
     assert (kind, number) == (Kind.FAILED, 9)
     assert "secret" not in str(error_of(payload))
 
 
-async def test_counts_keep_zeros_and_those_of_front_ends_that_have_gone() -> None:
-    first, second = FrontEnd(Patient()), None
+async def test_counts_include_zeros_and_those_of_http_workers_that_have_ended() -> None:
+    first = HttpWorker(Patient())
     predictor_server = first.predictor_server
     second = predictor_server._connect()
     zero, some, held = (
@@ -110,20 +117,20 @@ async def test_counts_keep_zeros_and_those_of_front_ends_that_have_gone() -> Non
         Sample("s", "s_count", ()),
         Sample("b", "b", ()),
     )
-    for door in (first.door, second):
-        door.counted = Counter({zero: 0.0, some: 2.0, held: 7.0})
+    for connection in (first.connection, second):
+        connection.counted = Counter({zero: 0.0, some: 2.0, held: 7.0})
 
         async def nothing() -> None:
             return
 
-        door.count = nothing  # type: ignore[method-assign]
+        connection.count = nothing  # type: ignore[method-assign]
     assert await predictor_server.counts() == {zero: 0.0, some: 4.0, held: 14.0}
     predictor_server._disconnect(second)
     counted = await predictor_server.counts()
     assert list(counted.items()) == [(zero, 0.0), (some, 4.0), (held, 7.0)]
 
 
-def test_the_share_of_a_front_end_has_room_for_the_largest_request() -> None:
+def test_the_share_of_an_http_worker_has_room_for_the_largest_request() -> None:
     settings = Settings(
         http_workers=8, decode_threads=4, max_inflight_bytes=512 * MIB, max_request_bytes=128 * MIB
     )

@@ -1,4 +1,4 @@
-"""Frames survive any cutting of the stream; what they say arrives as it was meant."""
+"""Frames and messages: they arrive as they were sent, however the stream is cut."""
 
 import math
 
@@ -25,7 +25,7 @@ FRAMES = st.lists(
 
 
 class Recorded:
-    """A transport that keeps what is written."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -38,28 +38,28 @@ class Recorded:
 def test_frames_arrive_whole_however_the_stream_is_cut(
     frames: list[tuple[Kind, int, bytes]], cuts: list[int]
 ) -> None:
-    wire, heard = Recorded(), []
+    wire, received = Recorded(), []
     sender = Channel(lambda *_: None, lambda: None)
     sender.connection_made(wire)  # type: ignore[arg-type]
     for kind, number, payload in frames:
         sender.send(kind, number, payload[:7], payload[7:])
-    receiver = Channel(lambda *frame: heard.append(frame), lambda: None)
+    receiver = Channel(lambda *frame: received.append(frame), lambda: None)
     stream = wire.written
     for cut in cuts:
         receiver.data_received(stream[:cut])
         stream = stream[cut:]
     receiver.data_received(stream)
-    assert heard == frames
+    assert received == frames
 
 
-def test_nothing_is_sent_once_the_other_end_has_gone() -> None:
+def test_nothing_is_sent_once_the_connection_has_ended() -> None:
     wire, lost = Recorded(), []
     channel = Channel(lambda *_: None, lambda: lost.append(True))
     assert not channel.open
     channel.connection_made(wire)  # type: ignore[arg-type]
     assert channel.open
     channel.connection_lost(None)
-    channel.send(Kind.LEAVE, 1)
+    channel.send(Kind.CANCEL, 1)
     assert (wire.written, lost, channel.open) == (b"", [True], False)
 
 
@@ -73,19 +73,19 @@ def test_nothing_is_sent_once_the_other_end_has_gone() -> None:
         priority=st.sampled_from(["high", "normal", "low"]),
     )
 )
-def test_a_question_arrives_with_the_time_it_has_left(question: PredictRequest) -> None:
-    arrived = request_of(request_bytes(question, 40.0), 1000.0)
+def test_a_request_arrives_with_the_time_it_has_left(sent: PredictRequest) -> None:
+    arrived = request_of(request_bytes(sent, 40.0), 1000.0)
     assert (arrived.tasks, arrived.images, arrived.top_k) == (
-        question.tasks,
-        question.images,
-        question.top_k,
+        sent.tasks,
+        sent.images,
+        sent.top_k,
     )
-    assert arrived.priority == question.priority
-    assert math.isclose(arrived.deadline - 1000.0, question.deadline - 40.0, abs_tol=1e-6)
+    assert arrived.priority == sent.priority
+    assert math.isclose(arrived.deadline - 1000.0, sent.deadline - 40.0, abs_tol=1e-6)
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.floats(width=32, allow_nan=False)), max_size=6))
-def test_rankings_arrive_to_the_last_bit(best: list[tuple[str, float]]) -> None:
+def test_predictions_arrive_to_the_last_bit(best: list[tuple[str, float]]) -> None:
     prediction = Prediction("pets", 3, "score", best, 0.1, 0.25)
     (arrived,) = predictions_of(predictions_bytes([prediction]))
     assert [tuple(pair) for pair in arrived.best] == best
@@ -105,7 +105,7 @@ def test_every_error_of_the_service_arrives_as_itself(kind: type[errors.ServiceE
     assert getattr(arrived, "retry_after", None) == (7 if busy else None)
 
 
-def test_the_text_of_another_error_stays_at_home() -> None:
+def test_the_text_of_a_foreign_error_is_not_sent() -> None:
     arrived = error_of(error_bytes(ValueError("secret")))
     assert isinstance(arrived, RuntimeError)
     assert "secret" not in str(arrived)

@@ -1,4 +1,4 @@
-"""The bank: two tiers that see every use, true bytes, and residents that live as long as somebody needs them."""
+"""The bank: two tiers that see every use, true bytes, and residents that live while needed."""
 
 import gc
 
@@ -17,7 +17,7 @@ ENGINE = Engine(SMALL)
 
 
 def made(task: str, version: int = 1, labels: int = 2, layers: int = 0) -> tuple[Resident, bytes]:
-    """A resident and the bytes of the task file it was made from."""
+    """Return a resident and the bytes of the task file it was made from."""
     file = task_file(SMALL, task, layers=layers, labels=[f"c{index}" for index in range(labels)])
     return ENGINE.place(file, version), file.to_bytes()
 
@@ -60,20 +60,20 @@ def test_a_lookup_counts_as_a_use_in_both_tiers() -> None:
     assert list(bank.host) == ["a", "b"]
 
 
-def test_evictions_are_told_with_their_tier_and_age() -> None:
-    told: list[tuple[str, float]] = []
+def test_evictions_are_reported_with_their_tier_and_age() -> None:
+    reported: list[tuple[str, float]] = []
     now = 0.0
     a, b = PARTS["a", 1], PARTS["b", 1]
     bank = Bank(
         b[0].nbytes,
         len(b[1]),
-        observe=lambda tier, age: told.append((tier, age)),
+        observe=lambda tier, age: reported.append((tier, age)),
         clock=lambda: now,
     )
     bank.put(*a)
     now = 3.0
     bank.put(*b)
-    assert told == [("host", 3.0), ("device", 3.0)]
+    assert reported == [("host", 3.0), ("device", 3.0)]
 
 
 def test_an_evicted_resident_is_counted_until_its_rows_are_answered() -> None:
@@ -91,16 +91,15 @@ def test_an_evicted_resident_is_counted_until_its_rows_are_answered() -> None:
 
 
 class TwoTiers(RuleBasedStateMachine):
-    """The device holds the tasks used last, the host the files used last; both know the version that was put last."""
+    """The device holds the tasks used last, the host the files; both know the version put last."""
 
     DEVICE, HOST = 3500, 6000
 
     def __init__(self) -> None:
         super().__init__()
         self.bank = Bank(self.DEVICE, self.HOST)
-        self.recent: list[
-            tuple[str, int]
-        ] = []  # task and version of all that was put, the longest unused first
+        # Task and version of all that was put, the longest unused first.
+        self.recent: list[tuple[str, int]] = []
 
     @rule(task=st.sampled_from("abcde"), version=st.sampled_from([1, 2]))
     def put(self, task: str, version: int) -> None:
@@ -109,7 +108,7 @@ class TwoTiers(RuleBasedStateMachine):
 
     @rule(task=st.sampled_from("abcde"))
     def get(self, task: str) -> None:
-        """What a request does: a miss brings the task back."""
+        """Do what a request does: a miss brings the task back."""
         found = next((pair for pair in self.recent if pair[0] == task), None)
         resident = self.bank.get(task)
         if found is None:

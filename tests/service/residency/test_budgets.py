@@ -1,4 +1,4 @@
-"""Defaults of the budgets: what the machine, or its container, has."""
+"""Default budgets: what the machine, or its container, has."""
 
 import os
 from pathlib import Path

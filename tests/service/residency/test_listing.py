@@ -1,4 +1,4 @@
-"""Lists of tasks: pages, and what they say of tasks that nobody has asked yet."""
+"""Lists of tasks: pages, and what they say of tasks that no request has named yet."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ def test_pages(serve: Serve, small: Backbone, objects: WatchedObjects) -> None:
     assert names(client, limit=7) == (all_names, None)
     assert names(client, after="task-03x", limit=1) == (["task-04"], "task-04")
     assert names(client, after="zebra") == ([], None)
-    client.delete("/v1/tasks/task-02")  # the place in the list outlives the task
+    client.delete("/v1/tasks/task-02")  # a page may start after a task that is gone
     upload(client, numbered(small, "task-02a", 1))
     assert names(client, limit=2, after="task-02") == (["task-02a", "task-03"], "task-03")
 
@@ -49,7 +49,7 @@ def test_bad_limits(client: TestClient, limit: str) -> None:
     assert_problem(client.get("/v1/tasks", params={"limit": limit}), 422, "limit", repr(limit))
 
 
-def test_a_hundred_is_a_page_where_nobody_says_otherwise(
+def test_a_page_has_a_hundred_tasks_by_default(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     fill(
@@ -116,7 +116,7 @@ def test_a_replaced_task_is_not_shown_with_its_old_header(
     assert client.get("/v1/tasks/pets").json()["description"] == "new"
 
 
-def test_faults_in_the_store_are_told_beside_the_task_and_pass_with_them(
+def test_faults_in_the_store_are_listed_with_the_task_until_they_pass(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     fill(
@@ -144,7 +144,7 @@ def test_faults_in_the_store_are_told_beside_the_task_and_pass_with_them(
     assert answer(client, "task-01") == (1, "v1")
 
 
-def test_a_task_that_this_server_has_not_heard_of_yet(
+def test_a_task_that_this_server_does_not_know_yet(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     client = serve(store=Store(objects))

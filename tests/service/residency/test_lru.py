@@ -1,4 +1,4 @@
-"""A tier of memory against a plain model: a list of names in the order of their last use, and sums over it."""
+"""A memory tier against a plain model: a list of names in the order of their last use."""
 
 import hypothesis.strategies as st
 import pytest
@@ -11,7 +11,7 @@ NAMES = st.sampled_from("abcdef")
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -31,7 +31,7 @@ def test_the_longest_unused_leave_first() -> None:
     assert tier.nbytes == 10
 
 
-def test_a_value_that_fills_the_budget_stays_and_a_larger_one_pushes_nobody_out() -> None:
+def test_a_value_that_fills_the_budget_stays_and_a_larger_one_evicts_nothing() -> None:
     tier: LruCache[str] = LruCache(10)
     tier.put("a", "small", 4)
     tier.put("b", "too large", 11)
@@ -43,7 +43,7 @@ def test_a_value_that_fills_the_budget_stays_and_a_larger_one_pushes_nobody_out(
     assert tier.nbytes == 0
 
 
-def test_an_eviction_tells_how_long_the_value_was_unused() -> None:
+def test_an_eviction_reports_how_long_the_value_was_unused() -> None:
     clock, ages = Clock(), list[float]()
     tier: LruCache[str] = LruCache(2, evicted=ages.append, clock=clock)
     tier.put("a", "", 1)
@@ -66,7 +66,8 @@ class AgainstAList(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock, self.ages = Clock(), list[float]()
+        self.clock = Clock()
+        self.ages: list[float] = []
         self.tier: LruCache[int] = LruCache(self.BUDGET, evicted=self.ages.append, clock=self.clock)
         self.model: list[tuple[str, int, int, float]] = []  # name, value, bytes, last use
         self.expected_ages: list[float] = []

@@ -1,4 +1,4 @@
-"""Tasks that change, break or come back while they are in any tier of memory."""
+"""Tasks that change, break or return while they are in any memory tier."""
 
 import threading
 from collections.abc import Callable
@@ -43,7 +43,7 @@ Serve = Callable[..., TestClient]
 # Versions.
 
 
-def test_who_waits_for_a_version_gets_it_and_who_comes_later_the_next(
+def test_a_request_that_waits_for_a_version_gets_it_and_a_later_one_the_next(
     serve: Serve, small: Backbone, objects: WatchedObjects, pool: ThreadPoolExecutor
 ) -> None:
     fill(objects, {"counter": numbered(small, "counter", 1)})
@@ -54,10 +54,10 @@ def test_who_waits_for_a_version_gets_it_and_who_comes_later_the_next(
         upload(client, numbered(small, "counter", 2))
         assert answer(client, "counter") == (2, "v2")
     assert early.result() == (1, "v1")
-    assert answer(client, "counter") == (2, "v2")  # the late load of the first took nobody's place
+    assert answer(client, "counter") == (2, "v2")  # the late load of the first replaced nothing
 
 
-def test_a_task_that_is_retired_while_it_loads_does_not_come_back(
+def test_a_task_that_is_retired_while_it_loads_stays_retired(
     serve: Serve, small: Backbone, objects: WatchedObjects, pool: ThreadPoolExecutor
 ) -> None:
     fill(objects, {"counter": numbered(small, "counter", 1)})
@@ -109,13 +109,13 @@ def test_an_evicted_version_can_be_activated_again_and_nothing_is_written_for_it
 # Other servers.
 
 
-def test_a_poll_notices_changes_without_loading_what_nobody_asks_for(
+def test_a_refresh_notices_changes_without_loading_tasks_that_are_not_used(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     fill(objects, many(small, 3))
     client, other = serve(store=Store(objects)), Store(objects)
     assert [answer(client, f"task-0{n}") for n in range(2)] == [(1, "v0"), (1, "v1")]
-    components(client).bank.device.remove("task-01")  # its turn would have come
+    components(client).bank.device.remove("task-01")  # as if evicted
     objects.counts.clear()
     for name in ("task-01", "task-02", "new"):
         other.activate(
@@ -131,14 +131,13 @@ def test_a_poll_notices_changes_without_loading_what_nobody_asks_for(
     other.activate("task-01", 1, by="other")
     objects.counts.clear()
     refresh(client)
-    assert (
-        objects.counts[FILE] == 1
-    )  # it is on the device: the next request should not have to wait
+    # It is on the device: the next request should not have to wait.
+    assert objects.counts[FILE] == 1
     assert answer(client, "task-01") == (1, "v1")
     assert objects.counts[FILE] == 1
 
 
-def test_an_outage_of_the_store_takes_nothing_down_that_answers(
+def test_an_outage_of_the_store_takes_down_no_task_that_answers(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     fill(objects, many(small, 2))
@@ -149,13 +148,12 @@ def test_an_outage_of_the_store_takes_nothing_down_that_answers(
         other.publish("task-00", numbered(small, "task-00", 8), by="other").number,
         by="other",
     )
-    components(client).registry.learn(
-        other.state("task-00")
-    )  # the history was read, then the line was cut
+    # The history was read before the store became unreachable.
+    components(client).registry.learn(other.state("task-00"))
     objects.is_down = True
     refresh(client)
     assert answer(client, "task-00") == (1, "v0")
-    assert_problem(ask(client, "task-01"), 503, "'task-01'", "the line cut")
+    assert_problem(ask(client, "task-01"), 503, "'task-01'", "the connection cut")
     assert client.get("/v1/tasks").json()["tasks"][1]["state"] == "unavailable"
     objects.is_down = False
     refresh(client)
@@ -165,7 +163,7 @@ def test_an_outage_of_the_store_takes_nothing_down_that_answers(
 # What cannot be served.
 
 
-def test_a_broken_file_fails_its_own_requests_only_and_comes_back_when_it_is_mended(
+def test_a_broken_file_fails_its_own_requests_only_and_returns_when_it_is_repaired(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     later = 0.0
@@ -215,7 +213,7 @@ def test_a_task_for_another_backbone_is_refused_once_and_for_all(
     assert [result["task"] for result in every.json()["results"]] == ["b"]
 
 
-def test_a_name_in_the_store_without_a_live_version_is_no_task(
+def test_a_name_in_the_store_without_a_live_version_is_not_served(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     fill(objects, many(small, 1))

@@ -1,4 +1,4 @@
-"""Tasks that move between device, host memory and store, while they are asked."""
+"""Tasks that move between device, host memory and store while requests use them."""
 
 import random
 from collections.abc import Callable
@@ -46,7 +46,10 @@ Serve = Callable[..., TestClient]
 def test_a_small_bank_answers_as_one_that_holds_all(
     serve: Serve, small: Backbone, tmp_path: Path
 ) -> None:
-    """A real server under random traffic from several clients, with room for a few of twenty tasks in each tier."""
+    """Compare a server with room for a few of twenty tasks to one that holds all of them.
+
+    A real server under random traffic from several clients.
+    """
     names = [f"task-{number:02}" for number in range(20)]
     large = serve(store=open_store(tmp_path))
     for number, name in enumerate(names):
@@ -99,7 +102,7 @@ def predictions(response: Any) -> list[tuple[str, dict[str, float]]]:
 
 
 def with_clients(url: str, names: list[str], expected: dict[str, Any]) -> list[Any]:
-    """Ask from four threads, one task or several at once; what was not as expected."""
+    """Ask from four threads, one task or several at once; return what was not as expected."""
 
     def one(seed: int) -> list[Any]:
         pick, wrong = random.Random(seed), []
@@ -130,13 +133,11 @@ def test_a_start_reads_names_only(serve: Serve, small: Backbone, objects: Watche
     assert answer(client, "task-07") == (1, "v7")
     assert (objects.counts[FILE], objects.counts[HEADER], on_device(client)) == (1, 0, ["task-07"])
 
-    for _ in range(2):  # what was read once for the list is kept
+    for _ in range(2):  # what was read once for the list is cached
         listed = client.get("/v1/tasks", params={"limit": 5}).json()["tasks"]
         assert [task["labels"][0] for task in listed] == ["v0"] * 5
-        assert (objects.counts[FILE], objects.counts[HEADER]) == (
-            1,
-            6,
-        )  # one more tells that there is a next page
+        # One more than listed shows that there is a next page.
+        assert (objects.counts[FILE], objects.counts[HEADER]) == (1, 6)
 
 
 def test_the_host_tier_spares_the_store(
@@ -162,7 +163,7 @@ def test_the_host_tier_spares_the_store(
     ]
 
 
-def test_a_task_that_no_tier_has_room_for_is_served_all_the_same(
+def test_a_task_that_no_tier_has_room_for_is_still_served(
     serve: Serve, small: Backbone, objects: WatchedObjects
 ) -> None:
     fill(objects, many(small, 3))
@@ -196,7 +197,7 @@ def test_concurrent_misses_of_a_task_share_one_load(
     assert seen['facet_task_load_seconds_count{source="store"}'] == 1
 
 
-def test_a_load_that_takes_long_keeps_nobody_else_waiting(
+def test_a_load_that_takes_long_delays_no_other_task(
     serve: Serve, small: Backbone, objects: WatchedObjects, pool: ThreadPoolExecutor
 ) -> None:
     fill(objects, many(small, 3))
@@ -214,7 +215,7 @@ def test_a_load_that_takes_long_keeps_nobody_else_waiting(
     assert slow.result() == (1, "v1")
 
 
-def test_so_many_wait_for_loads_and_the_next_is_503(
+def test_a_bounded_number_wait_for_loads_and_the_next_is_503(
     serve: Serve, small: Backbone, objects: WatchedObjects, pool: ThreadPoolExecutor
 ) -> None:
     fill(objects, many(small, 4))
@@ -227,7 +228,7 @@ def test_so_many_wait_for_loads_and_the_next_is_503(
         assert_problem(refused, 503, "loading: expected room to wait for 1 tasks, found 0")
         assert refused.json()["type"] == "urn:facet:problem:loading"
         assert int(refused.headers["retry-after"]) >= 1
-        assert answer(client, "task-00") == (1, "v0")  # what is on the device needs no place there
+        assert answer(client, "task-00") == (1, "v0")  # a task on the device does not wait
         assert metrics(client)["facet_waiting_lookups"] == 2
     assert [future.result() for future in waiting] == [(1, "v1"), (1, "v2")]
     assert answer(client, "task-03") == (1, "v3")
@@ -241,7 +242,7 @@ def test_a_deadline_ends_the_wait_for_a_load(
     with held_reads(objects):
         assert_problem(ask(client, "task-00"), 504, "deadline")
         assert components(client).resolver.loads.waiting == 0
-    wait_until(lambda: on_device(client) == ["task-00"])  # a load that has begun is not thrown away
+    wait_until(lambda: on_device(client) == ["task-00"])  # a load that has begun is finished
     assert answer(client, "task-00") == (1, "v0")
 
 

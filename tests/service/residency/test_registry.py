@@ -1,4 +1,4 @@
-"""What is known of tasks: listings, histories and failures, whatever order they come in."""
+"""The registry: listings, histories and failures, in whatever order they arrive."""
 
 import math
 
@@ -26,13 +26,13 @@ def test_a_listing_names_tasks_without_their_history(store: Store) -> None:
     assert not registry.is_read("a")
 
 
-def test_a_listing_tells_which_known_histories_have_grown(store: Store) -> None:
+def test_a_listing_names_the_known_histories_that_have_grown(store: Store) -> None:
     registry = Registry()
     registry.note(store.heads())
     registry.learn(store.state("a"))
     store.activate("a", 1, by="x")
     store.activate("b", 1, by="x")
-    assert registry.note(store.heads()) == ["a"]  # b will be read when somebody asks for it
+    assert registry.note(store.heads()) == ["a"]  # b is read when a request needs it
     registry.learn(store.state("a"))
     assert registry.note(store.heads()) == []
 
@@ -67,7 +67,7 @@ def test_conditions(store: Store) -> None:
     assert condition() == "retired"
 
 
-def test_a_passing_failure_is_believed_for_a_while_and_another_for_good(store: Store) -> None:
+def test_a_passing_failure_holds_for_a_while_and_any_other_for_good(store: Store) -> None:
     now = 0.0
     registry = Registry(lambda: now)
     registry.learn(store.activate("a", 1, by="x"))

@@ -39,7 +39,8 @@ def task_file(
 ) -> TaskFile:
     """A random task: `layers` is 0 (linear), 1 (shallow) or the backbone's depth (deep).
 
-    With `bias` the head ignores the image and answers with these logits, which makes a version recognisable.
+    With `bias` the head ignores the image and answers with these logits, which makes a version
+    recognisable.
     """
     random = torch.Generator().manual_seed(seed)
     prompts = tuple(torch.randn(tokens, dim, generator=random) for dim in on.layer_dims[:layers])
@@ -70,12 +71,11 @@ def task_file(
 
 
 def numbered(on: Backbone, task: str, number: int, classes: int = 64) -> bytes:
-    """A task file whose answer is its number: label `v<number>` with nearly all of the probability."""
+    """A task file whose answer is `v<number>`, with nearly all of the probability."""
     labels = [f"v{index}" for index in range(classes)]
     bias = [20.0 if index == number else 0.0 for index in range(classes)]
-    return task_file(
-        on, task, labels=labels, bias=bias, layers=number % 3 and DEPTH, seed=number
-    ).to_bytes()
+    layers = number % 3 and DEPTH  # linear and deep tasks alternate
+    return task_file(on, task, labels=labels, bias=bias, layers=layers, seed=number).to_bytes()
 
 
 def png(seed: int = 0, size: tuple[int, int] = (SIDE, SIDE)) -> bytes:

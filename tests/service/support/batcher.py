@@ -1,4 +1,4 @@
-"""Engines that tests hold in their hands, and requests to a batcher around them."""
+"""Engines that tests control, and requests to a batcher around them."""
 
 import asyncio
 import threading
@@ -29,7 +29,14 @@ def image(number: float) -> Tensor:
 
 
 class HeldEngine:
-    """Answers each image with itself; waits at a gate before every batch, and keeps what it was given."""
+    """Answers each image with itself; waits at a gate before every batch.
+
+    Attributes:
+        batches: the batches so far: the task and number of rows of each group.
+        gate: acquired by each batch before it answers.
+        entered: released by each batch that has reached the gate.
+        broken: whether a batch of these groups fails.
+    """
 
     def __init__(self, *, open_gate: bool = False) -> None:
         self.batches: list[list[tuple[str, int]]] = []
@@ -66,7 +73,7 @@ async def ask(batcher: Batcher, *rows: tuple[Resident, float], **terms: Any) -> 
 async def ask_while_busy(
     batcher: Batcher, engine: HeldEngine, requests: Sequence[Sequence[tuple[Resident, float]]]
 ) -> list[asyncio.Task[list[Answer]]]:
-    """Occupy the engine with one row of another task, then let the requests queue up in their order."""
+    """Occupy the engine with one row of another task, then queue the requests in their order."""
     tasks = [asyncio.create_task(ask(batcher, (resident("first"), 0.0)))]
     await engine.wait_until_entered()
     for rows in requests:
@@ -80,17 +87,19 @@ def values(answers: Sequence[Answer]) -> list[float]:
 
 
 class TimedEngine(HeldEngine):
-    """An engine whose forwards take the time that they are told, by a clock of its own."""
+    """An engine whose forwards take `fixed + per_image × images` seconds of its own clock."""
 
-    def __init__(self, fixed: float, each: float) -> None:
+    def __init__(self, fixed: float, per_image: float) -> None:
         super().__init__(open_gate=True)
-        self.now, self.fixed, self.each = 0.0, fixed, each
+        self.now = 0.0
+        self.fixed = fixed
+        self.per_image = per_image
 
     def clock(self) -> float:
         return self.now
 
     def __call__(self, groups: Sequence[Group]) -> list[Tensor]:
-        self.now += self.fixed + self.each * sum(len(images) for _, images in groups)
+        self.now += self.fixed + self.per_image * sum(len(images) for _, images in groups)
         return super().__call__(groups)
 
     @property
@@ -99,7 +108,7 @@ class TimedEngine(HeldEngine):
 
 
 async def learn(batcher: Batcher, engine: HeldEngine) -> None:
-    """Let it see forwards of one to three rows, and forget what they were."""
+    """Run forwards of one to three rows, and clear the engine's records of them."""
     for rows in (1, 2, 3) * 5:
         await ask(batcher, *[(resident("birds"), float(number)) for number in range(rows)])
     engine.batches.clear()

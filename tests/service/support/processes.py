@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[3]
 SMALL_SERVER = "tests.service.support.small_server"
 
 
-def environment(**settings: object) -> dict[str, str]:
+def environment(path: Path = ROOT, **settings: object) -> dict[str, str]:
     """This process's environment without its own settings, with these."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FACET_")}
     given = {f"FACET_{name.upper()}": str(value) for name, value in settings.items()}
-    return inherited | given | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    return inherited | given | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(path)}
 
 
 class Server:
@@ -30,7 +30,8 @@ class Server:
     http_workers = 0
 
     def __init__(self, process: "subprocess.Popen[str]", lines: IO[str]) -> None:
-        self.process, self._lines = process, lines
+        self.process = process
+        self._lines = lines
         self.url = self.wait_for(r"at (http://\S+)")
         self.host, port = re.fullmatch(r"http://(.*):(\d+)", self.url).groups()  # type: ignore[union-attr]
         self.port = int(port)
@@ -59,10 +60,13 @@ def wait_for(lines: IO[str], pattern: str) -> str:
 
 
 @contextmanager
-def command(*arguments: str, **settings: object) -> Iterator[Server]:
+def command(*arguments: str, path: Path = ROOT, **settings: object) -> Iterator[Server]:
     """A process that serves, from the start of its banner to the end of the block."""
     process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, text=True, env=environment(**settings)
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(path, **settings),
     )
     assert process.stdout is not None
     try:
@@ -76,12 +80,18 @@ def command(*arguments: str, **settings: object) -> Iterator[Server]:
 def small_server(
     store: Path, *, forward_seconds: float = 0.0, **settings: object
 ) -> AbstractContextManager[Server]:
-    """A server with the small backbone on a free port, each of whose forwards takes at least so long."""
+    """A server with the small backbone on a free port.
+
+    Each forward takes at least `forward_seconds`.
+    """
     return command("-m", SMALL_SERVER, "0", str(store), str(forward_seconds), **settings)
 
 
 class Nursery:
-    """Forks servers from one process that has imported everything: a start takes a fraction of a second."""
+    """Forks servers from one process that has imported everything.
+
+    A start so takes a fraction of a second.
+    """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

@@ -13,8 +13,8 @@ from facet_vision.service.engine.rows import Priority, Row, Ticket
 from tests.service.support.app import small_backbone, task_file
 
 
-class IdleDesk:
-    """Takes rows and does nothing with them."""
+class IdleQueue:
+    """Accepts rows and does nothing with them."""
 
     def clock(self) -> float:
         return 0.0
@@ -28,14 +28,14 @@ class IdleDesk:
 
 @cache
 def resident(task: str, version: int = 1) -> Resident:
-    """A task without prompts."""
+    """Return a task without prompts."""
     file = task_file(small_backbone(), task)
     return Resident(file.manifest, version, Prefix(), Head(file.head.layers))
 
 
 def row(
-    task: str, priority: Priority = "normal", *, place: int = 0, deadline: float = math.inf
+    task: str, priority: Priority = "normal", *, index: int = 0, deadline: float = math.inf
 ) -> Row:
-    """A row of a request of its own."""
-    ticket = Ticket(IdleDesk(), [task], 1, priority=priority, deadline=deadline)
-    return Row(ticket, place, resident(task), np.empty((0, 0, 3), np.uint8), 0.0)
+    """Return a row of a request of its own."""
+    ticket = Ticket(IdleQueue(), [task], 1, priority=priority, deadline=deadline)
+    return Row(ticket, index, resident(task), np.empty((0, 0, 3), np.uint8), 0.0)

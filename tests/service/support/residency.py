@@ -1,4 +1,4 @@
-"""What the tests of the memory tiers have in common: watched storage, and tasks that say who answers."""
+"""Support for the tests of the memory tiers: watched storage, and tasks that name themselves."""
 
 import threading
 from collections import Counter
@@ -25,15 +25,17 @@ class WatchedObjects(Objects):
     Attributes:
         counts: of reads by kind and of listings.
         gate: while it is not set, reads of whole task files wait.
-        entered: counts up with each read that has come to the gate.
-        is_down: whether reads and listings fail for now.
+        entered: released by each read that has reached the gate.
+        is_down: whether reads fail for now.
+        damage: changes what a read of a path returns.
     """
 
     def __init__(self, memory: MemoryStore | None = None) -> None:
         super().__init__(memory or MemoryStore())
         self.counts: Counter[str] = Counter()
-        self.gate, self.entered = threading.Event(), threading.Semaphore(0)
+        self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Semaphore(0)
         self.is_down = False
         self.damage: Callable[[str, bytes], bytes] = lambda _, data: data
 
@@ -45,7 +47,9 @@ class WatchedObjects(Objects):
             self.entered.release()
             assert self.gate.wait(20)
         if self.is_down:
-            raise StoreUnavailable(f"storage of '{path}': expected an answer, found the line cut")
+            raise StoreUnavailable(
+                f"storage of '{path}': expected an answer, found the connection cut"
+            )
         return self.damage(path, data)
 
     def paths(self, prefix: str | None = None) -> list[str]:
@@ -62,7 +66,7 @@ def fill(objects: Objects, files: dict[str, bytes]) -> None:
 
 @contextmanager
 def held_reads(objects: WatchedObjects) -> Iterator[None]:
-    """Reads of task files wait until the end of the block."""
+    """Let reads of task files wait until the end of the block."""
     objects.gate.clear()
     try:
         yield
@@ -71,7 +75,7 @@ def held_reads(objects: WatchedObjects) -> Iterator[None]:
 
 
 def best(response: Any) -> tuple[int, str]:
-    """Version and best label of an answer to one image."""
+    """Return version and best label of an answer to one image."""
     assert response.status_code == 200, response.text
     (result,) = response.json()["results"]
     return result["version"], result["predictions"][0]["label"]
@@ -82,7 +86,7 @@ def answer(client: Any, task: str) -> tuple[int, str]:
 
 
 def many(small: Backbone, count: int) -> dict[str, bytes]:
-    """Task files of all kinds; each answers with its own number."""
+    """Return task files that each answer with their own number."""
     return {
         f"task-{number:02}": numbered(small, f"task-{number:02}", number) for number in range(count)
     }
@@ -97,7 +101,7 @@ def on_device(client: TestClient) -> list[str]:
 
 
 def small_budget(small: Backbone) -> int:
-    """Room on the device for the largest of `many`, and not for two of them."""
+    """Return room on the device for the largest of `many`, and not for two of them."""
     head = 64 * (small.feature_dim + 1)
     return 4 * (head + 2 * DEPTH * 3 * small.feature_dim)
 

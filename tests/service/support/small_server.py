@@ -1,8 +1,11 @@
 """A real server process with the small backbone, for the tests that kill, stop or load one.
 
-    python -m tests.service.support.small_server PORT STORE        serve, with FACET_* variables for the rest
-    python -m tests.service.support.small_server PORT STORE SECONDS    the same, and every forward takes at least so long
-    python -m tests.service.support.small_server                   read lines "PORT STORE" and fork a server for each: no import to wait for
+    python -m tests.service.support.small_server PORT STORE [SECONDS]
+        serve, with FACET_* variables for the other settings; with SECONDS, every forward takes at
+        least that long
+
+    python -m tests.service.support.small_server
+        read lines "PORT STORE" and fork a server for each, which has nothing left to import
 
 Each server prints `pid N` and then its banner.
 """
@@ -12,9 +15,10 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 
 import torch
+import uvicorn
+from fastapi import FastAPI
 
 from facet_vision.backbone import Backbone, Prefix
 from facet_vision.service.server import run
@@ -42,13 +46,11 @@ def slow_down(backbone: Backbone, seconds: float) -> None:
 
 
 def fork_servers() -> None:
-    for module in (
-        "lifespan.on",
-        "loops.uvloop",
-        "protocols.http.httptools_impl",
-    ):  # uvicorn loads them late
-        import_module(f"uvicorn.{module}")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the killed are reaped by the kernel
+    # uvicorn imports its parts once a configuration is loaded.
+    config = uvicorn.Config(FastAPI(), log_config=None)
+    config.load()
+    config.get_loop_factory()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the killed servers
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""The event loop's lag is seen and reported."""
+"""The event loop's lag is measured and reported."""
 
 import asyncio
 import time
@@ -7,17 +7,17 @@ from facet_vision.service.telemetry.loop_lag import watch_lag
 from tests.service.support.app import metrics
 
 
-def test_a_halt_of_the_loop_is_seen() -> None:
+def test_a_blocked_loop_is_seen() -> None:
     seen: list[float] = []
 
-    async def halt() -> None:
+    async def block() -> None:
         watching = asyncio.create_task(watch_lag(seen.append))
         await asyncio.sleep(0.05)
         time.sleep(0.2)
         await asyncio.sleep(0.05)
         watching.cancel()
 
-    asyncio.run(halt())
+    asyncio.run(block())
     assert max(seen) > 0.15
     assert min(seen) < 0.1
 

@@ -1,4 +1,7 @@
-"""A real server with HTTP workers of their own: it answers as one process does, and loses little when a part dies."""
+"""A real server with HTTP workers.
+
+It answers as a single process does, and loses little when one of its processes dies.
+"""
 
 import io
 import os
@@ -49,7 +52,7 @@ def client(server: Server) -> Iterator[httpx.Client]:
 def eventually(holds: Callable[[], bool], seconds: float = 15.0) -> None:
     last = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < last, "it did not come about"
+        assert time.monotonic() < last, "it never held"
         time.sleep(0.02)
 
 
@@ -79,11 +82,9 @@ def test_answers_are_those_of_one_process(client: httpx.Client, tmp_path: Path) 
     found = []
     with small_server(tmp_path / "alone") as alone, alone.client() as other:
         assert upload(other, file).status_code == 201
+        raw = task_file(small_backbone(), "raw", activation="none")
         for asked in (client, other):
-            assert (
-                upload(asked, task_file(small_backbone(), "raw", activation="none")).status_code
-                == 201
-            )
+            assert upload(asked, raw).status_code == 201
             results = ask(asked, "pets", png(1), top_k=1).json()["results"]
             results += asked.post("/v1/predict", **form).json()["results"]  # type: ignore[arg-type]
             assert all(result.pop("timings")["forward"] > 0 for result in results)
@@ -99,19 +100,13 @@ def test_every_other_call_is_passed_on(client: httpx.Client) -> None:
     assert made.headers["location"] == "/v1/tasks/counter/versions/1"
     assert upload(client, numbered(small_backbone(), "counter", 6)).json()["version"] == 2
     assert ask(client, "counter", top_k=1).json()["results"][0]["predictions"][0]["label"] == "v6"
-    assert client.put("/v1/tasks/counter/live", json={"version": 1}).json() == {
-        "task": "counter",
-        "version": 1,
-    }
+    activated = client.put("/v1/tasks/counter/live", json={"version": 1})
+    assert activated.json() == {"task": "counter", "version": 1}
     assert ask(client, "counter", top_k=1).json()["results"][0]["predictions"][0]["label"] == "v5"
     loaded = client.get("/v1/tasks/counter/versions/1")
     assert loaded.content == data
-    assert (
-        client.get(
-            loaded.request.url, headers={"If-None-Match": loaded.headers["etag"]}
-        ).status_code
-        == 304
-    )
+    again = client.get(loaded.request.url, headers={"If-None-Match": loaded.headers["etag"]})
+    assert again.status_code == 304
     assert client.get("/v1/tasks", params={"limit": 1}).json()["next"] == "counter"
     assert client.get("/v1/tasks/counter").json()["history"][0]["by"] == "http:127.0.0.1"
     assert "/v1/predict" in client.get("/openapi.json").json()["paths"]
@@ -120,14 +115,14 @@ def test_every_other_call_is_passed_on(client: httpx.Client) -> None:
     assert len(client.get("/readyz").headers.get_list("date")) == 1
 
 
-def test_a_task_may_be_called_as_a_call_is(client: httpx.Client) -> None:
+def test_a_task_may_be_named_predict(client: httpx.Client) -> None:
     assert upload(client, task_file(small_backbone(), "predict")).status_code == 201
     assert ask(client, "predict").status_code == 200
     assert client.get("/v1/tasks/predict").json()["live"] == 1
     assert client.delete("/v1/tasks/predict").status_code == 204
 
 
-def test_who_asked_is_told_as_a_reverse_proxy_on_this_machine_says(client: httpx.Client) -> None:
+def test_the_client_is_the_one_that_a_local_reverse_proxy_names(client: httpx.Client) -> None:
     headers = {"Content-Type": "application/octet-stream", "X-Forwarded-For": "192.0.2.7"}
     data = task_file(small_backbone(), "mine").to_bytes()
     assert client.post("/v1/tasks/mine/versions", content=data, headers=headers).status_code == 201
@@ -136,18 +131,13 @@ def test_who_asked_is_told_as_a_reverse_proxy_on_this_machine_says(client: httpx
 
 def test_refusals_are_the_same_sentences(client: httpx.Client) -> None:
     assert_problem(ask(client, "nobody"), 404, "'nobody'")
-    assert_problem(
-        ask(client, "*"), 404, "'*'"
-    )  # which asks every task only where tasks are named in the form
+    assert_problem(ask(client, "*"), 404, "'*'")  # it means every task in a form only
     assert_problem(ask(client, "pets", b"no image"), 422, "expected one of JPEG")
     assert_problem(ask(client, "pets", top_k=0), 422, "top_k")
     assert_problem(client.get("/v1/tasks/pets/predict"), 405, "GET")
     assert_problem(client.get("/nowhere"), 404, "/nowhere")
-    assert_problem(
-        client.post("/v1/tasks/pets/predict", content=b"x", headers={"Content-Type": "a/b"}),
-        415,
-        "a/b",
-    )
+    foreign = {"Content-Type": "a/b"}
+    assert_problem(client.post("/v1/tasks/pets/predict", content=b"x", headers=foreign), 415, "a/b")
     too_many = [("file", ("a.png", png()))] * 9
     assert_problem(client.post("/v1/tasks/pets/predict", files=too_many), 413, "8 images x tasks")
     assert_problem(
@@ -169,7 +159,7 @@ def test_metrics_are_those_of_all_processes(client: httpx.Client, server: Server
     assert counted["facet_event_loop_lag_seconds_count"] > 0
 
 
-def test_what_a_client_does_not_wait_for_is_not_computed(tmp_path: Path) -> None:
+def test_a_request_whose_client_has_left_is_not_computed(tmp_path: Path) -> None:
     with (
         small_server(tmp_path, http_workers=1, forward_seconds=1.0) as server,
         server.client() as client,
@@ -184,12 +174,11 @@ def test_what_a_client_does_not_wait_for_is_not_computed(tmp_path: Path) -> None
             assert first.result().status_code == 200
         assert_problem(ask(client, "pets", timeout_ms=100), 504, "deadline")
         eventually(lambda: metrics(client)["facet_admitted_rows"] == 0)
-        assert (
-            metrics(client)["facet_batch_rows_sum"] <= 3
-        )  # of uploading, the first, and at most the last
+        # one for the upload, one for the first request, and at most one for the last
+        assert metrics(client)["facet_batch_rows_sum"] <= 3
 
 
-def test_a_front_end_that_dies_is_replaced_and_nothing_counted_is_lost(
+def test_a_worker_that_dies_is_replaced_and_no_count_is_lost(
     client: httpx.Client, server: Server
 ) -> None:
     assert ask(client, "pets").status_code == 200
@@ -231,7 +220,7 @@ def test_without_engine_or_supervisor_everything_ends(
         socket.create_connection((server.host, server.port), timeout=5)
 
 
-def test_a_request_under_way_is_told_when_the_engine_dies(
+def test_an_admitted_request_is_503_when_the_engine_dies(
     client: httpx.Client, server: Server
 ) -> None:
     buffer = io.BytesIO()
@@ -264,7 +253,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.25])
 def test_a_signal_while_it_starts_ends_it_soon(tmp_path: Path, after: float) -> None:
-    """At a time at which a child may just have been forked."""
+    """Also if a child has just been forked."""
     arguments = [sys.executable, "-m", SMALL_SERVER, "0", str(tmp_path)]
     starting = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, text=True, env=environment(http_workers=COUNT)
@@ -283,9 +272,8 @@ def test_a_restart_finds_its_port_free(tmp_path: Path, first: int, second: int) 
     with small_server(tmp_path, http_workers=first) as server, server.client() as client:
         assert client.get("/livez").status_code == 200
         port = server.port
-        assert (
-            server.stop() == 0
-        )  # it closes the connection, which lingers in the kernel for a while
+        # The server closes the connection, which then lingers in the kernel for a while.
+        assert server.stop() == 0
         with (
             command("-m", SMALL_SERVER, str(port), str(tmp_path), http_workers=second) as again,
             again.client() as another,
@@ -293,7 +281,7 @@ def test_a_restart_finds_its_port_free(tmp_path: Path, first: int, second: int) 
             assert another.get("/livez").status_code == 200
 
 
-def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
+def test_a_port_in_use_prevents_a_start(server: Server, tmp_path: Path) -> None:
     with (
         pytest.raises(AssertionError, match="the process ended"),
         command(

@@ -1,4 +1,4 @@
-"""`facet ablate` as a user types it, on the embedded architecture with random weights."""
+"""The command `facet ablate`, on the embedded architecture with random weights."""
 
 import json
 from pathlib import Path
@@ -61,17 +61,8 @@ def _cells(path: Path) -> list[dict]:
 def test_a_study_is_trained_and_reported(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     given = (
-        "depth",
-        colours,
-        "--out",
-        out,
-        "--checkpoint",
-        checkpoint,
-        *FAST,
-        "--tokens",
-        2,
-        "--values",
-        "1, 8",
+        *("depth", colours, "--out", out, "--checkpoint", checkpoint),
+        *(*FAST, "--tokens", 2, "--values", "1, 8"),
     )
     code, stdout, stderr = _run(*given)
     assert code == 0, stderr
@@ -90,7 +81,7 @@ def test_a_study_is_trained_and_reported(colours: Path, checkpoint: Path, tmp_pa
     )
     assert "| linear |  |" in table
     assert (out / "depth.png").stat().st_size > 5000
-    # the three curves meet at 8 layers, where one training serves them all
+    # The three curves meet at 8 layers, where they share one training.
     assert len(_cells(out / "depth.jsonl")) == 5
 
 
@@ -105,15 +96,8 @@ def test_the_same_command_trains_only_what_is_missing(
 ) -> None:
     out = tmp_path / "results"
     given = (
-        "length",
-        colours,
-        "--out",
-        out,
-        "--checkpoint",
-        checkpoint,
-        *FAST,
-        "--methods",
-        "vpt-deep",
+        *("length", colours, "--out", out, "--checkpoint", checkpoint),
+        *(*FAST, "--methods", "vpt-deep"),
     )
     assert _run(*given, "--values", "1")[0] == 0
     first = (out / "length.jsonl").read_bytes()
@@ -124,7 +108,7 @@ def test_the_same_command_trains_only_what_is_missing(
     cells = (out / "length.jsonl").read_bytes()
     assert cells.startswith(first)
     assert len(cells.splitlines()) == 2
-    # with other hyperparameters nothing is finished
+    # With other hyperparameters nothing is finished.
     assert "finished before" not in _run(*given, "--values", "1", "--lr", "0.5")[2]
 
 
@@ -133,30 +117,9 @@ def test_options_reach_the_trainings(colours: Path, checkpoint: Path, tmp_path: 
     recipe.write_text("warmup = 0.25\nepochs = 9\n[vpt-shallow]\noptimizer = 'sgd'\n")
     code, _, stderr = _run(
         *("pooling", colours, "--out", out, "--values", "image", "--methods", "vpt-shallow"),
-        *(
-            "--recipe",
-            recipe,
-            "--checkpoint",
-            checkpoint,
-            "--device",
-            "cpu",
-            "--seeds",
-            "3,4",
-            "--tokens",
-            2,
-        ),
-        *(
-            "--epochs",
-            2,
-            "--batch-size",
-            5,
-            "--lr",
-            0.01,
-            "--head-lr",
-            0.02,
-            "--weight-decay",
-            0.03,
-        ),
+        *("--recipe", recipe, "--checkpoint", checkpoint, "--device", "cpu"),
+        *("--seeds", "3,4", "--tokens", 2, "--epochs", 2, "--batch-size", 5),
+        *("--lr", 0.01, "--head-lr", 0.02, "--weight-decay", 0.03),
         *("--precision", "bfloat16"),
     )
     assert code == 0, stderr
@@ -185,14 +148,8 @@ def test_a_fraction_of_the_images_is_trained_on(
     out, recipe = tmp_path / "results", tmp_path / "study.toml"
     recipe.write_text("holdout = 0.4\n")
     given = (
-        "--values",
-        "0.5,1",
-        "--methods",
-        "linear",
-        "--recipe",
-        recipe,
-        "--checkpoint",
-        checkpoint,
+        *("--values", "0.5,1", "--methods", "linear"),
+        *("--recipe", recipe, "--checkpoint", checkpoint),
     )
     code, _, stderr = _run("fraction", colours, "--out", out, *given, *FAST)
     assert code == 0, stderr
@@ -242,15 +199,8 @@ def test_a_training_that_fails_does_not_end_the_study(
     recipe, out = tmp_path / "study.toml", tmp_path / "results"
     recipe.write_text("[below]\nlr = 1e30\n")
     given = (
-        "location",
-        colours,
-        "--out",
-        out,
-        "--methods",
-        "vpt-shallow",
-        "--checkpoint",
-        checkpoint,
-        *FAST,
+        *("location", colours, "--out", out, "--methods", "vpt-shallow"),
+        *("--checkpoint", checkpoint, *FAST),
     )
     code, stdout, stderr = _run(
         *given, "--values", "below,prepend", "--recipe", recipe, "--batch-size", 4

@@ -1,4 +1,4 @@
-"""How prompts begin."""
+"""Initial values of prompts."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_random_values() -> None:
 
 
 @pytest.mark.parametrize("init", ["uniform", "normal", "zero"])
-def test_every_set_of_prompts_begins_so(init: str, net: Backbone) -> None:
+def test_every_set_of_prompts_has_these_values(init: str, net: Backbone) -> None:
     recipe = make_recipe(
         {"data": "x", "task": "x", "method": "vpt-deep", "tokens": 50, "lr": 1}, {}
     )

@@ -1,4 +1,4 @@
-"""Every place where prompts can enter, against a derivation of its own."""
+"""Locations of prompts, each against a derivation of its own."""
 
 from typing import Any
 
@@ -27,9 +27,8 @@ def net() -> Backbone:
 @pytest.mark.parametrize("method", ["vpt-shallow", "vpt-deep"])
 @pytest.mark.parametrize("location", ["add", "add-1"])
 def test_adding_nothing_is_the_plain_network(location: str, method: str, net: Backbone) -> None:
-    close(
-        made(net, method, location=location, init="zero").features(images()), net.features(images())
-    )
+    variant = made(net, method, location=location, init="zero")
+    close(variant.features(images()), net.features(images()))
 
 
 def test_add_puts_a_vector_on_every_token_in_front_of_every_layer(net: Backbone) -> None:
@@ -43,9 +42,8 @@ def test_add_puts_a_vector_on_every_token_in_front_of_every_layer(net: Backbone)
             token + vector for token, vector in zip(tokens, vectors, strict=True)
         ]
 
-    close(
-        variant.features(batch), by_hand(net, batch, [adding(vectors) for vectors in added])[:, 0]
-    )
+    expected = by_hand(net, batch, [adding(vectors) for vectors in added])
+    close(variant.features(batch), expected[:, 0])
 
 
 def test_add_1_is_add_with_equal_vectors(net: Backbone) -> None:
@@ -96,7 +94,7 @@ def test_frame_surrounds_the_image_with_normalised_pixels(net: Backbone) -> None
 
 
 def test_frame_within_the_same_grid(net: Backbone) -> None:
-    """34 pixels hold four patches of 8, as 32 do: what is left over is cut off."""
+    """34 pixels hold four patches of 8, as 32 do: the remainder is cut off."""
     variant = made(net, "vpt-shallow", tokens=1, location="pad")
     framed = variant.location.framed(images())
     close(variant.features(images()), net.features(framed[..., :32, :32]))
@@ -112,7 +110,7 @@ def test_frame_that_adds_patches(net: Backbone) -> None:
 
 
 def _zoomed(position: Tensor, side: int) -> Tensor:
-    """As the official code resizes: (16, dim) to (1, side x side, dim)."""
+    """Resize as the official code does, (16, dim) to (1, side x side, dim)."""
     grid = position.unflatten(0, (4, 4)).numpy()
     zoomed = torch.from_numpy(ndimage.zoom(grid, (side / 4, side / 4, 1), order=1))
     return zoomed.flatten(0, 1)[None]

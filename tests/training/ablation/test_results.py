@@ -1,4 +1,4 @@
-"""Finished cells survive a kill; what is reported of them."""
+"""Finished cells, which survive a kill, and the report on them."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from facet_vision.common.errors import UsageError
 from facet_vision.common.figures import save
 from facet_vision.training.ablation.cells import run, setting
 from facet_vision.training.ablation.figure import draw
-from facet_vision.training.ablation.report import MEAN, Measured, as_json, markdown, rows
+from facet_vision.training.ablation.report import MEAN, CellResult, as_json, markdown, rows
 from facet_vision.training.ablation.studies import Point, find_study, recipe_of
 from facet_vision.training.ablation.variant import Variant, make_variant
 from facet_vision.training.data.datasets import TaskData
@@ -54,7 +54,7 @@ def test_other_files_are_refused(line: str, tmp_path: Path) -> None:
         Results(path)
 
 
-# one cell
+# One cell
 
 
 @pytest.mark.parametrize(
@@ -122,17 +122,16 @@ def test_a_setting_is_all_that_decides(tiny: Backbone, shades: TaskData) -> None
     assert tiny.fingerprint in key(point)
 
 
-# reports
-
+# Reports
 
 CELLS = [
-    Measured("vpt-deep", "1", "a", 0, 0.50, 100, 1.0),
-    Measured("vpt-deep", "1", "a", 1, 0.60, 100, 1.0),
-    Measured("vpt-deep", "1", "b", 0, 0.80, 300, 1.0),
-    Measured("vpt-deep", "1", "b", 1, 0.80, 300, 1.0),
-    Measured("vpt-deep", "5", "a", 0, 0.70, 500, 1.0),
-    Measured("linear", "", "a", 0, 0.40, 10, 1.0),
-    Measured("linear", "", "b", 0, 0.40, 20, 1.0),
+    CellResult("vpt-deep", "1", "a", 0, 0.50, 100, 1.0),
+    CellResult("vpt-deep", "1", "a", 1, 0.60, 100, 1.0),
+    CellResult("vpt-deep", "1", "b", 0, 0.80, 300, 1.0),
+    CellResult("vpt-deep", "1", "b", 1, 0.80, 300, 1.0),
+    CellResult("vpt-deep", "5", "a", 0, 0.70, 500, 1.0),
+    CellResult("linear", "", "a", 0, 0.40, 10, 1.0),
+    CellResult("linear", "", "b", 0, 0.40, 20, 1.0),
 ]
 
 
@@ -174,9 +173,9 @@ def test_figure_has_a_panel_for_each_data_set_and_their_mean() -> None:
 
 def test_figure_of_names(tmp_path: Path) -> None:
     cells = [
-        Measured(c, v, "a", 0, 0.5, 1, 1.0)
-        for c in ("vpt-shallow", "vpt-deep")
-        for v in ("prepend", "add")
+        CellResult(curve, value, "a", 0, 0.5, 1, 1.0)
+        for curve in ("vpt-shallow", "vpt-deep")
+        for value in ("prepend", "add")
     ]
     figure = draw(find_study("location"), rows(cells), ["a"])
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["prepend", "add"]

@@ -1,4 +1,4 @@
-"""What each study trains."""
+"""Trainings of each study."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ from facet_vision.training.ablation.studies import (
     STUDIES,
     Facts,
     Point,
-    check_settings,
+    check_overrides,
     find_study,
-    plan,
+    points_of,
     recipe_of,
 )
 from facet_vision.training.ablation.variant import Variant
@@ -25,12 +25,12 @@ FACTS = Facts(layers=12, classes=7)
 def points(
     study: str, methods: Sequence[str] = ("vpt-deep",), values: Sequence[str] = ()
 ) -> list[Point]:
-    return plan(find_study(study), methods, values, FACTS)
+    return points_of(find_study(study), methods, values, FACTS)
 
 
 @pytest.mark.parametrize("name", STUDIES.keys() - {"backbone"})
 def test_every_study_has_values_and_methods_of_its_own(name: str) -> None:
-    found = plan(STUDIES[name], (), (), FACTS)
+    found = points_of(STUDIES[name], (), (), FACTS)
     assert {point.method for point in found} == set(STUDIES[name].methods)
     assert len({(point.curve, point.value) for point in found}) == len(found)
 
@@ -144,7 +144,7 @@ def test_unknown_study() -> None:
         find_study("colour")
 
 
-# hyperparameters
+# Hyperparameters
 
 RECIPE = """
 data = "flowers"
@@ -169,8 +169,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def values(settings: RecipeOverrides, point: Point) -> dict[str, Any]:
-    return recipe_of(point, settings, "digits", 5).model_dump()
+def values(overrides: RecipeOverrides, point: Point) -> dict[str, Any]:
+    return recipe_of(point, overrides, "digits", 5).model_dump()
 
 
 def test_recipe_of_a_training(file: Path) -> None:
@@ -184,19 +184,19 @@ def test_recipe_of_a_training(file: Path) -> None:
 
 
 def test_tables_hold_for_a_method_or_a_value(file: Path) -> None:
-    settings = RecipeOverrides(file, {})
+    overrides = RecipeOverrides(file, {})
     deep, pad = Point("10", "vpt-deep", "vpt-deep"), Point("pad", "vpt-shallow", "vpt-shallow")
-    assert [values(settings, deep)[name] for name in ("lr", "weight_decay", "tokens")] == [
+    assert [values(overrides, deep)[name] for name in ("lr", "weight_decay", "tokens")] == [
         0.25,
         0.125,
         8,
     ]
-    assert [values(settings, pad)[name] for name in ("lr", "weight_decay", "tokens")] == [
+    assert [values(overrides, pad)[name] for name in ("lr", "weight_decay", "tokens")] == [
         0.5,
         0.01,
         2,
     ]
-    check_settings(settings, "location", [deep, pad])
+    check_overrides(overrides, "location", [deep, pad])
 
 
 def test_flags_win_over_the_file(file: Path) -> None:
@@ -210,11 +210,11 @@ def test_tables_and_flags_that_nothing_reads_are_refused(file: Path) -> None:
         TrainingError,
         match=r"^recipe table: expected a method or a value of the study length, found 'pad'",
     ):
-        check_settings(RecipeOverrides(file, {}), "length", [Point("1", "vpt-deep", "vpt-deep")])
+        check_overrides(RecipeOverrides(file, {}), "length", [Point("1", "vpt-deep", "vpt-deep")])
     with pytest.raises(
         TrainingError, match=r"^tokens: expected no value, which the study length varies, found 3$"
     ):
-        check_settings(
+        check_overrides(
             RecipeOverrides(None, {"tokens": 3}),
             "length",
             [Point("1", "v", "vpt-deep", changes={"tokens": 1})],

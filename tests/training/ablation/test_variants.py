@@ -1,4 +1,7 @@
-"""Depth, pooling, shared and projected prompts, dropout: each against a derivation of its own."""
+"""Switches of prompt variants, each against a derivation of its own.
+
+Depth, pooling, shared and projected prompts, dropout.
+"""
 
 import pytest
 import torch
@@ -9,7 +12,16 @@ from facet_vision.training.ablation.locations import Prepend
 from facet_vision.training.ablation.variant import make_variant
 from facet_vision.training.errors import TrainingError
 from tests.training.support.methods import images, network
-from tests.training.support.variants import TOKENS, at, by_hand, close, keep, made, prompts, rows
+from tests.training.support.variants import (
+    TOKENS,
+    at,
+    by_hand,
+    close,
+    made,
+    prompts,
+    rows,
+    unchanged,
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +29,7 @@ def net() -> Backbone:
     return network("plain")
 
 
-# depth
+# Depth
 
 
 @pytest.mark.parametrize(
@@ -44,7 +56,7 @@ def test_prompts_of_two_layers_propagate_through_the_third(net: Backbone) -> Non
     changes = [
         lambda tokens: tokens[:1] + rows(first, batch) + tokens[1:],
         lambda tokens: tokens[:1] + rows(second, batch) + tokens[1 + TOKENS :],
-        keep,
+        unchanged,
     ]
     close(variant.features(batch), by_hand(net, batch, changes)[:, 0])
 
@@ -64,7 +76,7 @@ def test_prompts_of_the_last_two_layers_are_inserted_and_no_patch_is_lost(net: B
     variant, batch = made(net, depth=2, direction="top-down"), images()
     first, second = prompts(variant)
     changes = [
-        keep,
+        unchanged,
         lambda tokens: tokens[:1] + rows(first, batch) + tokens[1:],
         lambda tokens: tokens[:1] + rows(second, batch) + tokens[1 + TOKENS :],
     ]
@@ -113,7 +125,7 @@ def test_schedule_of_a_shared_set() -> None:
     assert schedule(4, 2, "bottom-up", "drop", shared=True) == (0, 0, "drop", "drop")
 
 
-# pooling
+# Pooling
 
 
 @pytest.mark.parametrize("pooling", ["cls", "image", "prompt", "all"])
@@ -132,7 +144,7 @@ def test_pooling_of_a_single_layer(pooling: str) -> None:
     close(variant.features(batch), expected[pooling])
 
 
-# shared, projected, dropout
+# Shared and projected prompts, dropout
 
 
 def test_shared_prompts_are_the_same_in_every_layer(net: Backbone) -> None:
@@ -172,11 +184,12 @@ def test_dropout_is_drawn_for_each_image_and_only_in_training(net: Backbone) -> 
     assert (first - second).abs().max() > 1e-3
     dropped = variant.location.prompts(400)[0]
     assert (dropped == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
-    kept = dropped != 0
-    close(dropped[kept], (2 * prompts(variant)[0]).expand_as(dropped)[kept])
+    remaining = dropped != 0
+    doubled = (2 * prompts(variant)[0]).expand_as(dropped)
+    close(dropped[remaining], doubled[remaining])
 
 
-# what is refused
+# Mistakes
 
 
 @pytest.mark.parametrize(
@@ -206,7 +219,8 @@ def test_dropout_is_drawn_for_each_image_and_only_in_training(net: Backbone) -> 
         ),
         (
             *("vpt-deep", {"init": "final-cls", "projection": 4}),
-            "init: expected final-cls with prepended prompts of the layers' width, found location prepend, width 4",
+            "init: expected final-cls with prepended prompts of the layers' width, "
+            "found location prepend, width 4",
         ),
         (
             "vpt-deep",
@@ -215,7 +229,8 @@ def test_dropout_is_drawn_for_each_image_and_only_in_training(net: Backbone) -> 
         ),
         (
             *("vpt-deep", {"depth": 1, "beyond": "drop", "pooling": "prompt"}),
-            "pooling: expected prompts behind the last layer for prompt, found that they are dropped",
+            "pooling: expected prompts behind the last layer for prompt, "
+            "found that they are dropped",
         ),
     ],
 )
@@ -227,7 +242,7 @@ def test_contradictions_are_refused(
     assert str(raised.value) == sentence
 
 
-def test_tokens_are_needed_but_where_their_number_is_fixed(net: Backbone) -> None:
+def test_tokens_are_needed_unless_their_number_is_fixed(net: Backbone) -> None:
     with pytest.raises(
         TrainingError, match=r"^tokens: expected at least 1 for location pad, found 0$"
     ):

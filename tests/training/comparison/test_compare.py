@@ -1,4 +1,4 @@
-"""`facet compare` as a user types it, on the embedded architecture with random weights."""
+"""The command `facet compare`, on the embedded architecture with random weights."""
 
 import json
 from pathlib import Path
@@ -47,23 +47,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_from_images_to_report(place: Path) -> None:
     out = place / "out"
     command = (
-        *(
-            f"plain={place / 'colours'}",
-            "--methods",
-            "vpt-deep,linear",
-            "--seeds",
-            "1,2",
-            "--out",
-            out,
-        ),
-        *(
-            "--recipe",
-            place / "recipe.toml",
-            "--checkpoint",
-            place / "random.safetensors",
-            "--shots",
-            5,
-        ),
+        *(f"plain={place / 'colours'}", "--methods", "vpt-deep,linear", "--seeds", "1,2"),
+        *("--out", out, "--recipe", place / "recipe.toml"),
+        *("--checkpoint", place / "random.safetensors", "--shots", 5),
         *("--epochs", 1, "--tokens", 2, "--batch-size", 4, "--validation", 2, "--device", "cpu"),
     )
     code, stdout, stderr = _run(*command, "--jobs", 2)

@@ -1,4 +1,4 @@
-"""What is compared, and the order in which it is trained."""
+"""Plan of a comparison, and the order of its trainings."""
 
 from concurrent.futures import Future
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.plan import METHODS, UNGROUPED, Plan, grouped
-from facet_vision.training.comparison.schedule import Finished, Schedule
+from facet_vision.training.comparison.schedule import Outcomes, Schedule
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.methods import find
 from facet_vision.training.overrides import RecipeOverrides
@@ -68,7 +68,7 @@ def test_an_entry_for_every_method_on_every_task(tmp_path: Path) -> None:
         ("[linear]\nnothing = 1", {}, r"^recipe: expected fields of a recipe"),
     ],
 )
-def test_what_is_wrong_comes_out_before_the_first_training(
+def test_mistakes_are_found_before_the_first_training(
     tmp_path: Path, text: str, flags: dict[str, object], message: str
 ) -> None:
     with pytest.raises(TrainingError, match=message):
@@ -76,7 +76,7 @@ def test_what_is_wrong_comes_out_before_the_first_training(
 
 
 class Trainer:
-    """Answers at once: the score of a recipe is its weight decay, and rate 9 fails."""
+    """Trains at once: the score of a recipe is its weight decay, and rate 9 fails."""
 
     def __init__(self) -> None:
         self.ran: list[Recipe] = []
@@ -91,18 +91,18 @@ class Trainer:
         return future
 
 
-def _drive(plan: Plan, tmp_path: Path, tiny: Backbone) -> tuple[Trainer, Finished, list[str]]:
+def _drive(plan: Plan, tmp_path: Path, tiny: Backbone) -> tuple[Trainer, Outcomes, list[str]]:
     trainer, lines = Trainer(), list[str]()
-    finished = Finished(Results(tmp_path / "cells.jsonl"), {"a": "about a", "b": "about b"}, tiny)
-    Schedule(list(plan.entries()), finished, lines.append).drive(trainer, 1)
-    return trainer, finished, lines
+    outcomes = Outcomes(Results(tmp_path / "cells.jsonl"), {"a": "about a", "b": "about b"}, tiny)
+    Schedule(list(plan.entries()), outcomes, lines.append).drive(trainer, 1)
+    return trainer, outcomes, lines
 
 
 def test_trials_then_the_final_trainings_with_what_they_chose(
     tmp_path: Path, tiny: Backbone
 ) -> None:
     plan = _plan(tmp_path, search="lr=0.1 weight_decay=0.25,0.5,0.125")
-    trainer, finished, lines = _drive(plan, tmp_path, tiny)
+    trainer, outcomes, lines = _drive(plan, tmp_path, tiny)
     first = [
         (each.method, each.measure_on, each.weight_decay, each.seed) for each in trainer.ran[:5]
     ]
@@ -115,10 +115,10 @@ def test_trials_then_the_final_trainings_with_what_they_chose(
     ]
     assert len(trainer.ran) == len(lines) == 4 * 5
     assert lines[-1].startswith("[20/20] b vpt-deep seed 4: 0.500")
-    assert finished.finals(next(plan.entries()))[1] == 0.5
+    assert outcomes.finals(next(plan.entries()))[1] == 0.5
 
 
-def test_what_is_finished_is_not_trained_again(tmp_path: Path, tiny: Backbone) -> None:
+def test_finished_trainings_are_not_repeated(tmp_path: Path, tiny: Backbone) -> None:
     plan = _plan(tmp_path, search="weight_decay=0.25,0.5")
     assert len(_drive(plan, tmp_path, tiny)[0].ran) == 16
     again, _, lines = _drive(plan, tmp_path, tiny)
@@ -129,14 +129,14 @@ def test_what_is_finished_is_not_trained_again(tmp_path: Path, tiny: Backbone) -
     assert len(wider.ran) == 4 * 3
 
 
-def test_trials_that_fail_are_out(tmp_path: Path, tiny: Backbone) -> None:
-    trainer, finished, lines = _drive(_plan(tmp_path, search="lr=0.1,9"), tmp_path, tiny)
+def test_failed_trials_are_left_out(tmp_path: Path, tiny: Backbone) -> None:
+    trainer, outcomes, lines = _drive(_plan(tmp_path, search="lr=0.1,9"), tmp_path, tiny)
     assert {each.lr for each in trainer.ran if each.measure_on == "test"} == {0.1}
     assert sum("failed: loss" in line for line in lines) == 4
     plan = _plan(tmp_path, search="lr=9")
-    trainer, finished, _ = _drive(plan, tmp_path, tiny)
+    trainer, outcomes, _ = _drive(plan, tmp_path, tiny)
     assert {each.measure_on for each in trainer.ran} == {"validation"}
-    assert [finished.finals(entry) for entry in plan.entries()] == [([], None)] * 4
+    assert [outcomes.finals(entry) for entry in plan.entries()] == [([], None)] * 4
 
 
 def test_without_a_search_there_are_only_final_trainings(tmp_path: Path, tiny: Backbone) -> None:

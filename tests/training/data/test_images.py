@@ -1,3 +1,5 @@
+"""Preprocessed images by the batch."""
+
 import io
 from pathlib import Path
 
@@ -9,15 +11,15 @@ from facet_vision.training.data.augment import Augmented
 from facet_vision.training.data.datasets import Encoded, Examples, TaskData
 from facet_vision.training.data.images import (
     InMemory,
+    MappedInputs,
     Streamed,
-    Through,
     in_order,
+    map_inputs,
     prepare,
-    through,
 )
 
 
-def test_budget_decides_where_images_are_kept(tiny: Backbone, shades: TaskData) -> None:
+def test_budget_decides_whether_images_stay_in_memory(tiny: Backbone, shades: TaskData) -> None:
     needed = 30 * 3 * 16 * 16 * 4
     assert isinstance(prepare(shades.train, tiny.preprocess, budget=needed), InMemory)
     assert isinstance(prepare(shades.train, tiny.preprocess, budget=needed - 1), Streamed)
@@ -27,11 +29,11 @@ def test_streamed_rows_are_those_in_memory(tiny: Backbone, shades: TaskData) -> 
     memory = prepare(shades.train, tiny.preprocess)
     streamed = prepare(shades.train, tiny.preprocess, budget=0)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0)).split(7)
-    for kept, decoded in zip(memory.batches(order), streamed.batches(order), strict=True):
-        torch.testing.assert_close(kept, decoded, rtol=0, atol=0)
+    for held, decoded in zip(memory.batches(order), streamed.batches(order), strict=True):
+        torch.testing.assert_close(held, decoded, rtol=0, atol=0)
 
 
-def test_a_large_jpeg_is_decoded_as_the_server_does_it_wherever_it_lies(
+def test_a_large_jpeg_is_decoded_as_in_the_server_from_any_storage(
     tiny: Backbone, tmp_path: Path
 ) -> None:
     buffer = io.BytesIO()
@@ -54,7 +56,7 @@ def test_in_order_covers_every_row_once() -> None:
     assert torch.cat(list(in_order(10, 4))).tolist() == list(range(10))
 
 
-def test_a_frozen_function_is_computed_once_of_what_is_in_memory(
+def test_a_frozen_function_is_computed_once_for_rows_in_memory(
     tiny: Backbone, shades: TaskData
 ) -> None:
     seen: list[int] = []
@@ -63,12 +65,13 @@ def test_a_frozen_function_is_computed_once_of_what_is_in_memory(
         seen.append(len(batch))
         return 2 * batch
 
-    memory, order = prepare(shades.train, tiny.preprocess), [torch.tensor([3, 1])]
-    doubled = through(function, memory)
+    memory = prepare(shades.train, tiny.preprocess)
+    order = [torch.tensor([3, 1])]
+    doubled = map_inputs(function, memory)
     for _ in range(2):
         torch.testing.assert_close(next(doubled.batches(order)), 2 * next(memory.batches(order)))
     assert seen == [30]
-    streamed = through(function, prepare(shades.train, tiny.preprocess, budget=0))
+    streamed = map_inputs(function, prepare(shades.train, tiny.preprocess, budget=0))
     for _ in range(2):
         torch.testing.assert_close(next(streamed.batches(order)), 2 * next(memory.batches(order)))
     assert (len(doubled), len(streamed), seen) == (30, 30, [30, 2, 2])
@@ -76,8 +79,9 @@ def test_a_frozen_function_is_computed_once_of_what_is_in_memory(
 
 def test_a_frozen_function_sees_the_images_of_the_epoch(shades: TaskData) -> None:
     drawn = Augmented(shades.train, lambda _: torch.rand(1), seed=0)
-    order, doubled = [torch.tensor([3, 1])], through(lambda batch: 2 * batch, drawn)
-    assert isinstance(doubled, Through)
+    order = [torch.tensor([3, 1])]
+    doubled = map_inputs(lambda batch: 2 * batch, drawn)
+    assert isinstance(doubled, MappedInputs)
     expected, found = (next(rows.of_epoch(1).batches(order)) for rows in (drawn, doubled))
     torch.testing.assert_close(found, 2 * expected)
     assert not torch.equal(found, next(doubled.of_epoch(2).batches(order)))

@@ -1,4 +1,4 @@
-"""Which images a recipe learns from and measures on."""
+"""Images that a recipe learns from and measures on."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _counts(folder: Path, **given: object) -> tuple[int, ...]:
-    """Images to learn from and to measure on, and between them those that stop the fitting, if there are any."""
+    """Return the numbers of training, validation (if there are any) and test images."""
     data = read_data(make_recipe({"data": str(folder), "task": "t", "lr": 1.0} | given, {}))
     validation = () if data.validation is None else (len(data.validation),)
     return len(data.train), *validation, len(data.test)
@@ -59,7 +59,9 @@ def test_parts_of_a_source_with_one(folder: Path, given: dict, counts: tuple[int
     assert _counts(folder / "train", **given) == counts
 
 
-def test_what_stops_the_fitting_is_neither_learned_from_nor_measured_on(folder: Path) -> None:
+def test_the_part_that_stops_the_fitting_is_neither_learned_from_nor_measured_on(
+    folder: Path,
+) -> None:
     given = {"data": str(folder / "train"), "task": "t", "lr": 1.0, "holdout": 0.5}
     whole, watched = (read_data(make_recipe(given | more, {})) for more in ({}, {"patience": 5}))
     assert watched.validation is not None
@@ -71,7 +73,7 @@ def test_what_stops_the_fitting_is_neither_learned_from_nor_measured_on(folder: 
     assert chosen.test.images == chosen.validation.images == watched.validation.images
 
 
-def test_the_held_out_part_is_not_looked_at_while_choosing(folder: Path) -> None:
+def test_the_held_out_part_is_not_used_while_choosing(folder: Path) -> None:
     given = {"data": str(folder / "train"), "task": "t", "lr": 1.0, "holdout": 0.5}
     final = read_data(make_recipe(given, {}))
     chosen = read_data(make_recipe(given | {"measure_on": "validation"}, {}))

@@ -1,4 +1,4 @@
-"""Features under a file, their projection, and how well they separate classes."""
+"""Features under a trained file, their projection and their separation."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import torch
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import TaskFileError
-from facet_vision.training.command import resolve
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import prepare
 from facet_vision.training.embedding.features import check_labels, extract, read
@@ -16,13 +15,14 @@ from facet_vision.training.embedding.figure import Panel, draw
 from facet_vision.training.embedding.projection import check_projection, project
 from facet_vision.training.embedding.separation import Separation, separation
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.output.checkpoints import Checkpoint
 from facet_vision.training.train import train_task
 
 
 def _trained(method: str, tiny: Backbone, data: TaskData, path: Path) -> Path:
     given = {"data": "x", "task": "shades", "method": method, "epochs": 1}
-    train_task(tiny, data, resolve(given, None)).save(path)
+    train_task(tiny, data, new_recipe(**given)).save(path)
     return path
 
 
@@ -76,20 +76,15 @@ def clusters() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_silhouette_and_neighbours_by_hand(clusters: tuple[np.ndarray, np.ndarray]) -> None:
-    features, targets = (
-        clusters[0] + 4 * np.random.default_rng(1).normal(size=(60, 10)),
-        clusters[1],
-    )
+    features, targets = clusters
+    features = features + 4 * np.random.default_rng(1).normal(size=(60, 10))
     distances = np.linalg.norm(features[:, None] - features[None], axis=2)
     values, right = [], []
     for row in range(60):
-        means = [
-            distances[row, (targets == label) & (np.arange(60) != row)].mean() for label in range(3)
-        ]
-        a, b = (
-            means[targets[row]],
-            min(mean for label, mean in enumerate(means) if label != targets[row]),
-        )
+        others = np.arange(60) != row
+        means = [distances[row, (targets == label) & others].mean() for label in range(3)]
+        a = means[targets[row]]
+        b = min(mean for label, mean in enumerate(means) if label != targets[row])
         values.append((b - a) / max(a, b))
         near = [other for other in np.argsort(distances[row]) if other != row][:3]
         right.append(np.bincount(targets[near], minlength=3).argmax() == targets[row])

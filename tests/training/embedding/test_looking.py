@@ -1,4 +1,7 @@
-"""`facet tsne` and `facet attention` as a user types them, on the embedded architecture with random weights."""
+"""The commands `facet tsne` and `facet attention`.
+
+On the embedded architecture with random weights.
+"""
 
 from pathlib import Path
 
@@ -12,16 +15,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from facet_vision import backbone
-from facet_vision.backbone import class_token_attention
 from facet_vision.training.attention.command import attention
-from facet_vision.training.attention.figure import draw, picture
-from facet_vision.training.attention.maps import AttentionMap, attention_maps
-from facet_vision.training.command import resolve
 from facet_vision.training.data.datasets import load
 from facet_vision.training.embedding.command import tsne
-from facet_vision.training.errors import TrainingError
+from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.train import train_task
-from tests.backbone import families
 
 app = typer.Typer()
 app.command()(tsne)
@@ -57,14 +55,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     net = backbone.load("facet-tiny", checkpoint=folder / "weights.safetensors", device="cpu")
     for method in ("vpt-deep", "vpt-shallow", "linear", "partial-1"):
-        given = {
-            "data": str(folder / "colours"),
-            "task": "colours",
-            "method": method,
-            "epochs": 1,
-            "holdout": 0.5,
-        }
-        recipe = resolve({**given, "seed": 3}, None)
+        given = {"data": str(folder / "colours"), "task": "colours", "method": method}
+        recipe = new_recipe(**given, epochs=1, holdout=0.5, seed=3)
         data = load(recipe.data, seed=3, holdout=0.5)
         train_task(net, data, recipe).save(folder / f"{method}.safetensors")
     return folder
@@ -96,7 +88,7 @@ def test_features_side_by_side(place: Path, tmp_path: Path) -> None:
 
 
 def test_images_that_were_held_out_in_training_are_shown(place: Path, tmp_path: Path) -> None:
-    """Half of each class, drawn by the seed of the training."""
+    """Show half of each class, drawn by the seed of the training."""
     out = tmp_path / "figure.svg"
     assert _tsne(place, "--out", out, "--projection", "pca")[0] == 0
     assert "PCA of 10 held-out images" in _text(out)
@@ -107,7 +99,7 @@ def test_images_that_were_held_out_in_training_are_shown(place: Path, tmp_path: 
 
 
 def _text(svg: Path) -> str:
-    """The text of a figure; matplotlib writes it as a comment beside its outlines."""
+    """Return the text of a figure; matplotlib writes it as a comment beside its outlines."""
     return svg.read_text()
 
 
@@ -115,16 +107,8 @@ def test_seed_draws_the_images(place: Path, tmp_path: Path) -> None:
     first, same, other = (tmp_path / f"{name}.png" for name in ("first", "same", "other"))
     for out, seed in ((first, 0), (same, 0), (other, 1)):
         given = (
-            "--out",
-            out,
-            "--images",
-            6,
-            "--neighbours",
-            2,
-            "--seed",
-            seed,
-            "--projection",
-            "pca",
+            *("--out", out, "--images", 6, "--neighbours", 2),
+            *("--seed", seed, "--projection", "pca"),
         )
         assert _tsne(place, *given)[0] == 0
     assert first.read_bytes() == same.read_bytes() != other.read_bytes()
@@ -165,7 +149,7 @@ def test_mistakes_are_one_sentence(
     assert not list(tmp_path.iterdir())
 
 
-# attention
+# Attention
 
 
 def _attention(place: Path, task: str, *arguments: object) -> tuple[int, str, str]:
@@ -216,53 +200,9 @@ def test_mistakes_in_attention(
 
 def test_a_file_that_is_no_image(place: Path, tmp_path: Path) -> None:
     code, _, stderr = _run(
-        *(
-            "attention",
-            place / "vpt-deep.safetensors",
-            place / "weights.safetensors",
-            "--out",
-            tmp_path / "x.png",
-        ),
+        *("attention", place / "vpt-deep.safetensors", place / "weights.safetensors"),
+        *("--out", tmp_path / "x.png"),
         *("--checkpoint", place / "weights.safetensors", "--device", "cpu"),
     )
     assert code == 1
     assert "weights.safetensors: image: expected one of" in stderr
-
-
-def test_maps_are_relative_to_even_attention() -> None:
-    net = backbone.wrap(families.build("dinov2-registers"), name="x", device="cpu")
-    images, prompts = torch.randn(2, 3, 32, 32), families.prompts(net, "deep", 5)
-    weights = class_token_attention(net, images, prompts, layer=1).mean(dim=1)
-    for row, found in zip(weights, attention_maps(net, images, prompts, 2), strict=True):
-        assert found.patches.shape == (4, 4)
-        torch.testing.assert_close(found.patches.flatten(), row[10:] / row[10:].mean())
-        assert found.on_prompts == pytest.approx(row[5:10].sum().item())
-    assert attention_maps(net, images, (), 1)[0].on_prompts == 0
-    with pytest.raises(TrainingError, match=r"^layer: expected a number from 1 to 3, found 0$"):
-        attention_maps(net, images, (), 0)
-
-
-def test_picture_is_what_the_network_sees() -> None:
-    net = backbone.wrap(families.build("plain"), name="x", device="cpu")
-    original = Image.fromarray(
-        np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
-    )
-    exact = picture(net.preprocess(original.resize((36, 36))), net.preprocess)
-    assert exact.shape == (32, 32, 3)
-    assert 0 <= exact.min() < exact.max() <= 1
-
-
-def test_figure_of_maps_shares_a_scale_in_each_row() -> None:
-    maps = [
-        AttentionMap(torch.full((4, 4), value), share) for value, share in ((1.0, 0.0), (3.0, 0.25))
-    ]
-    pictures = [np.zeros((32, 32, 3))]
-    figure = draw(pictures, ["a.png"], [("no prompts", maps[:1]), ("vpt-deep", maps[1:])], 3)
-    image, bare, prompted, *_ = figure.axes
-    assert [axes.get_title() for axes in (image, bare, prompted)] == [
-        "a.png",
-        "no prompts",
-        "vpt-deep\n25 % on prompts",
-    ]
-    assert bare.images[1].get_clim() == prompted.images[1].get_clim() == (0, 3)
-    assert figure.get_suptitle() == "Attention of the class token in layer 3, mean over heads"

@@ -1,4 +1,4 @@
-"""A training that is killed, and killed again, ends with the bits of one that was left alone."""
+"""Trainings that are killed twice end with the same bits as undisturbed ones."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,8 @@ TRAININGS = {
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_ends_with_the_same_bits(name: str, tmp_path: Path) -> None:
-    training, rng = TRAININGS[name], np.random.default_rng(list(name.encode()))
+    training = TRAININGS[name]
+    rng = np.random.default_rng(list(name.encode()))
     alone = training.run(saved_every_epoch(tmp_path / "alone"), ignore)
     for _ in range(2):
         kill(training, tmp_path / "killed", int(rng.integers(LAST + 1)), rng.uniform(0, 0.01))
@@ -55,23 +56,18 @@ def _bits(written: TaskFile | Checkpoint) -> list[bytes]:
 
 
 def _tensors(state: object) -> list[bytes]:
-    """Weights, moments, generators: every tensor of the state, in order."""
+    """Return every tensor of the state in order: weights, moments, generators."""
     if isinstance(state, torch.Tensor):
         return [state.numpy().tobytes()]
-    values = (
-        state.values()
-        if isinstance(state, dict)
-        else state
-        if isinstance(state, list | tuple)
-        else ()
-    )
-    return [bits for value in values for bits in _tensors(value)]
+    if isinstance(state, dict):
+        state = list(state.values())
+    if not isinstance(state, list | tuple):
+        return []
+    return [bits for value in state for bits in _tensors(value)]
 
 
 def _epochs(folder: Path) -> list[dict[str, float]]:
-    """The log without what depends on the clock."""
+    """Return the log without the values that depend on the clock."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [
-        {name: line[name] for name in line.keys() - {"seconds", "images_per_second"}}
-        for line in lines
-    ]
+    clocked = {"seconds", "images_per_second"}
+    return [{name: line[name] for name in line.keys() - clocked} for line in lines]

@@ -1,4 +1,4 @@
-"""What is written of every epoch."""
+"""Logs of every epoch."""
 
 import json
 import sys
@@ -16,9 +16,9 @@ RECORDS = [
 ]
 
 
-def _write(log: Log, taken_up: int, until: int) -> None:
-    log.begin(RECORDS[:taken_up])
-    for record in RECORDS[taken_up:until]:
+def _write(log: Log, resumed: int, until: int) -> None:
+    log.begin(RECORDS[:resumed])
+    for record in RECORDS[resumed:until]:
         log.add(record)
     log.close()
 
@@ -27,7 +27,7 @@ def test_lines_of_json(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     _write(JSONLines(path), 0, 4)
     assert [json.loads(line) for line in path.read_text().splitlines()] == RECORDS[:4]
-    _write(JSONLines(path), 2, 5)  # epochs 3 and 4 were made but not saved
+    _write(JSONLines(path), 2, 5)  # epochs 3 and 4 were trained but not saved
     assert [json.loads(line) for line in path.read_text().splitlines()] == RECORDS
 
 
@@ -48,13 +48,14 @@ def test_without_tensorboard(tmp_path: Path) -> None:
     with _hidden("tensorboard", "torch.utils.tensorboard"), pytest.raises(TrainingError) as error:
         TensorBoard(tmp_path)
     assert str(error.value) == (
-        "tensorboard: expected the package tensorboard, found none; install the extra facet-vision[tensorboard]"
+        "tensorboard: expected the package tensorboard, found none; "
+        "install the extra facet-vision[tensorboard]"
     )
 
 
 @contextmanager
 def _hidden(*names: str) -> Iterator[None]:
-    """As if these packages were not installed."""
+    """Make these packages appear as not installed."""
     loaded = {
         name: module
         for name, module in sys.modules.items()

@@ -1,3 +1,5 @@
+"""The loop that fits a method."""
+
 import pytest
 import torch
 
@@ -6,8 +8,8 @@ from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import prepare
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.fitting.loop import NullCheckpointer, Step, fit
-from facet_vision.training.fitting.optimizer import rate_factor, steps_per_epoch
-from facet_vision.training.fitting.state import Fitting
+from facet_vision.training.fitting.schedule import rate_factor, steps_per_epoch
+from facet_vision.training.fitting.state import FittingState
 from facet_vision.training.methods import find
 from facet_vision.training.methods.method import Method
 from facet_vision.training.recipe import Recipe, make_recipe
@@ -41,7 +43,7 @@ def test_every_row_is_seen_once_in_every_epoch(tiny: Backbone, shades: TaskData)
     assert not method.training
 
 
-def test_a_loss_that_explodes_ends_the_run(tiny: Backbone, shades: TaskData) -> None:
+def test_a_loss_that_is_not_finite_ends_the_run(tiny: Backbone, shades: TaskData) -> None:
     method = _method(tiny, _recipe(lr=1e38, optimizer="sgd", warmup=0))
     with pytest.raises(
         TrainingError, match=r"^loss: expected a finite number, found (nan|inf) in epoch 1; "
@@ -57,57 +59,51 @@ def test_an_epoch_is_recorded(tiny: Backbone, shades: TaskData) -> None:
         losses = [step.loss * step.images for step in steps if step.epoch == record["epoch"] - 1]
         assert record["loss"] == pytest.approx(sum(losses) / 30)
         factor = rate_factor(last, 12, recipe.warmup)
-        assert (record["lr"], record["head_lr"]) == pytest.approx(
-            (0.4 / 32 * factor, 0.2 / 32 * factor)
-        )
+        rates = (record["lr"], record["head_lr"])
+        assert rates == pytest.approx((0.4 / 32 * factor, 0.2 / 32 * factor))
         assert 30 / record["images_per_second"] <= record["seconds"] + 0.001
         assert record.keys() == {"epoch", "loss", "lr", "head_lr", "images_per_second", "seconds"}
 
 
-class Reached(NullCheckpointer):
-    """Notes the weights after every epoch."""
+class WeightRecorder(NullCheckpointer):
+    """Copies the weights after every epoch."""
 
     def __init__(self) -> None:
         self.weights: list[dict[str, torch.Tensor]] = []
 
-    def keep(self, fitting: Fitting) -> None:
-        self.weights.append(
-            {name: value.clone() for name, value in fitting.method.learned().items()}
-        )
+    def on_epoch_end(self, fitting: FittingState) -> None:
+        learned = fitting.method.learned().items()
+        self.weights.append({name: value.clone() for name, value in learned})
+
+
+def _has_weights(method: Method, weights: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, weights[key]) for key, value in method.learned().items())
 
 
 @pytest.mark.parametrize("patience", [1, 3])
 @pytest.mark.parametrize("name", ["vpt-deep", "mlp-2", "bias"])
-def test_ends_when_nothing_is_gained_and_keeps_the_best(
+def test_stops_without_a_gain_and_restores_the_best_epoch(
     tiny: Backbone, shades: TaskData, name: str, patience: int
 ) -> None:
     method = _method(tiny, _recipe(method=name, patience=patience, epochs=40, lr=1.6, dropout=0.1))
-    reached, steps = Reached(), list[Step]()
-    records = fit_to(method, watched(shades), _generator(), steps.append, reached)
+    recorder, steps = WeightRecorder(), list[Step]()
+    records = fit_to(method, watched(shades), _generator(), steps.append, recorder)
     scores = [record["validation_accuracy"] for record in records]
     best = scores.index(max(scores))
-    assert len(scores) == len(reached.weights) == best + 1 + patience < 40
-    assert all(
-        torch.equal(value, reached.weights[best][key]) for key, value in method.learned().items()
-    )
-    assert not all(
-        torch.equal(value, reached.weights[-1][key]) for key, value in method.learned().items()
-    )
+    assert len(scores) == len(recorder.weights) == best + 1 + patience < 40
+    assert _has_weights(method, recorder.weights[best])
+    assert not _has_weights(method, recorder.weights[-1])
     assert [step.validation for step in steps[::3]] == [None, *scores[:-1]]
     assert not method.training
 
 
-def test_what_is_measured_is_the_method_in_evaluation_mode(
+def test_validation_measures_the_method_in_evaluation_mode(
     tiny: Backbone, shades: TaskData
 ) -> None:
     """With all activations dropped but one in a thousand, training mode would guess."""
     given = {"method": "mlp-2", "patience": 9, "epochs": 9, "lr": 0.5, "dropout": 0.0}
-    scores = [
-        fit_to(_method(tiny, _recipe(**given)), watched(shades), _generator())[-1][
-            "validation_accuracy"
-        ]
-    ]
-    assert scores[-1] > 0.9
+    records = fit_to(_method(tiny, _recipe(**given)), watched(shades), _generator())
+    assert records[-1]["validation_accuracy"] > 0.9
 
 
 def test_several_labels_are_watched_by_mean_average_precision(
@@ -126,11 +122,9 @@ def test_patience_needs_a_validation_part(tiny: Backbone, shades: TaskData) -> N
         fit_to(_method(tiny, _recipe(patience=5)), shades, _generator())
 
 
-def test_without_patience_all_epochs_are_trained_and_the_last_is_kept(
+def test_without_patience_all_epochs_are_trained_and_the_last_counts(
     tiny: Backbone, shades: TaskData
 ) -> None:
-    method, reached = _method(tiny, _recipe(epochs=9, lr=1.6)), Reached()
-    assert len(fit_to(method, watched(shades), _generator(), checkpointer=reached)) == 9
-    assert all(
-        torch.equal(value, reached.weights[-1][key]) for key, value in method.learned().items()
-    )
+    method, recorder = _method(tiny, _recipe(epochs=9, lr=1.6)), WeightRecorder()
+    assert len(fit_to(method, watched(shades), _generator(), checkpointer=recorder)) == 9
+    assert _has_weights(method, recorder.weights[-1])

@@ -1,4 +1,4 @@
-"""The progress bar of a training."""
+"""Progress bar of a training."""
 
 import io
 
@@ -18,7 +18,7 @@ class Clock:
 
 
 def _shown(first: int, count: int, *, width: int = 80, validation: float | None = None) -> str:
-    """What stands there in the end: of 100 epochs with 1,000 images each, 100 images are trained in half a second."""
+    """Return the final bar of 100 epochs with 1,000 images each, at 100 images in half a second."""
     clock, out = Clock(), io.StringIO()
     with training_progress(Console(file=out, width=width), "pets", 100, 1000, clock) as on_step:
         for number in range(first, first + count):
@@ -34,11 +34,10 @@ def test_throughput_and_time_left() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_one_that_is_taken_up_counts_only_what_it_does_itself(width: int) -> None:
+def test_a_resumed_training_counts_only_its_own_steps(width: int) -> None:
     shown = _shown(400, 25, width=width, validation=0.912)
-    assert (
-        "epoch 43/100  loss 0.250  validation 0.912 200 images/s 0:04:48" in shown
-    )  # 57,500 images are left
+    # 57,500 images are left
+    assert "epoch 43/100  loss 0.250  validation 0.912 200 images/s 0:04:48" in shown
     done, left = shown.partition("epoch")[0].count("━"), shown.index("epoch") - 6
     assert done / left == pytest.approx(0.425, abs=0.15)
     assert shown.count("\n") == 1
@@ -56,7 +55,7 @@ def test_no_bar_is_left_where_nothing_was_trained() -> None:
     assert _shown(0, 0).strip() == ""
 
 
-def test_nor_where_the_training_could_not_begin() -> None:
+def test_no_bar_is_left_where_the_training_could_not_begin() -> None:
     out = io.StringIO()
     with pytest.raises(ValueError, match="no"), training_progress(Console(file=out), "pets", 1, 1):
         raise ValueError("no")

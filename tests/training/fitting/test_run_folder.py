@@ -1,4 +1,4 @@
-"""A folder that keeps a training; `test_killed` kills real ones."""
+"""Folder from which a training resumes; `test_killed` kills real ones."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ import torch
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import TaskFile
-from facet_vision.training.command import resolve
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.fitting.loop import Step, ignore
 from facet_vision.training.fitting.run_folder import RunFolder
 from facet_vision.training.fitting.state_file import load_state, save_state
+from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.train import train_task
 from tests.training.support.killed import hold, processes, saved_every_epoch
@@ -28,7 +28,7 @@ class Cut(Exception):
 def _recipe(**given: object) -> Recipe:
     common: dict[str, object] = {"data": "shades", "task": "shades", "epochs": 4, "batch_size": 10}
     common |= {} if "method" in given else {"tokens": 2}
-    return resolve(common | given, None)
+    return new_recipe(**(common | given))
 
 
 def _cut_at(number: int) -> Any:
@@ -48,33 +48,31 @@ def _log(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_only_what_was_not_done_is_trained(
-    tiny: Backbone, shades: TaskData, tmp_path: Path
-) -> None:
-    said: list[str] = []
-    run = saved_every_epoch(tmp_path / "a" / "run", report=said.append)
+def test_only_missing_epochs_are_trained(tiny: Backbone, shades: TaskData, tmp_path: Path) -> None:
+    reports: list[str] = []
+    run = saved_every_epoch(tmp_path / "a" / "run", report=reports.append)
     _cut(tiny, shades, _recipe(), run, 7)
     assert [record["epoch"] for record in _log(run.folder)] == [1, 2]
-    assert said == []
+    assert reports == []
     steps: list[Step] = []
     task = train_task(tiny, shades, _recipe(), steps.append, run)
     assert [(step.number, step.epoch) for step in steps] == [
         (number, number // 3) for number in range(6, 12)
     ]
     assert [record["epoch"] for record in _log(run.folder)] == [1, 2, 3, 4]
-    assert said == [f"run {run.folder}: continued after epoch 2 of 4"]
+    assert reports == [f"run {run.folder}: continued after epoch 2 of 4"]
     assert torch.equal(task.prompts[0], train_task(tiny, shades, _recipe()).prompts[0])
 
 
-def test_a_finished_run_gives_its_result_again(
+def test_a_finished_run_returns_its_result_again(
     tiny: Backbone, shades: TaskData, tmp_path: Path
 ) -> None:
-    said, steps = list[str](), list[Step]()
-    run = RunFolder(tmp_path, report=said.append)
+    reports, steps = list[str](), list[Step]()
+    run = RunFolder(tmp_path, report=reports.append)
     first = train_task(tiny, shades, _recipe(), ignore, run)
     again = train_task(tiny, shades, _recipe(task="renamed"), steps.append, run)
     assert steps == []
-    assert said == [f"run {tmp_path}: finished before, after epoch 4; nothing is trained anew"]
+    assert reports == [f"run {tmp_path}: finished before, after epoch 4; nothing is trained anew"]
     assert all(
         torch.equal(one, other) for one, other in zip(first.prompts, again.prompts, strict=True)
     )
@@ -82,10 +80,10 @@ def test_a_finished_run_gives_its_result_again(
     assert len(_log(tmp_path)) == 4
 
 
-def test_states_are_saved_no_more_often_than_asked_for(
+def test_states_are_saved_no_more_often_than_requested(
     tiny: Backbone, shades: TaskData, tmp_path: Path
 ) -> None:
-    """An epoch takes two seconds of this clock, and a look at it none."""
+    """An epoch takes two seconds of this clock, and reading it none."""
     now = [0.0]
 
     def on_step(step: Step) -> None:
@@ -94,7 +92,7 @@ def test_states_are_saved_no_more_often_than_asked_for(
             saved.append(len(load_state(run.path)["fitting"]["records"]))
 
     saved: list[int] = []
-    run = RunFolder(tmp_path, every=3.9, clock=lambda: now[0])
+    run = RunFolder(tmp_path, save_seconds=3.9, clock=lambda: now[0])
     train_task(tiny, shades, _recipe(epochs=8), on_step, run)
     assert saved == [1, 1, 3, 3, 5, 5, 7]
     assert len(load_state(run.path)["fitting"]["records"]) == 8
@@ -103,7 +101,7 @@ def test_states_are_saved_no_more_often_than_asked_for(
 def test_large_states_are_saved_less_often(
     tiny: Backbone, shades: TaskData, tmp_path: Path
 ) -> None:
-    """A save takes one second of this clock, an epoch three, and each look at it one."""
+    """A save takes one second of this clock, an epoch three, and each reading one."""
     now = [0.0]
 
     def clock() -> float:
@@ -117,11 +115,13 @@ def test_large_states_are_saved_less_often(
         if step.number % 3 == 0 and step.number:
             saved.append(len(load_state(tmp_path / "state.pt")["fitting"]["records"]))
 
-    train_task(tiny, shades, _recipe(epochs=10), on_step, RunFolder(tmp_path, every=0, clock=clock))
+    train_task(
+        tiny, shades, _recipe(epochs=10), on_step, RunFolder(tmp_path, save_seconds=0, clock=clock)
+    )
     assert saved[:4] == [1, 1, 1, 4]
 
 
-def test_only_what_is_trained_is_kept(tiny: Backbone, shades: TaskData, tmp_path: Path) -> None:
+def test_only_trained_tensors_are_saved(tiny: Backbone, shades: TaskData, tmp_path: Path) -> None:
     recipe = _recipe(method="lora", epochs=1)
     written = train_task(tiny, shades, recipe, ignore, RunFolder(tmp_path))
     fitting = load_state(tmp_path / "state.pt")["fitting"]
@@ -130,7 +130,7 @@ def test_only_what_is_trained_is_kept(tiny: Backbone, shades: TaskData, tmp_path
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_early_stop_is_kept_too(
+def test_early_stop_is_resumed_too(
     tiny: Backbone, shades: TaskData, tmp_path: Path, multi_label: bool
 ) -> None:
     data = several_labels(watched(shades)) if multi_label else watched(shades)
@@ -176,20 +176,22 @@ def test_other_data_and_backbones_are_refused(
     tiny: Backbone, shades: TaskData, tmp_path: Path
 ) -> None:
     run = RunFolder(tmp_path)
-    with run.opened({"data": "a", "fingerprint": "0" * 64}):
+    with run.checkpointer({"data": "a", "fingerprint": "0" * 64}):
         pass
-    save_state(
-        run.path, {"format": 1, "identity": {"data": "a", "fingerprint": "0" * 64}, "fitting": {}}
+    identity = {"data": "a", "fingerprint": "0" * 64}
+    save_state(run.path, {"format": 1, "identity": identity, "fitting": {}})
+    sentence = (
+        rf"^run: expected a training with fingerprint {'1' * 12}… in .*, "
+        rf"found one with {'0' * 12}…; "
     )
-    sentence = rf"^run: expected a training with fingerprint {'1' * 12}… in .*, found one with {'0' * 12}…; "
     with (
         pytest.raises(TrainingError, match=sentence),
-        run.opened({"data": "a", "fingerprint": "1" * 64}),
+        run.checkpointer({"data": "a", "fingerprint": "1" * 64}),
     ):
         pass
     with (
         pytest.raises(TrainingError, match=r"with data b in .*, found one with a;"),
-        run.opened({"data": "b"}),
+        run.checkpointer({"data": "b"}),
     ):
         pass
     with pytest.raises(
@@ -199,7 +201,7 @@ def test_other_data_and_backbones_are_refused(
         train_task(tiny, shades, _recipe(), ignore, run)
 
 
-def test_what_is_no_run_is_refused_and_left_alone(
+def test_other_files_are_refused_and_not_changed(
     tiny: Backbone, shades: TaskData, tmp_path: Path
 ) -> None:
     file, folder = tmp_path / "file", tmp_path / "folder"
@@ -221,7 +223,7 @@ def test_what_is_no_run_is_refused_and_left_alone(
     assert file.read_text() == "mine"
 
 
-def test_a_folder_serves_one_training_at_a_time(
+def test_a_folder_is_used_by_one_training_at_a_time(
     tiny: Backbone, shades: TaskData, tmp_path: Path
 ) -> None:
     ours, theirs = processes.Pipe()

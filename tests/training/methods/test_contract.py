@@ -1,4 +1,4 @@
-"""What holds for every registered method, on a ViT and on a Swin."""
+"""Contract of every registered method, on a ViT and on a Swin."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ every_method = pytest.mark.parametrize("name", NAMES)
 
 @pytest.fixture(scope="module")
 def few() -> TaskData:
-    """Three patterns, each image under as much noise."""
+    """Three patterns, under noise of equal strength."""
     rng = np.random.default_rng(0)
     patterns = rng.integers(0, 128, (3, 32, 32, 3))
 
@@ -55,16 +55,11 @@ def net(request: pytest.FixtureRequest) -> Backbone:
 
 
 def _fitted(name: str, net: Backbone, data: TaskData, epochs: int) -> tuple[Method, torch.Tensor]:
-    """A trained method, and the training images as it wants them."""
+    """Return a trained method and its prepared training images."""
     made = method(name, net, epochs=epochs, batch_size=7)  # the last batch is a single image
     inputs = made.prepare(prepare(data.train, net.preprocess))
-    fit(
-        made,
-        inputs,
-        torch.tensor(data.train.targets),
-        made.recipe,
-        torch.Generator().manual_seed(0),
-    )
+    targets = torch.tensor(data.train.targets)
+    fit(made, inputs, targets, made.recipe, torch.Generator().manual_seed(0))
     return made, _rows(inputs)
 
 
@@ -78,9 +73,7 @@ def _images(net: Backbone, data: TaskData) -> torch.Tensor:
 
 @every_method
 @on_every_backbone
-def test_gradients_reach_what_is_trained_and_nothing_else(
-    name: str, net: Backbone, few: TaskData
-) -> None:
+def test_gradients_reach_trained_parameters_only(name: str, net: Backbone, few: TaskData) -> None:
     before = {key: value.clone() for key, value in net.model.state_dict().items()}
     made = nudged(method(name, net)).train()
     inputs = _rows(made.prepare(prepare(few.train, net.preprocess)))
@@ -88,16 +81,14 @@ def test_gradients_reach_what_is_trained_and_nothing_else(
     assert found.shape == (8, 3)
     F.cross_entropy(found, torch.tensor(few.train.targets[:8])).backward()
     assert all(parameter.grad.any() for parameter in made.trained().values())
-    assert {
-        key for key, value in made.named_parameters() if value.grad is not None
-    } == made.trained().keys()
+    reached = {key for key, value in made.named_parameters() if value.grad is not None}
+    assert reached == made.trained().keys()
     make_optimizer(made, made.recipe).step()
     after = net.model.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
-    assert not any(
-        parameter.requires_grad or parameter.grad is not None
-        for parameter in net.model.parameters()
-    )
+    for parameter in net.model.parameters():
+        assert not parameter.requires_grad
+        assert parameter.grad is None
     assert not any(module.training for module in net.model.modules())
 
 
@@ -115,7 +106,7 @@ def test_a_few_steps_reduce_the_loss(name: str, net: Backbone, few: TaskData) ->
 
 @every_method
 @on_every_backbone
-def test_what_is_written_predicts_as_what_was_trained(
+def test_the_written_result_predicts_as_the_trained_method(
     name: str, net: Backbone, few: TaskData, tmp_path: Path
 ) -> None:
     made, inputs = _fitted(name, net, few, epochs=2)
@@ -123,7 +114,7 @@ def test_what_is_written_predicts_as_what_was_trained(
     assert (written.manifest.method, written.manifest.labels) == (name, few.labels)
     with torch.no_grad():
         found = _read_back(made, written, net, few, tmp_path).softmax(dim=1)
-        # random features hardly vary: standardised by 1/30 of their size, they are known to so many digits fewer
+        # random features hardly vary: standardised by 1/30 of their size, they lose digits
         atol = 1e-4 if name in ("linear", "mlp-2") else 1e-5
         torch.testing.assert_close(found, made(inputs).softmax(dim=1), atol=atol, rtol=0)
 
@@ -143,8 +134,8 @@ def _read_back(
 
 @pytest.mark.parametrize("name", [name for name in NOT_SERVED if name != "sidetune"])
 @on_every_backbone
-def test_the_network_begins_as_it_was(name: str, net: Backbone, few: TaskData) -> None:
-    """Whatever is put into a backbone begins without effect."""
+def test_the_network_is_unchanged_at_first(name: str, net: Backbone, few: TaskData) -> None:
+    """Layers that are added to a backbone have no effect at first."""
     images = _images(net, few)[:4]
     found = features(method(name, net).eval(), images)
     torch.testing.assert_close(found, net.features(images), atol=1e-5, rtol=1e-5)
@@ -164,7 +155,7 @@ def test_the_seed_alone_decides(name: str, net: Backbone, few: TaskData) -> None
 @every_method
 @on_every_backbone
 def test_modes_while_training(name: str, net: Backbone) -> None:
-    """Dropout and stochastic depth of the backbone act in full fine-tuning alone; heads always train."""
+    """Dropout and stochastic depth of the backbone act in full fine-tuning only."""
     made = method(name, net).train()
     assert all(module.training for module in made.head.modules())
     training = {
@@ -177,12 +168,8 @@ def test_modes_while_training(name: str, net: Backbone) -> None:
 @every_method
 def test_defaults_make_a_recipe(name: str) -> None:
     assert recipe(name).method == name
-    assert find(name).uses >= find(name).defaults.keys() - {
-        "optimizer",
-        "lr",
-        "head_lr",
-        "weight_decay",
-    }
+    general = {"optimizer", "lr", "head_lr", "weight_decay"}
+    assert find(name).uses >= find(name).defaults.keys() - general
 
 
 def test_every_method_is_covered() -> None:

@@ -1,3 +1,5 @@
+"""Fast dropout."""
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from facet_vision.training.methods.dropout import Dropout
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_share_dropped_and_mean_kept(p: float, dtype: torch.dtype) -> None:
+def test_share_dropped_and_mean_preserved(p: float, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     dropped = Dropout(p)(torch.ones(301, 333, dtype=dtype))
     assert dropped.dtype == dtype

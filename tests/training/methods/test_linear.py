@@ -1,24 +1,24 @@
-"""The linear probe standardises its features by the training images, and by no others."""
+"""Standardisation of the linear probe, by the training images only."""
 
 import torch
 
 from facet_vision.backbone import Backbone
 from facet_vision.training import methods
-from facet_vision.training.command import resolve
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import prepare
 from facet_vision.training.metrics import predict_live
+from facet_vision.training.new_recipe import new_recipe
 
 
 def test_held_out_images_are_standardised_by_the_training_images(
     tiny: Backbone, shades: TaskData
 ) -> None:
-    recipe = resolve({"data": "shades", "task": "shades", "method": "linear"}, None)
+    recipe = new_recipe(data="shades", task="shades", method="linear")
     probe = methods.find("linear")(tiny, 3, recipe, torch.Generator().manual_seed(0))
     probe.prepare(prepare(shades.train, tiny.preprocess))
     probe.eval()
 
-    # Of bright images alone: measured by themselves, they would look like images of every shade.
+    # standardised by themselves, bright images alone would look like images of every shade
     bright = shades.test.take(
         [index for index, target in enumerate(shades.test.targets) if target == 2]
     )

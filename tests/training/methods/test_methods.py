@@ -1,4 +1,4 @@
-"""The contract of every method, and what is particular to each."""
+"""Served methods: initial values, training, and written tensors."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ def test_initial_values_come_from_the_generator_alone(name: str, tiny: Backbone)
 
 
 @every_method
-def test_written_tensors_do_not_follow_the_training(name: str, tiny: Backbone) -> None:
+def test_written_tensors_are_copies(name: str, tiny: Backbone) -> None:
     method = _method(name, tiny)
     before = (*method.written_prompts(), *method.written_head().layers[0])
     copies = [tensor.clone() for tensor in before]
@@ -117,6 +117,5 @@ def test_bfloat16_stays_close_to_float32_and_leaves_parameters_alone(
     assert found.dtype == torch.float32
     assert 0 < (found - expected).abs().max() < 0.05 * expected.abs().max()
     found.sum().backward()
-    assert {
-        parameter.grad.dtype for parameter in fast.parameters() if parameter.grad is not None
-    } == {torch.float32}
+    gradients = [each.grad for each in fast.parameters() if each.grad is not None]
+    assert {gradient.dtype for gradient in gradients} == {torch.float32}

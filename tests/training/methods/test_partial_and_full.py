@@ -24,7 +24,7 @@ def test_partial_counts_layers_of_the_backbone(variant: str, layers: int) -> Non
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("variant", families.VARIANTS)
-def test_partial_runs_what_is_frozen_once_for_each_image(variant: str, layers: int) -> None:
+def test_partial_runs_the_frozen_layers_once_for_each_image(variant: str, layers: int) -> None:
     net = network(variant)
     if layers > len(net.layer_dims):
         pytest.skip("a network of fewer layers")

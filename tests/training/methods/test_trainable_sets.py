@@ -1,4 +1,4 @@
-"""Which parameters every method trains, and how many: as the paper's official code has it."""
+"""Trained parameters of every method, and their number, as in the paper's official code."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def _adapter_names(net: backbone.Backbone) -> list[str]:
 
 
 def _extra(trained: object, name: str) -> set[str]:
-    """What is trained outside of the backbone, by the official names."""
+    """Return the trained parameters outside of the backbone, by their official names."""
     outside = {key for key in trained if not key.startswith("model.")}
     if name == "mlp-3":  # its hidden layers have no counterpart
         outside = {key.replace("head.2.", "head.") for key in outside if key.startswith("head.2.")}
@@ -82,14 +82,12 @@ def _extra(trained: object, name: str) -> set[str]:
 
 
 class Facts:
-    """As much of a backbone as methods read when they are made, without the memory of its weights."""
+    """The facts of a backbone that methods read in their constructor, without its weights."""
 
     def __init__(self, model: nn.Module, widths: tuple[int, ...]) -> None:
-        self.model, self.layer_dims, self.feature_dim = (
-            model.requires_grad_(False),
-            widths,
-            widths[-1],
-        )
+        self.model = model.requires_grad_(False)
+        self.layer_dims = widths
+        self.feature_dim = widths[-1]
 
 
 @pytest.fixture(scope="module")

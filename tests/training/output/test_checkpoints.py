@@ -1,4 +1,4 @@
-"""What is written of methods that cannot be served, and that it is refused where a task file is wanted."""
+"""Checkpoints of methods that cannot be served, refused where a task file is expected."""
 
 import os
 from datetime import UTC, datetime
@@ -56,9 +56,8 @@ def _checkpoint(name: str, net: Backbone, **given: Any) -> Checkpoint:
 )
 def test_restored_with_its_recipe(name: str, given: dict[str, Any], tmp_path: Path) -> None:
     made = nudged(method(name, network("plain"), **given)).eval()
-    Checkpoint(_manifest(network("plain"), name, **given), made.written_tensors()).save(
-        tmp_path / "c"
-    )
+    manifest = _manifest(network("plain"), name, **given)
+    Checkpoint(manifest, made.written_tensors()).save(tmp_path / "c")
     restored = Checkpoint.load(tmp_path / "c").restore(network("plain"))
     assert not restored.training
     torch.testing.assert_close(logits(restored, images()), logits(made, images()))
@@ -75,7 +74,7 @@ def test_restoring_sidetune_needs_no_weight_file(tmp_path: Path) -> None:
     torch.testing.assert_close(logits(restored, images()), logits(made, images()))
 
 
-def test_holds_what_was_trained_and_nothing_else() -> None:
+def test_holds_trained_tensors_and_nothing_else() -> None:
     checkpoint = _checkpoint("bias", network("plain"))
     assert checkpoint.tensors.keys() == method("bias", network("plain")).trained().keys()
     assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {torch.float32}
@@ -89,14 +88,17 @@ def test_save_replaces_atomically(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_is_no_task_file(tmp_path: Path) -> None:
+def test_a_checkpoint_is_not_a_task_file(tmp_path: Path) -> None:
     _checkpoint("adapter", network("plain")).save(tmp_path / "c")
-    sentence = "file: expected a task file, found a training checkpoint of method 'adapter', .* cannot be served"
+    sentence = (
+        "file: expected a task file, found a training checkpoint of method 'adapter', "
+        ".* cannot be served"
+    )
     with pytest.raises(NotATaskFile, match=sentence):
         TaskFile.load(tmp_path / "c")
 
 
-def test_belongs_to_its_backbone(tmp_path: Path) -> None:
+def test_a_checkpoint_belongs_to_its_backbone(tmp_path: Path) -> None:
     _checkpoint("adapter", network("plain")).save(tmp_path / "c")
     with pytest.raises(
         WrongBackbone, match=r"^fingerprint of task 't': expected .* as backbone 'swin' has"

@@ -1,3 +1,5 @@
+"""Sample images."""
+
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,6 @@ def test_first_image_of_labels_spread_over_all(tmp_path: Path) -> None:
     assert np.asarray(Image.open(paths[1]))[0, 0].tolist() == [3, 0, 0]
 
 
-def test_names_are_safe_and_absent_labels_passed_over(tmp_path: Path) -> None:
+def test_names_are_safe_and_absent_labels_are_skipped(tmp_path: Path) -> None:
     data = _data(("a", "b/../c d"), [1, 1])
     assert [path.name for path in save_samples(data, tmp_path)] == ["b_.._c_d-0.png"]

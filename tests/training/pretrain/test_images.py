@@ -1,4 +1,4 @@
-"""The generator of pretraining images."""
+"""Generator of pretraining images."""
 
 import pytest
 import torch

@@ -11,14 +11,14 @@ from facet_vision.training.methods.method import Method
 from facet_vision.training.recipe import Recipe, make_recipe
 from tests.backbone import families
 
-NAMES = [name.replace("-k", "-2") for name in METHODS]  # two layers where a number is asked for
+NAMES = [name.replace("-k", "-2") for name in METHODS]  # two layers where a number is needed
 SERVED = [name for name in NAMES if find(name).served]
 NOT_SERVED = [name for name in NAMES if not find(name).served]
 
 
 @cache
 def network(variant: str) -> Backbone:
-    """One for all tests: no method may change it."""
+    """Return a network shared by all tests: no method may change it."""
     return backbone.wrap(families.build(variant), name=variant, device="cpu")
 
 
@@ -31,7 +31,7 @@ def method(name: str, net: Backbone, seed: int = 0, **given: object) -> Method:
 
 
 def nudged(made: Method) -> Method:
-    """Away from initial values of zero, at which some gradients vanish."""
+    """Move a method away from initial values of zero, at which some gradients vanish."""
     with torch.no_grad():
         for parameter in made.trained().values():
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
@@ -39,7 +39,7 @@ def nudged(made: Method) -> Method:
 
 
 def features(made: Method, images: torch.Tensor) -> torch.Tensor:
-    """Of images that were not prepared."""
+    """Return the features of images that were not prepared."""
     return made.features(made.frozen_part(images))
 
 
@@ -48,5 +48,5 @@ def logits(made: Method, images: torch.Tensor) -> torch.Tensor:
 
 
 def images(count: int = 4, seed: int = 0) -> torch.Tensor:
-    """Noise of the size that the networks take."""
+    """Return noise of the networks' input size."""
     return torch.randn(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))

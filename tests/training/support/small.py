@@ -16,14 +16,16 @@ def small_vit() -> backbone.Backbone:
     model = VisionTransformer(
         img_size=16, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=0
     )
-    with torch.no_grad():  # timm starts so small that the class token hardly sees the image
+    with (
+        torch.no_grad()
+    ):  # with timm's small initial values the class token hardly depends on the image
         for name, weight in model.named_parameters():
             weight.mul_(8 if name.endswith("weight") and weight.ndim > 1 else 1)
     return backbone.wrap(model, name="test-vit", device="cpu")
 
 
 def shades_of_grey() -> TaskData:
-    """Dark, grey and bright images with a little noise."""
+    """Return dark, grey and bright images with a little noise."""
     rng = np.random.default_rng(0)
 
     def examples(count: int) -> Examples:
@@ -35,7 +37,7 @@ def shades_of_grey() -> TaskData:
 
 
 def watched(data: TaskData) -> TaskData:
-    """The same with every third of its training images set aside for validation."""
+    """Return the data with a third of its training images set aside for validation."""
     rows = range(len(data.train))
     train, validation = (
         [row for row in rows if (row // 3 % 3 == 0) is aside] for aside in (False, True)
@@ -44,12 +46,11 @@ def watched(data: TaskData) -> TaskData:
 
 
 def several_labels(data: TaskData) -> TaskData:
-    """The same images; each has its label, and the bright ones are grey as well."""
+    """Return a multi-label set in which the bright images are grey as well."""
 
     def relabelled(part: Examples) -> Examples:
-        return Examples(
-            part.images, [(1, 2) if target == 2 else (target,) for target in part.targets]
-        )
+        targets = [(1, 2) if target == 2 else (target,) for target in part.targets]
+        return Examples(part.images, targets)
 
     validation = None if data.validation is None else relabelled(data.validation)
     return replace(

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from facet_vision.training.comparison.records import Comparison, Trained
+from facet_vision.training.comparison.records import Comparison, TrainingResult
 
 
 def trained(
     method: str, task: str = "a", seed: int = 0, accuracy: float = 0.5, **others: Any
-) -> Trained:
+) -> TrainingResult:
     values: dict[str, Any] = {
         "validation": None,
         "parameters": 10,
@@ -20,18 +20,22 @@ def trained(
         "training_images": 30,
         "served": method.startswith(("vpt", "linear", "mlp")),
     }
-    return Trained(method=method, task=task, seed=seed, accuracy=accuracy, **{**values, **others})
+    return TrainingResult(
+        method=method, task=task, seed=seed, accuracy=accuracy, **{**values, **others}
+    )
 
 
-def over_seeds(method: str, task: str, accuracies: Sequence[float], **others: Any) -> list[Trained]:
-    """Seeds from 0."""
+def over_seeds(
+    method: str, task: str, accuracies: Sequence[float], **others: Any
+) -> list[TrainingResult]:
+    """Return one training for each accuracy, with seeds from 0."""
     return [
         trained(method, task, seed, accuracy, **others) for seed, accuracy in enumerate(accuracies)
     ]
 
 
-def comparison(cells: Sequence[Trained], **others: Any) -> Comparison:
-    """Of just what is in the cells, in one group."""
+def comparison(cells: Sequence[TrainingResult], **others: Any) -> Comparison:
+    """Return a comparison of exactly these cells, in one group."""
     values: dict[str, Any] = {
         "backbone": "test-vit",
         "fingerprint": "f" * 64,

@@ -1,4 +1,4 @@
-"""Prompt variants to test, and a forward that is written out token by token."""
+"""Prompt variants to test, and a forward written out token by token."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,10 @@ def prompts(variant: PromptVariant) -> list[Tensor]:
 
 
 def by_hand(net: Backbone, batch: Tensor, before: Sequence[Any]) -> Tensor:
-    """All tokens behind the last norm; `before` changes the list of tokens in front of each layer."""
+    """Return all tokens behind the last norm.
+
+    `before` has one function for each layer, which changes the list of tokens in front of it.
+    """
     model: Any = net.model
     tokens = list(model._pos_embed(model.patch_embed(batch)).unbind(1))
     for change, block in zip(before, model.blocks, strict=True):
@@ -52,5 +55,5 @@ def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def keep(tokens: list[Tensor]) -> list[Tensor]:
+def unchanged(tokens: list[Tensor]) -> list[Tensor]:
     return tokens

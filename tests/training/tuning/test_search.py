@@ -1,4 +1,4 @@
-"""Which hyperparameters are tried, and which are kept."""
+"""Hyperparameters that are tried, and those that are chosen."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_the_papers_grid_is_the_full_cross_product_with_one_rate(optimizer: str)
     assert {each.measure_on for each in found} == {"validation"}
 
 
-def test_a_grid_over_any_fields_keeps_the_ratio_of_the_heads_rate() -> None:
+def test_a_grid_over_any_fields_preserves_the_ratio_of_the_heads_rate() -> None:
     found = candidates(
         _recipe("lr=0.2,0.4 tokens=1,10", head_lr=0.1, side_weights=Path("folder/alexnet.pth"))
     )
@@ -66,7 +66,7 @@ def test_a_grid_over_any_fields_keeps_the_ratio_of_the_heads_rate() -> None:
         "lr=1-2",
     ],
 )
-def test_what_is_no_grid_is_refused(text: str) -> None:
+def test_other_grids_are_refused(text: str) -> None:
     with pytest.raises(TrainingError, match=r"^search: expected .*, found "):
         grid_of(_recipe(text))
 
@@ -92,7 +92,7 @@ def test_the_best_score_wins_and_of_equals_the_smaller_rate(
     assert chosen.recipe.lr == min(lr for lr, score in found if score == chosen.score)
 
 
-def test_the_final_training_has_the_chosen_values_on_all_there_is() -> None:
+def test_the_final_training_has_the_chosen_values_on_all_images() -> None:
     recipe = _recipe("lr=0.2 weight_decay=0.5", head_lr=0.1, seed=3)
     made = final(recipe, candidates(recipe)[0])
     assert made == recipe.model_copy(update={"lr": 0.2, "head_lr": 0.05, "weight_decay": 0.5})

@@ -1,4 +1,8 @@
-"""Where prompts enter the network: one module per place, each from images to pooled features."""
+"""Locations of prompts, one module for each place where they enter the network.
+
+Each is a `torch.nn.Module` from preprocessed images to pooled features, and owns the parameters of
+its prompts.
+"""
 
 from .add import Add
 from .below import Below

@@ -1,4 +1,7 @@
-"""Prompts added to tokens: one vector for each token, or one for all of them; their number is fixed by that."""
+"""Prompts added to tokens.
+
+One vector for each token, or one for all of them: their number is not a choice.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from facet_vision.training.ablation.tokens import embed, vision_transformer
 
 
 class Add(nn.Module):
-    """Added behind the position embedding, and (deep) to what enters each later layer."""
+    """Vectors added behind the position embedding, and (deep) to the input of each later layer."""
 
     def __init__(
         self,
@@ -23,13 +26,17 @@ class Add(nn.Module):
         *,
         one_for_all: bool,
     ) -> None:
-        """Args:
-        layers: how many layers, from the first, have something added: 1 for the shallow form.
-        one_for_all: one vector for all tokens ("add-1") instead of one for each, class token included.
+        """Draw the initial vectors.
+
+        Args:
+            layers: how many layers, from the first, have something added: 1 for the shallow form.
+            one_for_all: one vector for all tokens ("add-1") instead of one for each, class token
+                included.
         """
         super().__init__()
         self.backbone = backbone
-        model, width = vision_transformer(backbone), backbone.layer_dims[0]
+        model = vision_transformer(backbone)
+        width = backbone.layer_dims[0]
         tokens = 1 if one_for_all else model.num_prefix_tokens + model.patch_embed.num_patches
         bound = xavier_bound(model.patch_embed, width)
         self.added = nn.ParameterList(
@@ -37,7 +44,7 @@ class Add(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled features (batch, dim) of preprocessed images."""
+        """Return pooled features (batch, dim) of preprocessed images."""
         model = vision_transformer(self.backbone)
         x = embed(model, images.to(self.backbone.device, self.backbone.dtype))
         for layer, block in enumerate(model.blocks):

@@ -1,7 +1,8 @@
-"""Prompts as further channels of the image; at the input only."""
+"""Prompts as further channels of the image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Self
 
@@ -16,10 +17,11 @@ from facet_vision.training.ablation.tokens import embed, run, vision_transformer
 
 
 class Below(nn.Module):
-    """`channels` learned channels of the image's size; the convolution that reads the image is widened and trained.
+    """Learned channels of the image's size, at the input only.
 
-    Its weights for the image's own channels, and its bias, begin as they were. In a convolutional stem that is the
-    first convolution; what follows stays frozen.
+    The convolution that reads the image is widened and trained. Its weights for the image's own
+    channels, and its bias, begin as they were. In a convolutional stem it is the first convolution;
+    what follows stays frozen.
     """
 
     def __init__(
@@ -27,29 +29,27 @@ class Below(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        patch_embed, (_, height, width) = (
-            vision_transformer(backbone).patch_embed,
-            backbone.input_size,
-        )
+        _, height, width = backbone.input_size
+        patch_embed = vision_transformer(backbone).patch_embed
         bound = xavier_bound(patch_embed, backbone.layer_dims[0])
-        self.channels = nn.Parameter(
-            drawn((channels, height, width), init, generator, low=-bound, high=bound)
-        )
+        shape = (channels, height, width)
+        self.channels = nn.Parameter(drawn(shape, init, generator, low=-bound, high=bound))
+        # A copy, because the backbone is shared and stays as it is.
         self.patch_embed = deepcopy(patch_embed).float()
         _replace_first(
             self.patch_embed, lambda convolution: widened(convolution, channels, bound, generator)
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled features (batch, dim) of preprocessed images."""
-        model, images = vision_transformer(self.backbone), images.to(self.backbone.device)
+        """Return pooled features (batch, dim) of preprocessed images."""
+        model = vision_transformer(self.backbone)
         below = self.channels.expand(len(images), -1, -1, -1)
-        x = embed(model, torch.cat((images.float(), below), dim=1), self.patch_embed).to(
-            self.backbone.dtype
-        )
+        wide = torch.cat((images.to(self.backbone.device).float(), below), dim=1)
+        x = embed(model, wide, self.patch_embed).to(self.backbone.dtype)
         return pool(model, *run(model, x, [None] * len(model.blocks)), "backbone")
 
     def train(self, mode: bool = True) -> Self:
+        """Switch the mode; the patch embedding stays in evaluation."""
         super().train(mode)
         self.patch_embed.eval()  # running statistics stay those of the backbone
         return self
@@ -58,7 +58,10 @@ class Below(nn.Module):
 def widened(
     convolution: nn.Conv2d, channels: int, bound: float, generator: torch.Generator
 ) -> nn.Conv2d:
-    """The convolution with more input channels, whose weights begin uniform in (-bound, bound); all of it trainable."""
+    """Return a copy of the convolution with more input channels; all of it is trainable.
+
+    The weights of the new channels begin uniform in (-bound, bound).
+    """
     extra = torch.empty(convolution.out_channels, channels, *convolution.kernel_size)
     wide = deepcopy(convolution).cpu()
     wide.in_channels += channels
@@ -67,7 +70,8 @@ def widened(
     return wide.requires_grad_(True)
 
 
-def _replace_first(patch_embed: Any, change: Any) -> None:
+def _replace_first(patch_embed: Any, change: Callable[[Any], nn.Conv2d]) -> None:
+    """Replace the convolution that reads the image."""
     if isinstance(patch_embed, ConvStem):
         patch_embed.layers[0] = change(patch_embed.layers[0])
     else:

@@ -1,4 +1,7 @@
-"""Prompts as a strip of pixels that the frozen patch embedding turns into tokens; at the input only."""
+"""Prompts as a strip of pixels, one patch for each token.
+
+The frozen patch embedding turns the strip into tokens.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from facet_vision.training.ablation.tokens import embed, patch_tokens, run, visi
 
 
 class PrependPixel(nn.Module):
-    """(3, patch height, patches x patch width) pixels, one prompt token per patch, without position embedding.
+    """Pixels (3, patch height, patches x patch width), at the input only.
 
-    Where the patch embedding is a convolutional stem, a token sees a little of its neighbours in the strip too.
+    Each patch gives one prompt token, without position embedding. Where the patch embedding is a
+    convolutional stem, a token also sees a little of its neighbours in the strip.
     """
 
     def __init__(
@@ -23,15 +27,13 @@ class PrependPixel(nn.Module):
         super().__init__()
         self.backbone = backbone
         patch_embed = vision_transformer(backbone).patch_embed
-        (height, width), bound = (
-            patch_embed.patch_size,
-            xavier_bound(patch_embed, backbone.layer_dims[0]),
-        )
+        height, width = patch_embed.patch_size
+        bound = xavier_bound(patch_embed, backbone.layer_dims[0])
         shape = (3, height, tokens * width)
         self.strip = nn.Parameter(drawn(shape, init, generator, low=-bound, high=bound, std=1.0))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled features (batch, dim) of preprocessed images."""
+        """Return pooled features (batch, dim) of preprocessed images."""
         model = vision_transformer(self.backbone)
         x = embed(model, images.to(self.backbone.device, self.backbone.dtype))
         prompts, _ = patch_tokens(model.patch_embed, self.strip[None].to(x.dtype))

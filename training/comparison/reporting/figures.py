@@ -1,4 +1,7 @@
-"""The report's figures: accuracy over tuned parameters, accuracy on each task, time and memory."""
+"""Figures of the report.
+
+Accuracy over tuned parameters, accuracy on each task, time and memory.
+"""
 
 from __future__ import annotations
 
@@ -18,40 +21,49 @@ from .totals import FULL, cost, served, size
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANEL = (4.0, 3.2)
-"""Inches of a scatter's panel."""
+PANEL_INCHES = (4.0, 3.2)
+"""Width and height of a scatter's panel."""
 
-BAR = 0.24
-"""Inches of height for a method's bar."""
+BAR_INCHES = 0.24
+"""Height of a method's bar."""
 
-SHARED, OWN = COLOURS[0], COLOURS[4]
-"""Of methods that are served from the shared backbone, and of the others."""
+SHARED = COLOURS[0]
+"""Colour of methods that are served from the shared backbone."""
+
+OWN = COLOURS[4]
+"""Colour of the other methods."""
 
 
 def draw_scatter(comparison: Comparison) -> Figure:
-    """Mean accuracy over the mean number of tuned parameters, with 95 % intervals over seeds.
+    """Draw mean accuracy over the mean number of tuned parameters, with 95 % intervals over seeds.
 
-    A panel for all tasks and one for each group; a method that lacks tasks of a panel is not in it.
+    There is a panel for all tasks and one for each group; a method that lacks tasks of a panel is
+    not in it.
     """
+    # False sorts before True, so the panel of all tasks is first.
     panels = dict(sorted(scopes(comparison).items(), key=lambda item: item[0] != ALL))
     columns = min(2, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure = new_figure(PANEL[0] * columns, PANEL[1] * lines)
+    figure = new_figure(PANEL_INCHES[0] * columns, PANEL_INCHES[1] * lines)
     grid = figure.subplots(lines, columns, squeeze=False).flatten()
     for axes, (name, tasks) in zip(grid, panels.items(), strict=False):
         axes.set_title(f"{short(name)} ({count(len(tasks), 'task')})")
         _scatter(axes, comparison, tasks)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    handles = {
-        label: handle
-        for axes in grid
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    shown = [method for method in comparison.methods if method in handles]
+    _legend_of_methods(figure, grid, comparison.methods)
+    return figure
+
+
+def _legend_of_methods(figure: Figure, grid: Any, methods: Sequence[str]) -> None:
+    """Name each method of any panel once."""
+    handles: dict[str, Any] = {}
+    for axes in grid:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles[label] = handle
+    shown = [method for method in methods if method in handles]
     if shown:
         legend_below(figure, [handles[method] for method in shown], shown)
-    return figure
 
 
 def _scatter(axes: Any, comparison: Comparison, tasks: Sequence[str]) -> None:
@@ -78,74 +90,76 @@ def _scatter(axes: Any, comparison: Comparison, tasks: Sequence[str]) -> None:
 
 
 def style(index: int) -> tuple[str, str]:
-    """Colour and marker of the method with this index; no two of the first 49 have both in common."""
+    """Return colour and marker of the method with this index.
+
+    No two of the first 49 have both in common.
+    """
     turn, place = divmod(index, len(COLOURS))
     return COLOURS[place], MARKERS[(place + turn) % len(MARKERS)]
 
 
 def draw_tasks(comparison: Comparison) -> Figure:
-    """A panel for each task: bars of accuracy with 95 % intervals over seeds, their numbers, and full as a line."""
+    """Draw the accuracy on each task: bars with 95 % intervals over seeds, and full as a line."""
     tasks, methods = comparison.tasks, comparison.methods
     columns = min(3 if len(tasks) <= 9 else 4, len(tasks))
     lines = math.ceil(len(tasks) / columns)
-    figure = _figure_of_bars(1.2 + 2.8 * columns, (0.8 + BAR * len(methods)) * lines)
+    figure = _figure_of_bars(1.2 + 2.8 * columns, (0.8 + BAR_INCHES * len(methods)) * lines)
     grid = figure.subplots(lines, columns, squeeze=False, sharey=True).flatten()
     scores = Scores(comparison.cells)
     for axes, task in zip(grid, tasks, strict=False):
-        found = [scores.score(method, [task]) for method in methods]
         axes.set_title(short(task))
-        axes.set(xlim=(0, 100))
-        _bars(
-            axes,
-            comparison,
-            [None if score is None else 100 * score.mean for score in found],
-            _percentages(found),
-        )
-        _errors(axes, found)
-        if FULL in methods and (full := found[methods.index(FULL)]):
-            axes.axvline(100 * full.mean, color="black", linestyle=":", linewidth=1)
+        _task(axes, comparison, [scores.score(method, [task]) for method in methods])
     for axes in grid[len(tasks) :]:
         axes.set_axis_off()
+    # The last panel of each column carries the label.
     for axes in grid[max(0, len(tasks) - columns) : len(tasks)]:
         axes.set_xlabel("accuracy (%)")
-    _kinds(figure, comparison)
+    _legend_of_kinds(figure, comparison)
     return figure
 
 
-def _percentages(scores: Sequence[Score | None]) -> list[str]:
-    return ["" if score is None else percent(score.mean) for score in scores]
+def _task(axes: Any, comparison: Comparison, found: Sequence[Score | None]) -> None:
+    """Draw one panel, from a score for each method."""
+    axes.set(xlim=(0, 100))
+    heights = [None if score is None else 100 * score.mean for score in found]
+    labels = ["" if score is None else percent(score.mean) for score in found]
+    _bars(axes, comparison, heights, labels)
+    _errors(axes, found)
+    if FULL in comparison.methods:
+        full = found[comparison.methods.index(FULL)]
+        if full:
+            axes.axvline(100 * full.mean, color="black", linestyle=":", linewidth=1)
 
 
 def _errors(axes: Any, scores: Sequence[Score | None]) -> None:
-    """Intervals, as far as accuracies can lie."""
-    for place, score in enumerate(scores):
-        if score is not None and score.interval is not None:
-            low, high = max(0.0, score.interval.low), min(1.0, score.interval.high)
-            axes.errorbar(
-                100 * score.mean,
-                place,
-                xerr=[[100 * (score.mean - low)], [100 * (high - score.mean)]],
-                color="black",
-                capsize=2,
-                linewidth=1,
-            )
+    """Draw the intervals, cut off at 0 and 1, between which accuracies lie."""
+    for row, score in enumerate(scores):
+        if score is None or score.interval is None:
+            continue
+        low, high = max(0.0, score.interval.low), min(1.0, score.interval.high)
+        axes.errorbar(
+            100 * score.mean,
+            row,
+            xerr=[[100 * (score.mean - low)], [100 * (high - score.mean)]],
+            color="black",
+            capsize=2,
+            linewidth=1,
+        )
 
 
 def draw_cost(comparison: Comparison) -> Figure:
-    """Median seconds and median peak memory of a training."""
-    figure = _figure_of_bars(8.4, 0.9 + BAR * len(comparison.methods))
-    found = [cost(comparison, method) for method in comparison.methods]
-    seconds = [None if one is None else one.seconds for one in found]
-    memory = [None if one is None else one.peak_bytes / 2**20 for one in found]
+    """Draw median seconds and median peak memory of a training."""
+    figure = _figure_of_bars(8.4, 0.9 + BAR_INCHES * len(comparison.methods))
+    costs = [cost(comparison, method) for method in comparison.methods]
+    seconds = [None if found is None else found.seconds for found in costs]
+    memory = [None if found is None else found.peak_bytes / 2**20 for found in costs]
     panels = {"seconds per training": seconds, "peak memory (MiB)": memory}
-    for axes, (name, values) in zip(
-        figure.subplots(1, 2, sharey=True), panels.items(), strict=True
-    ):
+    grid = figure.subplots(1, 2, sharey=True)
+    for axes, (name, values) in zip(grid, panels.items(), strict=True):
         axes.set_xlabel(name)
-        _bars(
-            axes, comparison, values, ["" if value is None else number(value) for value in values]
-        )
-    _kinds(figure, comparison)
+        labels = ["" if value is None else number(value) for value in values]
+        _bars(axes, comparison, values, labels)
+    _legend_of_kinds(figure, comparison)
     return figure
 
 
@@ -156,36 +170,35 @@ def _figure_of_bars(width: float, height: float) -> Figure:
 
 
 def _bars(
-    axes: Any, comparison: Comparison, values: Sequence[float | None], texts: Sequence[str]
+    axes: Any, comparison: Comparison, values: Sequence[float | None], labels: Sequence[str]
 ) -> None:
-    """A bar for each method, the first on top, with its number to the right of the panel."""
-    places = range(len(values))
+    """Draw a bar for each method, the first on top, with its label to the right of the panel."""
+    rows = range(len(values))
     colours = [SHARED if served(comparison, method) else OWN for method in comparison.methods]
-    axes.barh(places, [value or 0.0 for value in values], color=colours, height=0.75)
-    axes.set_yticks(places, [short(method) for method in comparison.methods])
-    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.barh(rows, [value or 0.0 for value in values], color=colours, height=0.75)
+    axes.set_yticks(rows, [short(method) for method in comparison.methods])
+    axes.set_ylim(len(values) - 0.4, -0.6)  # from high to low: the first row is on top
     axes.spines[["top", "right"]].set_visible(False)
-    for place, text in zip(places, texts, strict=True):
-        axes.text(
-            1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize="small"
-        )
+    # x in shares of the panel, y in rows.
+    mixed = axes.get_yaxis_transform()
+    for row, label in zip(rows, labels, strict=True):
+        axes.text(1.02, row, label, transform=mixed, va="center", fontsize="small")
 
 
-def _kinds(figure: Figure, comparison: Comparison) -> None:
-    """A legend of the bars' two colours, as far as they are there."""
+def _legend_of_kinds(figure: Figure, comparison: Comparison) -> None:
+    """Explain those of the bars' two colours that occur."""
     from matplotlib.patches import Patch
 
     kinds = {True: (SHARED, "served from the shared backbone"), False: (OWN, "not served from it")}
     there = {served(comparison, cell.method) for cell in comparison.cells}
     shown = [kind for key, kind in kinds.items() if key in there]
     if shown:
-        legend_below(
-            figure, [Patch(color=colour) for colour, _ in shown], [label for _, label in shown]
-        )
+        patches = [Patch(color=colour) for colour, _ in shown]
+        legend_below(figure, patches, [label for _, label in shown])
 
 
 def _reach(interval: Interval | None) -> float | None:
-    """Half of its width in percent."""
+    """Return half of the interval's width in percent."""
     return None if interval is None else 50 * (interval.high - interval.low)
 
 
@@ -196,4 +209,4 @@ FIGURES: dict[str, Callable[[Comparison], Figure]] = {
     TASKS: draw_tasks,
     COST: draw_cost,
 }
-"""By file name."""
+"""The drawing function of each figure, by file name."""

@@ -1,4 +1,4 @@
-"""Confidence intervals of means, by Student's t, and what they decide."""
+"""Confidence intervals of means by Student's t, and their sign."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIE = 1e-9
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a mean lies with a confidence of LEVEL."""
+    """Bounds of a mean with a confidence of LEVEL."""
 
     low: float
     high: float
@@ -28,14 +28,15 @@ class Interval:
 
 
 def of_mean(values: Sequence[float]) -> Interval | None:
-    """Of the mean of values that were drawn independently; None for fewer than two."""
+    """Return the interval of the mean of independent values; None for fewer than two."""
     return of_means([values])
 
 
 def of_means(strata: Sequence[Sequence[float]]) -> Interval | None:
-    """Of the mean of the strata's means, the strata given: only the values within them are left to chance.
+    """Return the interval of the mean of the strata's means.
 
-    Degrees of freedom by Welch and Satterthwaite, so strata may spread differently.
+    The strata are fixed; only the values within them are left to chance. Degrees of freedom by
+    Welch and Satterthwaite, so strata may spread differently.
 
     Returns:
         None where a stratum has fewer than two values, or there is none.
@@ -49,14 +50,13 @@ def of_means(strata: Sequence[Sequence[float]]) -> Interval | None:
 
 
 def _half_width(shares: Sequence[float], freedoms: Sequence[int]) -> float:
-    """Of the interval of a sum, whose terms have these variances."""
+    """Return half of the width of a sum's interval, from the variances of its terms."""
     total = sum(shares)
-    # the largest is taken out, lest squares of tiny variances vanish
+    # Scaled by the largest, because squares of tiny variances would underflow.
     largest = max(shares)
     if not largest:
         return 0.0
     scaled = [share / largest for share in shares]
-    freedom = sum(scaled) ** 2 / sum(
-        share**2 / df for share, df in zip(scaled, freedoms, strict=True)
-    )
+    weights = [share**2 / df for share, df in zip(scaled, freedoms, strict=True)]
+    freedom = sum(scaled) ** 2 / sum(weights)
     return float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * total**0.5

@@ -1,7 +1,8 @@
-"""What Jia et al. 2022 (Visual Prompt Tuning, arXiv 2203.12119) found, for methods by the names that they have here.
+"""Published results of Jia et al. 2022, and their order.
 
-Mean top-1 accuracies in percent, as later papers quote them. Sidetune's, the wins, and on Swin those of Bias and
-VPT-Shallow were found in no second place.
+"Visual Prompt Tuning", arXiv 2203.12119, with the methods under the names that they have here. Mean
+top-1 accuracies in percent, as later papers quote them. Those of Sidetune, the wins, and on Swin
+those of Bias and VPT-Shallow have no such second source.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class Paper:
     """One backbone's results.
 
     Attributes:
-        sign: what names of such backbones contain.
-        groups: number of tasks of each.
+        sign: part of the name by which such a backbone is recognised.
+        groups: number of tasks of each group.
         accuracy: for each method its mean over each group's tasks, in percent.
         wins: of VPT-Deep over Full on all tasks together.
     """
@@ -32,13 +33,12 @@ class Paper:
     wins: int | None = None
 
     def mean(self, method: str, group: str | None) -> float:
-        """Over a group's tasks, or over all."""
+        """Return the mean accuracy over a group's tasks, or over all, in percent."""
         means = dict(zip(self.groups, self.accuracy[method], strict=True))
         if group is not None:
             return means[group]
-        return sum(means[name] * tasks for name, tasks in self.groups.items()) / sum(
-            self.groups.values()
-        )
+        total = sum(means[name] * tasks for name, tasks in self.groups.items())
+        return total / sum(self.groups.values())
 
 
 VTAB = {"Natural": 7, "Specialized": 4, "Structured": 8}
@@ -100,30 +100,29 @@ MOCO = Paper(
     },
 )
 
+_OTHERS = ("partial-1", "mlp-3", "sidetune", "bias", "adapter")
+
 PAIRS = (
     (DEEP, FULL),
     (SHALLOW, FULL),
-    *(
-        (DEEP, other)
-        for other in ("linear", "partial-1", "mlp-3", "sidetune", "bias", "adapter", SHALLOW)
-    ),
+    *((DEEP, other) for other in ("linear", *_OTHERS, SHALLOW)),
     (SHALLOW, "linear"),
     (FULL, "linear"),
-    *((other, "linear") for other in ("partial-1", "mlp-3", "sidetune", "bias", "adapter")),
+    *((other, "linear") for other in _OTHERS),
     ("bias", "partial-1"),
     ("bias", "adapter"),
 )
-"""Methods whose order is worth asking about; those against Full group by group too."""
+"""Pairs of methods that the paper's conclusions rest on; those with Full group by group too."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """The paper found `better` above `worse`.
+    """A finding of the paper: `better` is above `worse`.
 
     Attributes:
         group: the paper's name of the group of tasks; None for all of them.
         accuracies: mean of each, in percent.
-        wins: where the statement is on the number of tasks: those won, and all.
+        wins: where the statement is on the number of tasks: those won, and their total.
     """
 
     better: str
@@ -134,20 +133,25 @@ class Statement:
 
 
 def paper_on(backbone: str) -> Paper:
-    """The results on the backbone that is most like this one, by its name."""
+    """Return the results on the backbone that is most like this one, by its name."""
+    # VIT is last: its empty sign is part of every name.
     return next(paper for paper in (SWIN, MAE, MOCO, VIT) if paper.sign in backbone.lower())
 
 
 def statements(paper: Paper, methods: Iterable[str], groups: Iterable[str]) -> list[Statement]:
-    """What the paper says on the order of these methods, on all its tasks and on those of its groups that are here."""
+    """Return the paper's statements on the order of these methods.
+
+    Args:
+        groups: names of groups; for a pair with Full there is also a statement on each of them
+            that the paper has.
+    """
     known = paper.accuracy.keys() & set(methods)
     scopes = [None, *(group for group in paper.groups if group in groups)]
-    return [
-        statement
-        for first, second in PAIRS
-        if {first, second} <= known
-        for statement in _on_pair(paper, first, second, scopes if second == FULL else [None])
-    ]
+    found: list[Statement] = []
+    for first, second in PAIRS:
+        if {first, second} <= known:
+            found += _on_pair(paper, first, second, scopes if second == FULL else [None])
+    return found
 
 
 def _on_pair(
@@ -155,9 +159,8 @@ def _on_pair(
 ) -> Iterator[Statement]:
     yield from (_statement(paper, first, second, group) for group in scopes)
     if (first, second) == (DEEP, FULL) and paper.wins is not None:
-        yield replace(
-            _statement(paper, first, second, None), wins=(paper.wins, sum(paper.groups.values()))
-        )
+        on_mean = _statement(paper, first, second, None)
+        yield replace(on_mean, wins=(paper.wins, sum(paper.groups.values())))
 
 
 def _statement(paper: Paper, first: str, second: str, group: str | None) -> Statement:

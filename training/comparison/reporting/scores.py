@@ -1,4 +1,4 @@
-"""Accuracies of methods on tasks over seeds: means, differences between methods, wins."""
+"""Accuracies of methods: means, paired differences, wins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from facet_vision.training.comparison.records import Trained
+from facet_vision.training.comparison.records import TrainingResult
 
 from .intervals import TIE, Interval, of_mean, of_means
 
@@ -17,9 +17,10 @@ class Score:
 
     Attributes:
         mean: of the tasks' means over seeds.
-        spread: sample standard deviation over the seeds of their means over tasks; None for a single one.
+        spread: sample standard deviation over the seeds of their means over tasks; None for a
+            single one.
         interval: of the mean for these tasks, over other trainings on them.
-        lacking: tasks without a training; what is left is not comparable.
+        lacking: tasks without a training; the mean of the remaining ones is not comparable.
     """
 
     mean: float
@@ -38,7 +39,8 @@ class Difference:
         elsewhere: interval for tasks like these, of which these are a sample.
         won, lost: tasks with a mean above or below zero.
         surely_won, surely_lost: likewise with the interval over seeds.
-        tasks, pairs: with a pair; such pairs.
+        tasks: number of tasks with a pair.
+        pairs: number of such pairs.
     """
 
     mean: float
@@ -53,7 +55,10 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the difference is decided; for these tasks, or over them where each has one pair only."""
+        """1 or -1 where the difference is decided.
+
+        Decided for these tasks, or over them where each has one pair only.
+        """
         interval = self.here or self.elsewhere
         return interval.sign if interval else 0
 
@@ -61,7 +66,7 @@ class Difference:
 class Scores:
     """Accuracies by method, task and seed."""
 
-    def __init__(self, cells: Iterable[Trained]) -> None:
+    def __init__(self, cells: Iterable[TrainingResult]) -> None:
         self._found: dict[tuple[str, str], dict[int, float]] = {}
         for cell in cells:
             self._found.setdefault((cell.method, cell.task), {})[cell.seed] = cell.accuracy
@@ -70,8 +75,9 @@ class Scores:
         return self._found.get((method, task), {})
 
     def score(self, method: str, tasks: Sequence[str]) -> Score | None:
-        """Over those of the tasks that the method has; None where that is none."""
-        found = [seeds for task in tasks if (seeds := self.by_seed(method, task))]
+        """Return the score over those of the tasks that the method has; None without any."""
+        by_task = [self.by_seed(method, task) for task in tasks]
+        found = [seeds for seeds in by_task if seeds]
         if not found:
             return None
         means = _means_by_seed(found)
@@ -83,20 +89,25 @@ class Scores:
         )
 
     def difference(self, first: str, second: str, tasks: Sequence[str]) -> Difference | None:
-        """Of the first method to the second; None where no task and seed has both."""
-        strata = [pairs for task in tasks if (pairs := self._pairs(first, second, task))]
+        """Return the difference of the first to the second; None where no task and seed has both.
+
+        Every task has the same weight, whatever its number of pairs.
+        """
+        by_task = [self._pairs(first, second, task) for task in tasks]
+        strata = [pairs for pairs in by_task if pairs]
         if not strata:
             return None
         means = [fmean(pairs) for pairs in strata]
-        sure = [interval.sign for pairs in strata if (interval := of_mean(pairs))]
+        intervals = [of_mean(pairs) for pairs in strata]
+        signs = [interval.sign for interval in intervals if interval]
         return Difference(
             mean=fmean(means),
             here=of_means(strata),
             elsewhere=of_mean(means),
             won=sum(mean > TIE for mean in means),
             lost=sum(mean < -TIE for mean in means),
-            surely_won=sure.count(1),
-            surely_lost=sure.count(-1),
+            surely_won=signs.count(1),
+            surely_lost=signs.count(-1),
             tasks=len(strata),
             pairs=sum(map(len, strata)),
         )
@@ -109,6 +120,6 @@ class Scores:
 
 
 def _means_by_seed(found: Sequence[dict[int, float]]) -> list[float]:
-    """Over tasks, for each seed that has them all."""
+    """Return the means over tasks, for each seed that has them all."""
     common = set.intersection(*(set(seeds) for seeds in found))
     return [fmean(seeds[seed] for seeds in found) for seed in sorted(common)]

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and tables in Markdown."""
+"""Numbers formatted for readers, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -8,36 +8,42 @@ from .intervals import Interval
 from .scores import Difference, Score
 
 NONE = "–"
+"""Stands for a number that is missing."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: Collection[str]) -> str:
-    """A table in Markdown; columns but those of words, named by their heads, are aligned to the right."""
+    """Return a table in Markdown.
+
+    Args:
+        words: heads of the columns that hold words; the other columns are aligned to the right.
+    """
     rule = ["---" if name in words else "---:" for name in head]
     lines = [[_cell(text) for text in line] for line in (head, *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
 
 
 def _cell(text: str) -> str:
+    """Remove what would end the line or the cell."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def percent(share: float) -> str:
-    """A share as a percentage."""
+    """Return a share as a percentage."""
     return f"{100 * share:z.1f}"
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
+    """Return a difference of shares in percentage points, with its sign."""
     return f"{100 * share:+z.1f}".replace("-", "−")
 
 
 def interval(found: Interval | None) -> str:
-    """In percentage points."""
+    """Return the bounds in percentage points."""
     return NONE if found is None else f"{points(found.low)} to {points(found.high)}"
 
 
 def score(found: Score | None) -> str:
-    """In percent, with the standard deviation; a star where it is not over all tasks."""
+    """Return the mean in percent with its standard deviation; a star where tasks are lacking."""
     if found is None:
         return NONE
     spread = "" if found.spread is None else f" ± {percent(found.spread)}"
@@ -45,10 +51,11 @@ def score(found: Score | None) -> str:
 
 
 def difference(found: Difference) -> str:
-    """In percentage points, with the intervals that there are."""
+    """Return the mean in percentage points, with the intervals that there are."""
     kinds = {"these tasks": found.here, "tasks like these": found.elsewhere}
-    told = [f"{interval(bounds)} for {tasks}" for tasks, bounds in kinds.items() if bounds]
-    return f"{points(found.mean)} points ({'95 % interval ' + ', '.join(told) if told else 'no interval'})"
+    bounds = [f"{interval(bounds)} for {tasks}" for tasks, bounds in kinds.items() if bounds]
+    intervals = f"95 % interval {', '.join(bounds)}" if bounds else "no interval"
+    return f"{points(found.mean)} points ({intervals})"
 
 
 def ratio(found: float | None) -> str:
@@ -56,7 +63,7 @@ def ratio(found: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, for rates and times."""
+    """Return a rate or time with three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -65,5 +72,5 @@ def listing(names: Iterable[object]) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """So many of what has a plural in s."""
+    """Return a number with its noun, whose plural must end in s."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,4 +1,4 @@
-"""What methods cost: numbers trained and stored, time and memory of a training."""
+"""Costs of methods: numbers trained and stored, time and memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from facet_vision.training.comparison.records import Comparison, Trained
+from facet_vision.training.comparison.records import Comparison, TrainingResult
 
 FULL = "full"
-"""The method that the paper measures the others by; it alone stores a backbone for each task."""
+"""The paper's baseline; it alone stores a backbone for each task."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,19 @@ class Cost:
 
 
 def size(comparison: Comparison, method: str) -> Size | None:
-    """As in the paper's Table 1; None for a method without a training."""
+    """Return the sizes as in the paper's Table 1; None for a method without a training."""
     tuned = {cell.task: cell.parameters for cell in comparison.cells if cell.method == method}
     if not tuned:
         return None
     complete = len(tuned) == len(comparison.tasks)
-    stored = sum(tuned.values()) / comparison.backbone_parameters + (0 if method == FULL else 1)
+    # What Full trains is a backbone for each task; every other method shares one.
+    shared_backbones = 0 if method == FULL else 1
+    stored = sum(tuned.values()) / comparison.backbone_parameters + shared_backbones
     return Size(fmean(tuned.values()), stored if complete else None)
 
 
 def cost(comparison: Comparison, method: str) -> Cost | None:
-    """None for a method without a training."""
+    """Return the medians of a method's trainings; None for a method without any."""
     cells = [cell for cell in comparison.cells if cell.method == method]
     if not cells:
         return None
@@ -67,12 +69,13 @@ def cost(comparison: Comparison, method: str) -> Cost | None:
 
 
 def _ratio(
-    pairs: Sequence[tuple[Trained, Trained]], value: Callable[[Trained], float]
+    pairs: Sequence[tuple[TrainingResult, TrainingResult]],
+    value: Callable[[TrainingResult], float],
 ) -> float | None:
     ratios = [value(cell) / value(full) for cell, full in pairs if value(full)]
     return median(ratios) if ratios else None
 
 
 def served(comparison: Comparison, method: str) -> bool:
-    """Whether what the method gives can be served from the shared backbone."""
+    """Return whether the method's result can be served from the shared backbone."""
     return any(cell.served for cell in comparison.cells if cell.method == method)

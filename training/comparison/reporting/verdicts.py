@@ -1,4 +1,4 @@
-"""Where the paper's order of methods holds in a comparison, statement by statement."""
+"""Verdicts on the paper's order of methods, statement by statement."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from .scores import Difference, Scores
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 
 HERE = "here"
-"""What is added to a verdict that is decided for the tasks compared, but not for tasks like them."""
+"""Added to a verdict that is decided for the compared tasks, but not for tasks like them."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A statement of the paper and what was found here.
+class CheckedStatement:
+    """A statement of the paper and the evidence of a comparison.
 
     Attributes:
-        difference: of the better method in the paper to the worse; None where no task and seed has both.
+        difference: of the better method in the paper to the worse; None where no task and seed
+            has both.
     """
 
     statement: Statement
@@ -28,18 +29,18 @@ class Checked:
 
     @property
     def sign(self) -> int:
-        """1 where the statement holds for the tasks compared, -1 where it does not, 0 where that is undecided."""
+        """1 where the statement holds for the compared tasks, -1 where not, 0 where undecided."""
         if self.difference is None:
             return 0
         return _majority(self.difference) if self.statement.wins else self.difference.sign
 
     @property
     def general(self) -> bool:
-        """The sign is the same for tasks like these; never said of a number of tasks won."""
-        elsewhere = self.difference and self.difference.elsewhere
-        return bool(
-            self.sign and not self.statement.wins and elsewhere and elsewhere.sign == self.sign
-        )
+        """Whether the sign is the same for tasks like these; False for a number of tasks won."""
+        if not self.sign or self.statement.wins or self.difference is None:
+            return False
+        elsewhere = self.difference.elsewhere
+        return elsewhere is not None and elsewhere.sign == self.sign
 
     @property
     def verdict(self) -> str:
@@ -49,23 +50,24 @@ class Checked:
         return f"{HOLDS if self.sign > 0 else FAILS}{'' if self.general else f' {HERE}'}"
 
 
-def check(comparison: Comparison) -> list[Checked]:
-    """Every statement on methods that are compared here; groups go by their names."""
-    paper, scores = paper_on(comparison.backbone), Scores(comparison.cells)
+def check(comparison: Comparison) -> list[CheckedStatement]:
+    """Check every statement on methods that are compared here; groups are matched by name."""
+    paper = paper_on(comparison.backbone)
+    scores = Scores(comparison.cells)
     named = {group.casefold(): tasks for group, tasks in comparison.groups.items()}
     groups = {group: named[group.casefold()] for group in paper.groups if group.casefold() in named}
-    return [
-        Checked(
-            found,
-            scores.difference(
-                found.better, found.worse, groups.get(found.group or "", comparison.tasks)
-            ),
-        )
-        for found in statements(paper, comparison.methods, groups)
-    ]
+    checked = []
+    for statement in statements(paper, comparison.methods, groups):
+        tasks = groups.get(statement.group or "", comparison.tasks)
+        difference = scores.difference(statement.better, statement.worse, tasks)
+        checked.append(CheckedStatement(statement, difference))
+    return checked
 
 
 def _majority(difference: Difference) -> int:
-    """1 where more than half of the tasks are surely won; -1 where so many are surely lost that this cannot be."""
+    """Return 1 where more than half of the tasks are surely won, -1 where that is impossible.
+
+    It is impossible as soon as half of the tasks are surely lost.
+    """
     half = difference.tasks / 2
     return (difference.surely_won > half) - (difference.surely_lost >= half)

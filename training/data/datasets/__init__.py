@@ -1,4 +1,9 @@
-"""Data sets: every source becomes labelled images in a part to learn from and a part held out."""
+"""Data sets: labelled images with a training part and a held-out part.
+
+`examples` defines what every source becomes; `sources` finds the loader of a source (`folders`,
+`tables`, `huggingface`, `torchvision_sets`, `named`); `assemble` checks what they read; `splits`
+draws parts; `balance` reports class sizes.
+"""
 
 from .balance import balance
 from .columns import Columns

@@ -1,4 +1,7 @@
-"""From rows as a source finds them to a problem that can be learned; here is checked what holds for every source."""
+"""Assembly of the rows of any source into a checked problem.
+
+The checks that hold for every source are made here.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ PART_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
 }
-"""What sources call their parts."""
+"""Names that sources give their parts."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Rows:
 
     Attributes:
         images: as in `Examples`.
-        labels: of each image, by name.
-        names: of each image, for people.
+        labels: label names of each image.
+        names: readable name of each image, for messages.
     """
 
     images: list[Image.Image | Path | Stored] = field(default_factory=list)
@@ -54,14 +57,15 @@ def assemble(
     labels: Sequence[str] | None = None,
     multi_label: bool = False,
 ) -> TaskData:
-    """Leave out and name unreadable images, check the classes, and hold out a part where the source has none.
+    """Skip unreadable images, check the classes, and hold out a part where the source has none.
 
     Args:
-        parts: by TRAIN, VALIDATION and TEST; a validation part without a test part becomes the test part.
-        labels: all that may occur; those of the training part unless given.
+        parts: by TRAIN, VALIDATION and TEST; a validation part without a test part becomes the
+            test part.
+        labels: all labels that are allowed; by default those of the training part.
 
     Raises:
-        DataError: nothing can be learned from it, or a label occurs that may not.
+        DataError: nothing can be learned from it, or a label occurs that is not allowed.
     """
     if not 0 < holdout < 1:
         raise DataError(f"holdout: expected a share between 0 and 1, found {holdout:g}")
@@ -70,9 +74,9 @@ def assemble(
         raise DataError(f"data: expected images to train on, found none in {description}")
     if TEST not in given and VALIDATION in given:
         given[TEST] = given.pop(VALIDATION)
-    labels = checked_labels(
-        in_order(given[TRAIN].labels) if labels is None else labels, multi_label
-    )
+    if labels is None:
+        labels = in_order(given[TRAIN].labels)
+    labels = checked_labels(labels, multi_label)
     skipped: list[str] = []
     read = {name: _read(rows, name, labels, multi_label, skipped) for name, rows in given.items()}
     train, test = read[TRAIN], read.get(TEST)
@@ -84,19 +88,24 @@ def assemble(
 
 
 def in_order(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """All labels that occur: numbers by their value if all are numbers, else as text."""
+    """Return all labels that occur, sorted by value if all are numbers, else as text."""
     labels = {label for each in found for label in each}
     numbers = all(label.isdecimal() for label in labels)
     return tuple(sorted(labels, key=lambda label: (int(label) if numbers else 0, label)))
 
 
 def checked_labels(labels: Sequence[str], multi_label: bool) -> tuple[str, ...]:
-    """Labels as a task file can hold them, and enough of them."""
+    """Return the labels, checked to fit in a task file and to be enough.
+
+    Raises:
+        DataError: a label is too long, not printable or occurs twice, or there are too few.
+    """
     seen: set[str] = set()
     for label in labels:
         if not 0 < len(label) <= MAX_LABEL_LENGTH or not label.isprintable():
             raise DataError(
-                f"label: expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r}"
+                f"label: expected 1 to {MAX_LABEL_LENGTH} printable characters, "
+                f"found {label[:60]!r}"
             )
         if label in seen:
             raise DataError(f"label: expected every label once, found {label!r} twice")
@@ -111,10 +120,10 @@ def checked_labels(labels: Sequence[str], multi_label: bool) -> tuple[str, ...]:
 def _read(
     rows: Rows, part: str, labels: tuple[str, ...], multi_label: bool, skipped: list[str]
 ) -> Examples:
-    """The readable images of a part; the others are added to `skipped`."""
+    """Return the readable images of a part; add a sentence for each unreadable one to `skipped`."""
     targets = _targets(rows, part, labels, multi_label)
     everything = Examples(rows.images, targets)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
         faults = list(pool.map(lambda row: _fault(everything, row), range(len(everything))))
     skipped += [f"{name}: {fault}" for name, fault in zip(rows.names, faults, strict=True) if fault]
     readable = everything.take([row for row, fault in enumerate(faults) if not fault])
@@ -142,6 +151,7 @@ def _targets(rows: Rows, part: str, labels: tuple[str, ...], multi_label: bool) 
 
 
 def _fault(examples: Examples, row: int) -> str | None:
+    """Return why an image cannot be read, None where it can."""
     try:
         examples.image(row)
     except OSError as error:
@@ -156,7 +166,8 @@ def _check_every_class(readable: Examples, everything: Examples, labels: tuple[s
     for number, label in enumerate(labels):
         if number not in present:
             damaged = sum(number in indices(target) for target in everything.targets)
-            expected, found = (
-                ("a readable image", f"{damaged} damaged ones") if damaged else ("images", "none")
-            )
-            raise DataError(f"class {label!r}: expected {expected}, found {found}")
+            if damaged:
+                raise DataError(
+                    f"class {label!r}: expected a readable image, found {damaged} damaged ones"
+                )
+            raise DataError(f"class {label!r}: expected images, found none")

@@ -1,4 +1,4 @@
-"""How the training images are spread over the classes, for people."""
+"""Balance of the classes in the training images, as readable lines."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from collections.abc import Iterator
 from .examples import TaskData, indices
 from .splits import rows_by_label
 
-NOTED_RATIO = 3
-"""The largest class may have so many times the images of the smallest before it is called an imbalance."""
+IMBALANCE_RATIO = 3
+"""From this ratio of the largest to the smallest class on, an imbalance is reported."""
 
 
 def balance(data: TaskData) -> Iterator[str]:
-    """A line on what there is to learn from, and others on what deserves a second look."""
-    sizes = {
-        label: len(rows)
-        for label, rows in zip(
-            data.labels, rows_by_label(data.train.targets, len(data.labels)), strict=True
-        )
-    }
-    least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+    """Yield a line about the training images, and further lines about what deserves attention."""
+    members = rows_by_label(data.train.targets, len(data.labels))
+    sizes = {label: len(rows) for label, rows in zip(data.labels, members, strict=True)}
+    least = min(sizes, key=sizes.__getitem__)
+    most = max(sizes, key=sizes.__getitem__)
+    noun = "labels" if data.multi_label else "classes"
     yield (
-        f"data: {data.summary}; {len(sizes)} {'labels' if data.multi_label else 'classes'} "
+        f"data: {data.summary}; {len(sizes)} {noun} "
         f"with {_range(sizes[least], sizes[most])} training images each"
     )
     if data.multi_label:
         yield _labels_per_image(data)
-    if sizes[most] >= NOTED_RATIO * sizes[least]:
+    if sizes[most] >= IMBALANCE_RATIO * sizes[least]:
         yield (
             f"imbalance: {most!r} has {sizes[most]} training images, {least!r} has {sizes[least]}; "
             f"judge by the metrics that count every class alike"

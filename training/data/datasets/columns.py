@@ -1,4 +1,4 @@
-"""Which columns of a table to read, and what their cells mean."""
+"""Columns of a table, and the meaning of their cells."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from .assemble import PART_NAMES
 
 @dataclass(frozen=True)
 class Columns:
-    """What the user said about a table's columns; None leaves it to the source.
+    """The user's choice of a table's columns; None leaves it to the source.
 
     Attributes:
         image_column, label_column, split_column: their names.
-        label_separator: what stands between the labels of one cell; with it an image has any number of labels.
+        label_separator: text between the labels of one cell; with it an image has any number of
+            labels.
     """
 
     image_column: str | None = None
@@ -25,7 +26,11 @@ class Columns:
     label_separator: str | None = None
 
     def check_unused(self, source: str) -> None:
-        """Refuse what a source that has no such columns would ignore."""
+        """Refuse options that a source without columns would ignore.
+
+        Raises:
+            DataError: an option is given.
+        """
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None:
@@ -35,7 +40,7 @@ class Columns:
 
 
 def part_of(cell: object, name: str) -> str:
-    """The part that a cell of the split column names."""
+    """Return the part that a cell of the split column names."""
     part = PART_NAMES.get(str(cell).strip().lower())
     if part is None:
         raise DataError(f"split: expected train, validation or test, found {cell!r} at {name}")
@@ -45,7 +50,10 @@ def part_of(cell: object, name: str) -> str:
 def labels_of(
     cell: object, name: str, *, separator: str | None, multi_label: bool
 ) -> tuple[str, ...]:
-    """The labels in a cell: text, a whole number or a list of them; of text with a separator any number."""
+    """Return the labels in a cell: text, a whole number or a list of them.
+
+    Text with a separator holds any number of labels.
+    """
     each = _divided(cell, separator)
     labels = tuple(dict.fromkeys(_label(value, name) for value in each))
     if not multi_label and len(labels) != 1:
@@ -56,6 +64,7 @@ def labels_of(
 
 
 def has_lists(cells: Sequence[object]) -> bool:
+    """Return whether a cell holds a list."""
     return any(isinstance(cell, list) for cell in cells)
 
 

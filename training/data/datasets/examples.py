@@ -1,4 +1,4 @@
-"""What every data set becomes: labelled images in a part to learn from and a part held out."""
+"""Labelled images, and a problem with a training and a held-out part."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from torch import Tensor
 from facet_vision import backbone
 
 Target = int | tuple[int, ...]
-"""The index of an image's label, or the indices of all its labels where it may have any number of them."""
+"""Index of an image's label, or the indices of all its labels in a multi-label set."""
 
 
 class Stored(Protocol):
-    """An image that lies somewhere and is decoded when asked for; a path is the simplest."""
+    """A stored image that is decoded on demand."""
 
     def decode(self, enough: int | None = None) -> Image.Image:
-        """The RGB image; raises backbone.ImageError or OSError.
+        """Decode the RGB image.
 
         Args:
             enough: as for backbone.decode_image.
+
+        Raises:
+            backbone.ImageError: it is damaged.
+            OSError: it cannot be read.
         """
         ...
 
@@ -41,10 +45,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled images; each is in memory or is decoded when asked for.
+    """Labelled images; each is in memory or is decoded on demand.
 
     Attributes:
-        images: RGB images, or where encoded ones lie.
+        images: RGB images, or paths or other references to encoded ones.
         targets: for each image the index of its label, or a tuple of indices in a multi-label set.
     """
 
@@ -55,7 +59,11 @@ class Examples:
         return len(self.images)
 
     def image(self, index: int, enough: int | None = None) -> Image.Image:
-        """The RGB image, decoded exactly as the server decodes an upload if `enough` is what its preprocessing says."""
+        """Return an RGB image.
+
+        It is decoded exactly as the server decodes an upload if `enough` is that of the
+        preprocessing.
+        """
         match self.images[index]:
             case Image.Image() as image:
                 return image
@@ -65,10 +73,11 @@ class Examples:
                 return stored.decode(enough)
 
     def take(self, indices: Sequence[int]) -> Examples:
+        """Return these rows, in this order."""
         return Examples([self.images[i] for i in indices], [self.targets[i] for i in indices])
 
     def joined(self, other: Examples) -> Examples:
-        """These, then the others."""
+        """Return these examples followed by `other`."""
         return Examples([*self.images, *other.images], [*self.targets, *other.targets])
 
 
@@ -79,10 +88,10 @@ class TaskData:
     Attributes:
         train, test: to learn from, and held out to measure on.
         labels: names of the classes; targets index them.
-        description: where it comes from, for the task file's manifest.
+        description: origin of the data, for the task file's manifest.
         skipped: one sentence for each image that could not be used.
-        validation: what the source itself set aside to choose hyperparameters on.
-        multi_label: an image has any number of labels, none included; targets are tuples.
+        validation: part on which hyperparameters are chosen, where there is one.
+        multi_label: an image has any number of labels, including none; targets are tuples.
     """
 
     train: Examples
@@ -95,12 +104,20 @@ class TaskData:
 
     @property
     def summary(self) -> str:
-        """Where it comes from and how much is used of it."""
+        """Origin of the data and the number of images used."""
         validation = "" if self.validation is None else f", {len(self.validation)} validation"
-        return f"{self.description}, {len(self.train)} training{validation} and {len(self.test)} held-out images"
+        return (
+            f"{self.description}, {len(self.train)} training{validation} "
+            f"and {len(self.test)} held-out images"
+        )
 
     def targets(self, examples: Examples) -> Tensor:
-        """Indices (images,) int64, or ones and zeros (images, labels) float32 in a multi-label set."""
+        """Return the targets as a tensor.
+
+        Returns:
+            (images,) int64 indices, or (images, labels) float32 zeros and ones in a multi-label
+            set.
+        """
         if not self.multi_label:
             return torch.tensor(examples.targets)
         rows = torch.zeros(len(examples), len(self.labels))
@@ -109,10 +126,10 @@ class TaskData:
         return rows
 
     def names(self, target: Target) -> str:
-        """The label or labels of an image, for people."""
+        """Return the label or labels of an image as readable text."""
         return "+".join(self.labels[index] for index in indices(target))
 
 
 def indices(target: Target) -> tuple[int, ...]:
-    """A target as indices, however many."""
+    """Return a target as a tuple of indices."""
     return (target,) if isinstance(target, int) else target

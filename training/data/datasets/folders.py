@@ -1,11 +1,11 @@
 """Folders of class folders.
 
     flowers/rose/1.jpg …                      the held-out part is drawn from every class
-    flowers/train/rose/1.jpg …                the held-out part is what lies in test/, else in val/;
+    flowers/train/rose/1.jpg …                the held-out part is in test/, else in val/;
     flowers/test/rose/9.jpg …                 beside test/, val/ is the validation part
 
 Images are files, at any depth of a class folder, whose suffix is that of a format the server reads.
-Hidden files and folders are passed over.
+Hidden files and folders are skipped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .examples import TaskData
 
 
 def load_folder(root: Path, *, seed: int, holdout: float) -> TaskData:
-    """Load images in class folders; unreadable ones are left out and named.
+    """Load images in class folders; unreadable ones are skipped and named.
 
     Raises:
-        DataError: no images, fewer than two classes, a class without a readable image, or a class that
-            is too small to hold some of it out.
+        DataError: no images, fewer than two classes, a class without a readable image, or a class
+            that is too small to hold out a part of it.
     """
     folders = _parts(root)
     labels = _labels(folders[TRAIN])
@@ -41,15 +41,13 @@ def load_folder(root: Path, *, seed: int, holdout: float) -> TaskData:
 
 
 def _parts(root: Path) -> dict[str, Path]:
-    """The folders that hold the class folders: one to be split, or training, validation and test part."""
+    """Return the folders of class folders by part; a single one that must be split is TRAIN."""
     train = root / "train"
-    # a class may be called "train": then images, not class folders, lie in it
+    # a class may be called "train": then the folder holds images, not class folders
     if not train.is_dir() or not _subfolders(train):
         return {TRAIN: root}
-    return {
-        TRAIN: train,
-        **{PART_NAMES[name]: root / name for name in PART_NAMES if _held_out(root / name)},
-    }
+    held_out = {PART_NAMES[name]: root / name for name in PART_NAMES if _held_out(root / name)}
+    return {TRAIN: train, **held_out}
 
 
 def _held_out(folder: Path) -> bool:
@@ -74,7 +72,7 @@ def _labels(folder: Path) -> tuple[str, ...]:
 
 
 def _check_known(folder: Path, labels: Sequence[str]) -> None:
-    """The classes of a held-out part must be among `labels`."""
+    """Check that the classes of a held-out part are among `labels`."""
     found = [child.name for child in _subfolders(folder)]
     unknown = [label for label in found if label not in labels]
     if unknown:

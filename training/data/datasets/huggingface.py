@@ -1,7 +1,9 @@
-"""Data sets of Hugging Face's `datasets`: `hf:NAME`, `hf:NAME:CONFIGURATION` or `hf:FOLDER`.
+"""Data sets of Hugging Face's `datasets`.
 
-A folder is one that `save_to_disk` wrote, or one that `load_dataset` reads. Columns are found by the types of their
-features: the one of images, and the one of class labels or of lists of them.
+The source is `hf:NAME`, `hf:NAME:CONFIGURATION` or `hf:FOLDER`.
+
+A folder is one that `save_to_disk` wrote, or one that `load_dataset` reads. Columns are found by
+the types of their features: images, and class labels or lists of them.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from .columns import Columns, labels_of
 from .examples import TaskData
 
 SAVED = ("dataset_dict.json", "state.json")
-"""One of these lies in a folder that `save_to_disk` wrote."""
+"""One of these files is in every folder that `save_to_disk` wrote."""
 
 LABEL_NAMES = ("label", "labels")
-"""Columns that hold labels even if their features have no names of classes."""
+"""Columns that hold labels even if their features do not name classes."""
 
 
 @dataclass(frozen=True)
@@ -44,33 +46,27 @@ class Cell:
 
 
 def load_huggingface(source: str, columns: Columns, *, seed: int, holdout: float) -> TaskData:
-    """Load its parts named train, validation and test, by their usual names; other parts and those without a label are
-    left alone.
+    """Load the splits with the usual names of training, validation and test part.
+
+    Other splits, and those without a label, are skipped.
 
     Raises:
-        DataError: there is no such data set here or (if online) there, or no column fits.
+        DataError: there is no such data set, locally or (if online) on the hub, or no column fits.
     """
     if columns.split_column is not None:
-        raise DataError(
-            f"split_column: expected no value, which hf: does not use, found {columns.split_column!r}"
-        )
-    splits = _open(source)
+        found = repr(columns.split_column)
+        raise DataError(f"split_column: expected no value, which hf: does not use, found {found}")
+    splits = _load_splits(source)
     features = next(iter(splits.values())).features
-    image, label = (
-        _image_column(features, columns.image_column),
-        _label_column(features, columns.label_column),
-    )
-    names, multi_label = (
-        _names(features[label]),
-        _is_list(features[label]) or columns.label_separator is not None,
-    )
-    parts = {
-        PART_NAMES[split]: _rows(
-            dataset, split, image, _cells(dataset, label, names), columns, multi_label
-        )
-        for split, dataset in splits.items()
-        if split in PART_NAMES and _is_labelled(dataset, label)
-    }
+    image = _image_column(features, columns.image_column)
+    label = _label_column(features, columns.label_column)
+    names = _names(features[label])
+    multi_label = _is_list(features[label]) or columns.label_separator is not None
+    parts = {}
+    for split, dataset in splits.items():
+        if split in PART_NAMES and _is_labelled(dataset, label):
+            cells = _cells(dataset, label, names)
+            parts[PART_NAMES[split]] = _rows(dataset, split, image, cells, columns, multi_label)
     where = Path(source).resolve().name if Path(source).is_dir() else source
     return assemble(
         parts,
@@ -82,8 +78,8 @@ def load_huggingface(source: str, columns: Columns, *, seed: int, holdout: float
     )
 
 
-def _open(source: str) -> Mapping[str, Any]:
-    """Its splits by name; what has none is all for training."""
+def _load_splits(source: str) -> Mapping[str, Any]:
+    """Return the splits by name; a set without splits is all training part."""
     try:
         import datasets
     except ImportError as error:
@@ -108,8 +104,8 @@ def _open(source: str) -> Mapping[str, Any]:
 def _image_column(features: Mapping[str, Any], given: str | None) -> str:
     from datasets import Image as ImageFeature
 
-    fitting = [name for name, feature in features.items() if isinstance(feature, ImageFeature)]
-    return _chosen(fitting, given, "image_column", "images")
+    suitable = [name for name, feature in features.items() if isinstance(feature, ImageFeature)]
+    return _chosen(suitable, given, "image_column", "images")
 
 
 def _label_column(features: Mapping[str, Any], given: str | None) -> str:
@@ -121,21 +117,23 @@ def _label_column(features: Mapping[str, Any], given: str | None) -> str:
         for name, feature in features.items()
         if isinstance(_inner(feature), Value) and (name in LABEL_NAMES or name == given)
     ]
-    return _chosen([*named, *plain] if given else named or plain, given, "label_column", "labels")
+    # by default a column of named classes wins over a plain one
+    suitable = [*named, *plain] if given else named or plain
+    return _chosen(suitable, given, "label_column", "labels")
 
 
-def _chosen(fitting: list[str], given: str | None, option: str, what: str) -> str:
-    if given in fitting:
+def _chosen(suitable: list[str], given: str | None, option: str, what: str) -> str:
+    """Return the given column, or the only suitable one."""
+    names = ", ".join(suitable)
+    if given in suitable:
         return str(given)
     if given is not None:
         raise DataError(
-            f"{option}: expected a column of {what} ({', '.join(fitting) or 'there is none'}), found {given!r}"
+            f"{option}: expected a column of {what} ({names or 'there is none'}), found {given!r}"
         )
-    if len(fitting) != 1:
-        raise DataError(
-            f"{option}: expected one column of {what}, found {', '.join(fitting) or 'none'}"
-        )
-    return fitting[0]
+    if len(suitable) != 1:
+        raise DataError(f"{option}: expected one column of {what}, found {names or 'none'}")
+    return suitable[0]
 
 
 def _is_list(feature: Any) -> bool:
@@ -143,21 +141,22 @@ def _is_list(feature: Any) -> bool:
 
 
 def _inner(feature: Any) -> Any:
+    """Return the feature of a list's items, or the feature itself."""
     return feature.feature if _is_list(feature) else feature
 
 
 def _is_labelled(dataset: Any, label: str) -> bool:
-    """Public test parts often keep their labels back: they are missing, or -1."""
+    """Return whether a row has a label; public test parts often have none, or -1."""
     return any(cell not in (None, -1) for cell in dataset.with_format(None)[label])
 
 
 def _names(feature: Any) -> list[str] | None:
-    """The names of the classes, where the feature knows them."""
+    """Return the names of the classes, where the feature knows them."""
     return getattr(_inner(feature), "names", None)
 
 
 def _cells(dataset: Any, label: str, names: list[str] | None) -> Iterator[Any]:
-    """The label or labels of each row, by name where there are names; a number without a name stays one."""
+    """Yield the label or labels of each row, by name; a number without a name stays a number."""
     for cell in dataset.with_format(None)[label]:
         if names is None or cell is None:
             yield cell

@@ -1,6 +1,6 @@
-"""One way to every data set: `load` turns a source, named by text, into images with labels.
+"""Loading of any data set from the text that names its source.
 
-digits, count, …                 those of `named`
+digits, count, …                 a set of the package (see `named`)
 photos.csv, .tsv, .parquet       a table (see `tables`)
 torchvision:CIFAR10:/data        files of torchvision (see `torchvision_sets`)
 hf:NAME or hf:FOLDER             Hugging Face datasets (see `huggingface`)
@@ -29,21 +29,21 @@ def load(
 ) -> TaskData:
     """Load the data set that `source` names.
 
-    Names come first: a folder called `digits` is reached as `./digits`.
+    Names win over paths: a folder called `digits` is reached as `./digits`.
 
     Args:
-        seed: draws the held-out part of a source that has none; named sets have a fixed one.
-        holdout: share of each class to hold out, likewise.
+        seed: draws the held-out part of a source that has none; that of named sets is fixed.
+        holdout: share of each class to hold out of a source without such a part.
         columns: of a table or a Hugging Face data set.
 
     Raises:
         DataError: there is no such source, or nothing can be learned from it.
     """
-    columns, text = columns or Columns(), str(source)
+    columns = columns or Columns()
+    text = str(source)
     if text.startswith(HUGGING_FACE):
-        return load_huggingface(
-            text.removeprefix(HUGGING_FACE), columns, seed=seed, holdout=holdout
-        )
+        name = text.removeprefix(HUGGING_FACE)
+        return load_huggingface(name, columns, seed=seed, holdout=holdout)
     if text.lower().endswith(SUFFIXES) and not Path(source).is_dir():
         return load_table(Path(source), columns, seed=seed, holdout=holdout)
     columns.check_unused(text)
@@ -54,7 +54,7 @@ def load(
         return load_torchvision(name, Path(root), seed=seed, holdout=holdout)
     if not Path(source).is_dir():
         raise DataError(
-            f"data: expected a folder, a table ({', '.join(SUFFIXES)}), torchvision:NAME:FOLDER, hf:NAME "
-            f"or one of {', '.join(NAMED)}, found {text!r}"
+            f"data: expected a folder, a table ({', '.join(SUFFIXES)}), torchvision:NAME:FOLDER, "
+            f"hf:NAME or one of {', '.join(NAMED)}, found {text!r}"
         )
     return load_folder(Path(source), seed=seed, holdout=holdout)

@@ -3,8 +3,8 @@
     image,label,split
     photos/1.jpg,rose,train
 
-Paths are relative to the table's folder. A Parquet file may hold the images themselves, as bytes or as a struct with
-a field `bytes`, and lists of labels.
+Paths are relative to the table's folder. A Parquet file may hold lists of labels, and the images
+themselves as bytes or as a struct with a field `bytes`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from .examples import Encoded, Stored, TaskData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 IMAGE, LABEL, SPLIT = "image", "label", "split"
-"""Names of the columns unless others are given; without a column `split` a part is held out."""
+"""Default names of the columns; without a column `split` a part is held out."""
 
 Table = Mapping[str, Sequence[Any]]
 """The cells of each column."""
 
 
 def load_table(path: Path, columns: Columns, *, seed: int, holdout: float) -> TaskData:
-    """Load the images that a table names; unreadable ones are left out and named by their row.
+    """Load the images that a table names; unreadable ones are skipped and named by their row.
 
     Raises:
-        DataError: the table cannot be read, a column is missing, or nothing can be learned from its rows.
+        DataError: the table cannot be read, a column is missing, or nothing can be learned from
+            its rows.
     """
     table = _read(path)
     images = _column(table, path, columns.image_column or IMAGE, "image_column")
@@ -66,18 +67,19 @@ def _read_csv(path: Path) -> Table:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = list(csv.reader(file, delimiter=delimiter, strict=True)) or [[]]
+            lines = list(csv.reader(file, delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise DataError(
             f"data: expected a readable table, found a fault in {path} ({error})"
         ) from error
+    header, *rows = lines or [[]]
     rows = [row for row in rows if row]
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise DataError(
                 f"data: expected {len(header)} cells in every row, found {len(row)} at row {number}"
             )
-    return {name.strip(): [row[place] for row in rows] for place, name in enumerate(header)}
+    return {name.strip(): [row[column] for row in rows] for column, name in enumerate(header)}
 
 
 def _read_parquet(path: Path) -> Table:

@@ -1,4 +1,7 @@
-"""torchvision's data sets by name, from files that are there: `torchvision:CIFAR10:/data`. Nothing is downloaded."""
+"""Data sets of torchvision by name, from local files: `torchvision:CIFAR10:/data`.
+
+Nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class Item:
     def decode(self, enough: int | None = None) -> Image.Image:  # noqa: ARG002  (the set itself decodes)
         try:
             image: Image.Image = self.dataset[self.index][0].convert("RGB")
-        except Exception as error:  # every set reads its files in its own way
+        except Exception as error:  # the sets' readers raise different errors
             raise backbone.ImageError(
                 f"image: expected a readable one, found damaged data ({error})"
             ) from error
@@ -39,11 +42,12 @@ def load_torchvision(name: str, root: Path, *, seed: int, holdout: float) -> Tas
     """Load all parts that the set has.
 
     Raises:
-        DataError: there is no such set, its files are not at `root`, or it is not one of labelled images.
+        DataError: there is no such set, its files are not at `root`, or it does not hold labelled
+            images.
     """
-    made = _parts(_find(name), name, root)
-    labels = _labels(next(iter(made.values())))
-    rows = {part: _rows(dataset, part, name, labels) for part, dataset in made.items()}
+    parts = _parts(_find(name), name, root)
+    labels = _labels(next(iter(parts.values())))
+    rows = {part: _rows(dataset, part, name, labels) for part, dataset in parts.items()}
     return assemble(rows, f"torchvision {name}", seed=seed, holdout=holdout, labels=labels)
 
 
@@ -57,15 +61,17 @@ def _find(name: str) -> Any:
 
 
 def _parts(kind: Any, name: str, root: Path) -> dict[str, Any]:
-    """The parts of a set by TRAIN, VALIDATION and TEST; the whole as TRAIN where it has none."""
+    """Return the parts of a set by TRAIN, VALIDATION and TEST; a set without parts is all TRAIN."""
     parameters = inspect.signature(kind).parameters
     if "train" in parameters:
-        return {part: _open(kind, name, root, train=part == TRAIN) for part in (TRAIN, TEST)}
+        return {part: _load_part(kind, name, root, train=part == TRAIN) for part in (TRAIN, TEST)}
     if "split" not in parameters:
-        return {TRAIN: _open(kind, name, root)}
+        return {TRAIN: _load_part(kind, name, root)}
     parts: dict[str, Any] = {}
     for split, part in SPLITS.items():
-        dataset = None if part in parts else _open(kind, name, root, split=split)
+        if part in parts:
+            continue
+        dataset = _load_part(kind, name, root, split=split)
         if dataset is not None:
             parts[part] = dataset
     if TRAIN not in parts:
@@ -75,8 +81,8 @@ def _parts(kind: Any, name: str, root: Path) -> dict[str, Any]:
     return parts
 
 
-def _open(kind: Any, name: str, root: Path, **part: Any) -> Any:
-    """One part; None where the set knows no split of this name."""
+def _load_part(kind: Any, name: str, root: Path, **part: Any) -> Any:
+    """Load one part; None where the set knows no split of this name."""
     try:
         return kind(root=str(root), **part)
     except ValueError as error:
@@ -93,7 +99,7 @@ def _not_found(name: str, root: Path, error: Exception) -> str:
 
 
 def _labels(dataset: Any) -> tuple[str, ...] | None:
-    """The names of the classes, where the set knows them."""
+    """Return the names of the classes, where the set knows them."""
     names = getattr(dataset, "classes", None) or getattr(dataset, "categories", None)
     if names is None:
         return None
@@ -103,17 +109,14 @@ def _labels(dataset: Any) -> tuple[str, ...] | None:
 def _rows(dataset: Any, part: str, name: str, labels: tuple[str, ...] | None) -> Rows:
     rows = Rows()
     for index, target in enumerate(_targets(dataset, name)):
-        inside = labels is not None and 0 <= target < len(labels)
-        rows.add(
-            Item(dataset, index),
-            [labels[target] if labels and inside else str(target)],
-            f"{part} image {index}",
-        )
+        known = labels is not None and 0 <= target < len(labels)
+        label = labels[target] if labels and known else str(target)
+        rows.add(Item(dataset, index), [label], f"{part} image {index}")
     return rows
 
 
 def _targets(dataset: Any, name: str) -> list[int]:
-    for attribute in ("targets", "labels", "_labels"):  # read without decoding the images
+    for attribute in ("targets", "labels", "_labels"):  # known without decoding the images
         found = getattr(dataset, attribute, None)
         if found is not None and len(found) == len(dataset):
             return [_number(target, name) for target in found]
@@ -125,5 +128,6 @@ def _number(target: Any, name: str) -> int:
         return int(target)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"data: expected a label's number for each image of torchvision's {name}, found {target!r}"
+            f"data: expected a label's number for each image of torchvision's {name}, "
+            f"found {target!r}"
         ) from error

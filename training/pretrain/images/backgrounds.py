@@ -1,4 +1,7 @@
-"""Thirteen families of procedural texture, each a function to scalar fields (count, size, size) in [0, 1]."""
+"""Procedural textures for backgrounds and surfaces, in thirteen families.
+
+Each is a function to scalar fields (count, size, size) in [0, 1].
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from torch.nn import functional
 from .random import uniform
 
 Field = Callable[[int, int, torch.Generator], torch.Tensor]
+"""From count, size and generator to fields."""
 
 
 def _plane(count: int, size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Coordinates in [-1, 1] under a random rotation and shift, two tensors (count, size, size)."""
+    """Return coordinates in [-1, 1] under a random rotation and shift, each (count, size, size)."""
     axis = torch.linspace(-1.0, 1.0, size)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     angle = uniform((count, 1, 1), -torch.pi, torch.pi, generator)
@@ -28,7 +32,7 @@ def _column(count: int, low: float, high: float, generator: torch.Generator) -> 
 
 
 def _soft_step(field: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Zero to one around field = 0, with an edge of random sharpness."""
+    """Map a field to zero below 0 and one above, with an edge of random sharpness."""
     return torch.sigmoid(field * _column(len(field), 3.0, 25.0, generator))
 
 
@@ -38,15 +42,15 @@ def _rescale(field: torch.Tensor) -> torch.Tensor:
 
 
 def _noise(count: int, size: int, cells: int, generator: torch.Generator) -> torch.Tensor:
-    """Smooth noise with that many cells per side."""
+    """Draw smooth noise with that many cells per side."""
     coarse = torch.randn(count, 1, cells, cells, generator=generator)
-    return functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)[
-        :, 0
-    ]
+    shape = (size, size)
+    fine = functional.interpolate(coarse, size=shape, mode="bicubic", align_corners=True)
+    return fine[:, 0]
 
 
 def octaves(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Cloudy noise over several scales."""
+    """Draw cloudy noise over several scales."""
     fall_off = _column(count, 0.45, 0.8, generator)
     field = torch.zeros(count, size, size)
     for level, cells in enumerate((4, 7, 13, 25)):
@@ -55,21 +59,21 @@ def octaves(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def gradient(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """A linear or a radial ramp."""
+    """Draw a linear or a radial ramp."""
     u, v = _plane(count, size, generator)
     radial = torch.rand(count, 1, 1, generator=generator) < 0.5
     return _rescale(torch.where(radial, torch.hypot(u, v), u))
 
 
 def stripes(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Parallel bands."""
+    """Draw parallel bands."""
     u, _ = _plane(count, size, generator)
     wave = torch.sin(u * torch.pi * _column(count, 2.0, 8.0, generator))
     return _soft_step(wave + _column(count, -0.6, 0.6, generator), generator)
 
 
 def checkers(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """A chessboard under rotation."""
+    """Draw a chessboard under rotation."""
     u, v = _plane(count, size, generator)
     frequency = torch.pi * _column(count, 1.5, 5.0, generator)
     aspect = _column(count, 0.7, 1.4, generator)
@@ -77,7 +81,7 @@ def checkers(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def dots(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Discs on a square lattice."""
+    """Draw discs on a square lattice."""
     u, v = _plane(count, size, generator)
     frequency = _column(count, 1.5, 4.5, generator)
     distance = torch.hypot((u * frequency) % 1.0 - 0.5, (v * frequency) % 1.0 - 0.5)
@@ -85,28 +89,24 @@ def dots(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def plaid(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Two crossing sets of translucent bands."""
+    """Draw two crossing sets of translucent bands."""
     u, v = _plane(count, size, generator)
-    bands = [
-        _soft_step(
-            torch.sin(axis * torch.pi * _column(count, 1.5, 6.0, generator))
-            + _column(count, -0.7, 0.5, generator),
-            generator,
-        )
-        for axis in (u, v)
-    ]
+    bands = []
+    for axis in (u, v):
+        wave = torch.sin(axis * torch.pi * _column(count, 1.5, 6.0, generator))
+        bands.append(_soft_step(wave + _column(count, -0.7, 0.5, generator), generator))
     return (bands[0] + bands[1]) / 2
 
 
 def blobs(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Smooth islands."""
+    """Draw smooth islands."""
     fine = torch.rand(count, 1, 1, generator=generator) < 0.5
     field = torch.where(fine, _noise(count, size, 9, generator), _noise(count, size, 5, generator))
     return _soft_step(field - _column(count, -0.3, 0.5, generator), generator)
 
 
 def plasma(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Interfering sine waves of several directions."""
+    """Draw interfering sine waves of several directions."""
     field = torch.zeros(count, size, size)
     for _ in range(3):
         u, _v = _plane(count, size, generator)
@@ -115,7 +115,7 @@ def plasma(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def speckle(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Sparse grains of one or two pixels."""
+    """Draw sparse grains of one or two pixels."""
     grains = torch.rand(count, 1, size, size, generator=generator)
     coarse = torch.rand(count, 1, size // 2, size // 2, generator=generator)
     coarse = functional.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False)
@@ -125,18 +125,16 @@ def speckle(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def waves(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Sinuous bands."""
+    """Draw sinuous bands."""
     u, v = _plane(count, size, generator)
-    bend = torch.sin(v * torch.pi * _column(count, 1.5, 4.0, generator)) * _column(
-        count, 0.12, 0.35, generator
-    )
-    return _soft_step(
-        torch.sin((u + bend) * torch.pi * _column(count, 2.5, 6.0, generator)), generator
-    )
+    wave = torch.sin(v * torch.pi * _column(count, 1.5, 4.0, generator))
+    bend = wave * _column(count, 0.12, 0.35, generator)
+    bands = torch.sin((u + bend) * torch.pi * _column(count, 2.5, 6.0, generator))
+    return _soft_step(bands, generator)
 
 
 def rays(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Sectors around a centre that may lie outside."""
+    """Draw sectors around a centre that may lie outside."""
     u, v = _plane(count, size, generator)
     spokes = torch.randint(3, 13, (count, 1, 1), generator=generator)
     twist = torch.hypot(u, v) * _column(count, -2.0, 2.0, generator)
@@ -144,7 +142,7 @@ def rays(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def confetti(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Small rectangles of random place, turn and shade."""
+    """Draw small rectangles of random place, turn and shade."""
     field = torch.full((count, size, size), 0.5)
     for _ in range(14):
         u, v = _plane(count, size, generator)
@@ -156,24 +154,25 @@ def confetti(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def veins(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Marble: a thin ridge wherever warped noise crosses zero."""
+    """Draw marble: a thin ridge wherever warped noise crosses zero."""
     u, _ = _plane(count, size, generator)
     warp = _noise(count, size, 5, generator) + 0.5 * _noise(count, size, 11, generator)
-    ridge = torch.sin(
-        u * _column(count, 1.0, 4.0, generator) + warp * _column(count, 0.8, 1.8, generator)
-    ).abs()
+    along = u * _column(count, 1.0, 4.0, generator)
+    ridge = torch.sin(along + warp * _column(count, 0.8, 1.8, generator)).abs()
     return torch.exp(-ridge * _column(count, 2.5, 7.0, generator))
 
 
 BACKGROUNDS: tuple[Field, ...] = (
-    octaves, gradient, stripes, checkers, dots, plaid, blobs, plasma, speckle, waves, rays, confetti, veins,
-)  # fmt: skip
+    *(octaves, gradient, stripes, checkers, dots, plaid, blobs),
+    *(plasma, speckle, waves, rays, confetti, veins),
+)
+"""The families, in the order of their labels."""
 
 
 def mixed_fields(
     families: tuple[Field, ...], labels: torch.Tensor, size: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """The field of families[labels[i]] in row i, (len(labels), size, size)."""
+    """Draw the field of families[labels[i]] in row i, (len(labels), size, size)."""
     fields = torch.empty(len(labels), size, size)
     for index, family in enumerate(families):
         rows = (labels == index).nonzero()[:, 0]

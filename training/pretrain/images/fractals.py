@@ -1,5 +1,7 @@
-"""Fractal silhouettes: attractors of random iterated function systems (cf. Kataoka et al. 2020,
-"Pre-training without Natural Images")."""
+"""Fractal silhouettes: attractors of random iterated function systems.
+
+Compare Kataoka et al. 2020, "Pre-training without Natural Images".
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,10 @@ import torch
 from .random import uniform
 
 _MAPS = 4
-_POINTS = 1024
-_BURN_IN = 12
-_KEPT = 24
-_CHUNK = 256
+_POINTS = 1024  # that move through a system at the same time
+_BURN_IN_TURNS = 12  # until the points are on the attractor
+_DRAWN_TURNS = 24
+_CHUNK_SYSTEMS = 256  # rendered at a time
 _COVERAGE = (0.10, 0.55)  # emptier is dust, fuller is a plain blob
 _CANDIDATES = 4  # systems drawn per class wanted
 
@@ -19,7 +21,10 @@ _CANDIDATES = 4  # systems drawn per class wanted
 def fractal_masks(
     classes: int, variants: int, size: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Coverage masks (classes, variants, size, size) in [0, 1]; the variants of a class jitter its system."""
+    """Draw coverage masks (classes, variants, size, size) in [0, 1].
+
+    The variants of a class jitter its system.
+    """
     systems = _draw_systems(classes, size, generator)
     factors = 1.0 + 0.06 * torch.randn(classes, variants, _MAPS, 2, 3, generator=generator)
     jittered = (systems[:, None] * factors).flatten(0, 1)
@@ -27,7 +32,10 @@ def fractal_masks(
 
 
 def _draw_systems(classes: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Systems (classes, maps, 2, 3) of contracting affine maps whose attractors have a usable coverage."""
+    """Draw systems (classes, maps, 2, 3) of contracting affine maps.
+
+    Their attractors have a usable coverage.
+    """
     candidates = _random_systems(_CANDIDATES * classes, generator)
     coverage = _render(candidates, size, generator).mean(dim=(1, 2))
     middle = sum(_COVERAGE) / 2
@@ -55,32 +63,35 @@ def _rotation(angle: torch.Tensor) -> torch.Tensor:
 
 
 def _render(systems: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.cat([_histogram(_orbit(part, generator), size) for part in systems.split(_CHUNK)])
+    parts = [_histogram(_orbit(part, generator), size) for part in systems.split(_CHUNK_SYSTEMS)]
+    return torch.cat(parts)
 
 
 def _orbit(systems: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The chaos game: many points per system, each following a random map at every turn."""
+    """Play the chaos game: many points per system, each following a random map at every turn."""
     count = len(systems)
     rows = torch.arange(count)[:, None]
     points = torch.zeros(count, _POINTS, 2)
-    kept = []
-    for turn in range(_BURN_IN + _KEPT):
+    orbit = []
+    for turn in range(_BURN_IN_TURNS + _DRAWN_TURNS):
         maps = systems[rows, torch.randint(_MAPS, (count, _POINTS), generator=generator)]
         points = (maps[..., :2] @ points[..., None])[..., 0] + maps[..., 2]
         # Jitter may make a map expand slightly; such orbits stay finite by this bound.
         points = points.clamp(-1e3, 1e3)
-        if turn >= _BURN_IN:
-            kept.append(points)
-    return torch.cat(kept, dim=1)
+        if turn >= _BURN_IN_TURNS:
+            orbit.append(points)
+    return torch.cat(orbit, dim=1)
 
 
 def _histogram(points: torch.Tensor, size: int) -> torch.Tensor:
-    """Saturating point density over the bounding box, outliers clipped to its edge."""
+    """Return a saturating point density over the bounding box, (systems, size, size).
+
+    Outliers are clipped to its edge.
+    """
     low, high = points.amin(dim=1, keepdim=True), points.amax(dim=1, keepdim=True)
     extent = (high - low).amax(dim=-1, keepdim=True).clamp(min=1e-3)
-    cells = (
-        ((points - (low + high) / 2) / extent + 0.5).mul(size - 1).round().long().clamp(0, size - 1)
-    )
+    unit = (points - (low + high) / 2) / extent + 0.5
+    cells = unit.mul(size - 1).round().long().clamp(0, size - 1)
     counts = torch.zeros(len(points), size * size)
     counts.scatter_add_(1, cells[..., 1] * size + cells[..., 0], torch.ones(points.shape[:2]))
     return (1.0 - torch.exp(-0.7 * counts)).view(-1, size, size)

@@ -1,4 +1,7 @@
-"""Invented glyphs: two to four pen strokes, each a line, a curve or an arc of an ellipse."""
+"""Silhouettes of invented glyphs.
+
+Two to four pen strokes, each a line, a curve or an arc of an ellipse.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,38 @@ import torch
 from .random import uniform
 
 _STROKES = 4
-_SAMPLES = 11
-_CHUNK = 64
+_POINTS = 11  # of the polyline that stands for a stroke
+_CHUNK_GLYPHS = 64  # rendered at a time
 
 
 def stroke_masks(
     classes: int, variants: int, size: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Coverage masks (classes, variants, size, size) in [0, 1]; variants differ in hand and pen width."""
+    """Draw coverage masks (classes, variants, size, size) in [0, 1].
+
+    The variants of a class differ in hand and pen width.
+    """
     paths = _draw(classes, variants, generator).flatten(0, 1)
     width = uniform((classes * variants, 1, 1), 0.07, 0.17, generator)
-    parts = [
-        _render(path, pen, size)
-        for path, pen in zip(paths.split(_CHUNK), width.split(_CHUNK), strict=True)
-    ]
+    chunks = zip(paths.split(_CHUNK_GLYPHS), width.split(_CHUNK_GLYPHS), strict=True)
+    parts = [_render(path, pen, size) for path, pen in chunks]
     return torch.cat(parts).view(classes, variants, size, size)
 
 
 def _draw(classes: int, variants: int, generator: torch.Generator) -> torch.Tensor:
-    """Polylines (classes, variants, strokes, samples, 2) within about [-0.8, 0.8]."""
+    """Draw polylines (classes, variants, strokes, points, 2) within about [-0.8, 0.8]."""
     shape = (classes, _STROKES)
     anchors = _anchors(shape, generator)[:, None]
     jitter = 0.07 * torch.randn(classes, variants, _STROKES, 3, 2, generator=generator)
     bezier = _bezier(anchors + jitter)
-    centre, radii = (
-        uniform((*shape, 2), -0.35, 0.35, generator),
-        uniform((*shape, 2), 0.25, 0.6, generator),
-    )
-    span = torch.stack(
-        [uniform(shape, 0, 6.3, generator), uniform(shape, 2.5, 6.3, generator)], dim=-1
-    )
-    arc = _arc(
-        centre[:, None] + jitter[..., 0, :], radii[:, None] + jitter[..., 1, :], span[:, None]
-    )
+    centre = uniform((*shape, 2), -0.35, 0.35, generator)
+    radii = uniform((*shape, 2), 0.25, 0.6, generator)
+    start = uniform(shape, 0, 6.3, generator)  # radians
+    length = uniform(shape, 2.5, 6.3, generator)
+    span = torch.stack([start, length], dim=-1)
+    moved = centre[:, None] + jitter[..., 0, :]
+    stretched = radii[:, None] + jitter[..., 1, :]
+    arc = _arc(moved, stretched, span[:, None])
     is_arc = (torch.rand(shape, generator=generator) < 0.35)[:, None, :, None, None]
     paths = torch.where(is_arc, arc, bezier)
     # A glyph of fewer strokes repeats its first one.
@@ -49,10 +51,14 @@ def _draw(classes: int, variants: int, generator: torch.Generator) -> torch.Tens
 
 
 def _anchors(shape: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """Start, bend and end (classes, strokes, 3, 2) on a grid of 3 x 4 places; half of the strokes are straight."""
+    """Draw start, bend and end (classes, strokes, 3, 2) on a grid of 3 x 4 places.
+
+    Half of the strokes are straight.
+    """
     columns = torch.randint(3, (*shape, 3), generator=generator) * 0.6 - 0.6
     rows = torch.randint(4, (*shape, 3), generator=generator) * 0.5 - 0.75
     points = torch.stack([columns, rows], dim=-1)
+    # A stroke that ends where it starts is mirrored there, so that it is no dot.
     same = (points[..., 0, :] == points[..., 2, :]).all(dim=-1)
     points[..., 2, 1] = torch.where(same, -points[..., 2, 1], points[..., 2, 1])
     straight = torch.rand(shape, generator=generator) < 0.5
@@ -62,20 +68,24 @@ def _anchors(shape: tuple[int, int], generator: torch.Generator) -> torch.Tensor
 
 
 def _bezier(points: torch.Tensor) -> torch.Tensor:
-    """Quadratic Bezier curves through (..., 3, 2) control points, sampled to (..., samples, 2)."""
-    t = torch.linspace(0.0, 1.0, _SAMPLES)[:, None]
+    """Sample quadratic Bezier curves of (..., 3, 2) control points, (..., points, 2)."""
+    t = torch.linspace(0.0, 1.0, _POINTS)[:, None]
     start, bend, end = (points[..., i, None, :] for i in range(3))
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
 
 
 def _arc(centre: torch.Tensor, radii: torch.Tensor, span: torch.Tensor) -> torch.Tensor:
-    angle = span[..., 0, None] + span[..., 1, None] * torch.linspace(0.0, 1.0, _SAMPLES)
+    """Sample arcs of ellipses, (..., points, 2); `span` is (start, length) in radians."""
+    angle = span[..., 0, None] + span[..., 1, None] * torch.linspace(0.0, 1.0, _POINTS)
     unit = torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
     return centre[..., None, :] + radii[..., None, :] * unit
 
 
 def _render(paths: torch.Tensor, width: torch.Tensor, size: int) -> torch.Tensor:
-    """Coverage of all pixels nearer than half the pen width to one of the segments."""
+    """Cover all pixels nearer than half the pen width to one of the segments, (glyphs, h, w).
+
+    `width` is that half, in units of half of the image's.
+    """
     axis = torch.linspace(-1.0, 1.0, size)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     nearest = torch.full((len(paths), size, size), torch.inf)
@@ -89,6 +99,7 @@ def _render(paths: torch.Tensor, width: torch.Tensor, size: int) -> torch.Tensor
 def _squared_distance(
     x: torch.Tensor, y: torch.Tensor, start: torch.Tensor, step: torch.Tensor
 ) -> torch.Tensor:
+    """Return the squared distance of each pixel to each segment."""
     x0, y0, dx, dy = (v[:, None, None] for v in (*start.unbind(1), *step.unbind(1)))
     along = ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy).clamp(min=1e-9)
     along = along.clamp(0.0, 1.0)

@@ -1,4 +1,7 @@
-"""Bodies that are too long, lie about their length or never end, sent through a socket to a real server."""
+"""Bodies that are too long, lie about their length or never end.
+
+They are sent through a socket to a real server.
+"""
 
 import json
 import socket
@@ -24,7 +27,7 @@ def server(
             assert upload(client, task_file(small_backbone(), "pets")).status_code == 201
         server.http_workers = request.param
         yield server
-        with server.client() as client:  # whatever was sent, the server goes on
+        with server.client() as client:  # whatever was sent, the server still serves
             assert ask(client, "pets").status_code == 200
 
 
@@ -60,9 +63,8 @@ def test_a_client_that_reads_only_after_sending_gets_its_answer(server: Server, 
         expected = {PATH: 413, "/v1/predict": 415, "/v1/tasks/pets/versions": 415}.get(path, 404)
         assert (status, document["status"]) == (expected, expected)
         assert headers["content-type"] == "application/problem+json"
-        if (
-            "connection" in headers or not server.http_workers
-        ):  # those pass on a whole body, then the connection may stay
+        # An HTTP worker passes on a whole body, and then the connection may stay open.
+        if "connection" in headers or not server.http_workers:
             assert headers["connection"] == "close"
             assert closed(connection)
 
@@ -77,14 +79,14 @@ def test_a_short_body_that_is_refused_unread_keeps_its_connection(server: Server
             assert (status, headers.get("connection")) == (expected, None)
 
 
-def test_a_short_body_that_does_not_come_does_not_hold_its_answer_for_long(server: Server) -> None:
+def test_a_short_body_that_never_arrives_delays_its_answer_only_a_little(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(head("/nobody", "Content-Length: 5000") + b"x" * 100)
         status, headers, _ = answer(connection)
         assert (status, headers["connection"]) == (408 if server.http_workers else 404, "close")
 
 
-def test_an_announced_length_over_the_limit_is_refused_before_the_body_comes(
+def test_an_announced_length_over_the_limit_is_refused_before_the_body_arrives(
     server: Server,
 ) -> None:
     with server.connect() as connection:
@@ -94,7 +96,7 @@ def test_an_announced_length_over_the_limit_is_refused_before_the_body_comes(
         assert str(LIMIT) in str(document["detail"])
 
 
-def test_a_client_that_asks_first_is_refused_without_sending(server: Server) -> None:
+def test_a_client_that_expects_100_continue_is_refused_without_sending(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(head(PATH, "Content-Length: 8000000", "Expect: 100-continue"))
         status, headers, _ = answer(connection)
@@ -102,7 +104,7 @@ def test_a_client_that_asks_first_is_refused_without_sending(server: Server) -> 
         assert closed(connection)
 
 
-def test_a_client_that_asks_first_may_send(server: Server) -> None:
+def test_a_client_that_expects_100_continue_may_send(server: Server) -> None:
     image = png()
     with server.connect() as connection:
         connection.sendall(head(PATH, f"Content-Length: {len(image)}", "Expect: 100-continue"))
@@ -111,7 +113,7 @@ def test_a_client_that_asks_first_may_send(server: Server) -> None:
         assert answer(connection)[0] == 200
 
 
-def test_a_body_without_a_length_is_counted_as_it_comes(server: Server) -> None:
+def test_a_body_without_a_length_is_counted_as_it_arrives(server: Server) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with server.connect() as connection:
         connection.sendall(head(PATH, "Transfer-Encoding: chunked") + chunk * 100 + b"0\r\n\r\n")
@@ -121,7 +123,7 @@ def test_a_body_without_a_length_is_counted_as_it_comes(server: Server) -> None:
         assert closed(connection)
 
 
-def test_a_small_body_without_a_length_is_welcome(server: Server) -> None:
+def test_a_small_body_without_a_length_is_accepted(server: Server) -> None:
     image = png()
     with server.connect() as connection:
         body = f"{len(image):x}\r\n".encode() + image + b"\r\n0\r\n\r\n"
@@ -129,7 +131,7 @@ def test_a_small_body_without_a_length_is_welcome(server: Server) -> None:
         assert answer(connection)[0] == 200
 
 
-def test_more_bytes_than_announced_are_no_request(server: Server) -> None:
+def test_more_bytes_than_announced_are_an_invalid_request(server: Server) -> None:
     image = png()
     with server.connect() as connection:
         connection.sendall(
@@ -138,7 +140,7 @@ def test_more_bytes_than_announced_are_no_request(server: Server) -> None:
         assert connection.recv(12) == b"HTTP/1.1 400"
 
 
-def test_a_body_that_stops_short_is_given_up(server: Server) -> None:
+def test_a_body_that_stops_is_refused_after_a_while(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(head(PATH, "Content-Length: 5000") + b"x" * 100)
         status, headers, document = answer(connection)
@@ -146,7 +148,7 @@ def test_a_body_that_stops_short_is_given_up(server: Server) -> None:
         assert "0.5 seconds" in str(document["detail"])
 
 
-def test_a_client_that_leaves_in_the_middle_disturbs_nobody(server: Server) -> None:
+def test_a_client_that_leaves_within_a_body_disturbs_nobody(server: Server) -> None:
     for _ in range(5):
         with server.connect() as connection:
             connection.sendall(head(PATH, "Content-Length: 5000") + b"x" * 100)
@@ -159,7 +161,7 @@ def test_a_form_over_the_limit(server: Server) -> None:
         assert str(LIMIT) in response.json()["detail"]
 
 
-def test_conflicting_lengths_are_no_request(server: Server) -> None:
+def test_conflicting_lengths_are_an_invalid_request(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(
             head(PATH, "Content-Length: 5", "Transfer-Encoding: chunked")

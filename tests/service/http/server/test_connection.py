@@ -1,4 +1,4 @@
-"""Head and body of an answer leave together; what is refused early leaves the connection as it should be."""
+"""Head and body of an answer leave together, and early refusal leaves the connection usable."""
 
 import asyncio
 import gc
@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 import uvicorn
 
-from facet_vision.service.http.server.connection import MOST_PIPELINED, CoalescedWrites, Protocol
-from facet_vision.service.http.server.uvicorn_server import spare_the_collector
+from facet_vision.service.http.server.connection import (
+    MAX_PIPELINED_REQUESTS,
+    CoalescedWrites,
+    HttpProtocol,
+)
+from facet_vision.service.http.server.uvicorn_server import freeze_startup_objects
 
 pytestmark = pytest.mark.anyio
 
 
 class Recorder(asyncio.Transport):
-    """Keeps what is written, one entry for each write."""
+    """Records what is written, one entry for each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,13 +45,13 @@ class Recorder(asyncio.Transport):
         return name
 
 
-def paired() -> tuple[Recorder, CoalescedWrites]:
+def coalesced() -> tuple[Recorder, CoalescedWrites]:
     recorder = Recorder()
     return recorder, CoalescedWrites(recorder, asyncio.get_running_loop())
 
 
 async def test_two_writes_leave_as_one() -> None:
-    recorder, transport = paired()
+    recorder, transport = coalesced()
     for part in (b"head", b"body", b"next head", b"next body"):
         transport.write(part)
     assert recorder.sent == [b"headbody", b"next headnext body"]
@@ -55,8 +59,8 @@ async def test_two_writes_leave_as_one() -> None:
     assert len(recorder.sent) == 2
 
 
-async def test_a_write_that_stays_alone_leaves_soon() -> None:
-    recorder, transport = paired()
+async def test_a_write_that_stays_alone_leaves_in_the_next_iteration() -> None:
+    recorder, transport = coalesced()
     transport.write(b"100 Continue")
     assert recorder.sent == []
     await asyncio.sleep(0)
@@ -66,8 +70,8 @@ async def test_a_write_that_stays_alone_leaves_soon() -> None:
     assert recorder.sent == [b"100 Continue", b"headbody"]
 
 
-async def test_closing_sends_what_is_left() -> None:
-    recorder, transport = paired()
+async def test_closing_sends_what_waits() -> None:
+    recorder, transport = coalesced()
     transport.write(b"last")
     transport.close()
     assert (recorder.sent, recorder.closed) == ([b"last"], True)
@@ -75,29 +79,30 @@ async def test_closing_sends_what_is_left() -> None:
     assert recorder.sent == [b"last"]
 
 
-async def test_nothing_is_written_to_a_connection_that_is_gone() -> None:
-    recorder, transport = paired()
-    transport.write(b"for nobody")
+async def test_nothing_is_written_to_a_closed_connection() -> None:
+    recorder, transport = coalesced()
+    transport.write(b"too late")
     recorder.closed = True
     await asyncio.sleep(0)
     assert recorder.sent == []
 
 
-async def test_everything_else_is_the_transports_own() -> None:
-    _, transport = paired()
+async def test_everything_else_is_passed_on_to_the_transport() -> None:
+    _, transport = coalesced()
     assert transport.get_extra_info("peername") == "peername"
 
 
-def test_what_a_start_made_is_out_of_the_collectors_sight() -> None:
+def test_objects_of_the_start_are_exempt_from_garbage_collection() -> None:
     before = gc.get_freeze_count()
     try:
-        spare_the_collector()
+        freeze_startup_objects()
         assert gc.get_freeze_count() > before + 10_000
     finally:
         gc.unfreeze()
 
 
-KEEP_ALIVE_SECONDS, SLOW_SECONDS = 1, 1.5
+KEEP_ALIVE_SECONDS = 1
+SLOW_SECONDS = 1.5
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2007\r\n\r\nrefused" + 2000 * b"."
 
 
@@ -114,26 +119,22 @@ async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG
     if scope["path"] == "/slow":
         await asyncio.sleep(SLOW_SECONDS)
     body = scope["path"].encode()
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [(b"content-length", b"%d" % len(body))],
-        }
-    )
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 @asynccontextmanager
 async def server(**options: Any) -> AsyncIterator[int]:
-    """The port of a server that refuses /full as soon as it sees it."""
-    protocol = partial(Protocol, shed=lambda _, url, __: REFUSED if url == b"/full" else None)
-    usual = {"http": protocol, "access_log": False, "log_level": "error", "lifespan": "off"}
-    running = uvicorn.Server(
-        uvicorn.Config(
-            application, port=0, timeout_keep_alive=KEEP_ALIVE_SECONDS, **(usual | options)
-        )
-    )
+    """The port of a server that refuses /full as soon as its head is read."""
+    given: dict[str, Any] = {
+        "http": partial(HttpProtocol, shed=lambda _, url, __: REFUSED if url == b"/full" else None),
+        "access_log": False,
+        "log_level": "error",
+        "lifespan": "off",
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    }
+    running = uvicorn.Server(uvicorn.Config(application, port=0, **(given | options)))
     serving = asyncio.create_task(running.serve())
     while not running.started:
         await asyncio.sleep(0.01)
@@ -145,7 +146,7 @@ async def server(**options: Any) -> AsyncIterator[int]:
 
 
 async def exchange(port: int, parts: Sequence[bytes]) -> bytes:
-    """What comes back for bytes that are sent piece by piece, until the server ends the connection."""
+    """Send bytes part by part; return the answers until the server ends the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for part in parts:
         writer.write(part)
@@ -156,24 +157,21 @@ async def exchange(port: int, parts: Sequence[bytes]) -> bytes:
 
 
 def outcomes(answers: bytes) -> list[str]:
-    """What was answered, in order: "refused", or the path that was asked."""
-    return [
-        found.decode() for found in re.findall(rb"\r\n\r\n(refused|/full|/slow|/quick)", answers)
-    ]
+    """What was answered, in order: "refused", or the path of the request."""
+    bodies = re.findall(rb"\r\n\r\n(refused|/full|/slow|/quick)", answers)
+    return [body.decode() for body in bodies]
 
 
-async def test_a_connection_goes_on_and_ends_as_it_should_whatever_is_refused_on_it() -> None:
+async def test_a_connection_stays_usable_and_ends_in_time_whatever_is_refused_on_it() -> None:
     cases: list[tuple[list[bytes], list[str]]] = [
         ([FULL + FULL], ["refused", "refused"]),
         ([FULL + QUICK + FULL], ["refused", "/quick", "/full"]),
         ([SLOW + FULL], ["/slow", "/full"]),  # answers come in the order of the requests
         ([FULL + SLOW], ["refused", "/slow"]),
-        (
-            [FULL[:-2], b"bc" + SLOW],
-            ["refused", "/slow"],
-        ),  # which takes longer than an idle connection is kept
+        # /slow takes longer than an idle connection stays open
+        ([FULL[:-2], b"bc" + SLOW], ["refused", "/slow"]),
         ([FULL[:-2], b"b", b"c" + QUICK], ["refused", "/quick"]),
-        ([FULL[:-2]], ["refused"]),  # the rest never comes
+        ([FULL[:-2]], ["refused"]),  # the rest never arrives
         ([request("/full", "Connection: close")], ["/full"]),
         ([request("/full", version="1.0")], ["/full"]),
     ]
@@ -182,16 +180,16 @@ async def test_a_connection_goes_on_and_ends_as_it_should_whatever_is_refused_on
     assert [outcomes(answers) for answers in found] == [expected for _, expected in cases]
 
 
-async def test_where_requests_are_logged_none_is_refused_before_the_log_sees_it() -> None:
+async def test_where_requests_are_logged_none_is_refused_early() -> None:
     async with server(access_log=True) as port:
         assert outcomes(await exchange(port, [FULL])) == ["/full"]
 
 
 async def flood(port: int, one: bytes) -> int:
-    """How many times the same request is taken, at most 200,000 times, from who sends on and on and reads nothing."""
+    """How often the server takes one request from a client that reads nothing; at most 200,000."""
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     taken = 0
-    with suppress(ConnectionError, TimeoutError):  # cut off, or not read from any more
+    with suppress(ConnectionError, TimeoutError):  # cut off, or no longer read from
         while taken < 200_000:
             writer.write(one * 1000)
             await asyncio.wait_for(writer.drain(), 1)
@@ -201,13 +199,12 @@ async def flood(port: int, one: bytes) -> int:
 
 
 @pytest.mark.parametrize("one", [FULL, QUICK], ids=["refused", "answered"])
-async def test_who_asks_on_and_on_and_reads_nothing_takes_no_memory(one: bytes) -> None:
+async def test_a_client_that_never_reads_takes_no_memory(one: bytes) -> None:
     async with server() as port:
         assert await flood(port, one) < 100_000
 
 
-async def test_what_a_usual_client_sends_ahead_is_answered() -> None:
+async def test_pipelined_requests_up_to_the_limit_are_answered() -> None:
     async with server() as port:
-        assert (
-            outcomes(await exchange(port, [QUICK * MOST_PIPELINED])) == ["/quick"] * MOST_PIPELINED
-        )
+        found = await exchange(port, [QUICK * MAX_PIPELINED_REQUESTS])
+    assert outcomes(found) == ["/quick"] * MAX_PIPELINED_REQUESTS

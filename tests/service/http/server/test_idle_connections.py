@@ -1,4 +1,4 @@
-"""Clients that leave before their answer: their work is dropped, and nobody else notices."""
+"""Clients that leave before their answer: their work is dropped, other clients are unaffected."""
 
 import socket
 import threading
@@ -50,7 +50,7 @@ def eventually(check: Callable[[], bool]) -> None:
 
 @contextmanager
 def posted(url: str, path: str, kind: str, body: bytes) -> Iterator[None]:
-    """A client that has sent its request, and leaves at the end of the block without waiting for the answer."""
+    """A client that has sent its request, and leaves at the end of the block without an answer."""
     address = urlsplit(url)
     lines = (
         f"POST {path} HTTP/1.1",
@@ -80,15 +80,16 @@ def test_the_rows_of_a_client_that_left_are_not_run(
     assert after['facet_rejections_total{reason="client-gone"}'] == 1
 
 
-def test_a_change_goes_on_when_its_client_leaves(
+def test_an_upload_is_finished_when_its_client_leaves(
     app: FastAPI, url: str, http: httpx.Client
 ) -> None:
-    data, changes = task_file(small_backbone(), "cars").to_bytes(), app.state.components.publisher
+    data = task_file(small_backbone(), "cars").to_bytes()
+    publisher = app.state.components.publisher
     with (
         held(app.state.components.batcher),
         posted(url, "/v1/tasks/cars/versions", "application/octet-stream", data),
     ):
-        eventually(lambda: len(changes) == 1)
+        eventually(lambda: len(publisher) == 1)
     eventually(lambda: ask(http, "cars").status_code == 200)
 
 

@@ -1,4 +1,4 @@
-"""Calls for which there is no room are refused once their head is there, with the answer they would get anyway."""
+"""Calls without room are refused once their head is read, as they would be later anyway."""
 
 import http.client
 import json
@@ -62,7 +62,7 @@ def test_the_answer_is_a_whole_response() -> None:
         (b"POST", URL, [*SHORT, (b"expect", b"100-continue")]),
     ],
 )
-def test_everything_else_goes_the_usual_way(
+def test_every_other_call_takes_the_normal_path(
     method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]
 ) -> None:
     shed, asked = shedding()
@@ -87,11 +87,11 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
 def eventually(holds: Callable[[], bool]) -> None:
     last = monotonic() + 10
     while not holds():
-        assert monotonic() < last, "it did not come about"
+        assert monotonic() < last, "it never held"
         sleep(0.01)
 
 
-def test_a_connection_goes_on_after_it_was_refused(server: Server) -> None:
+def test_a_connection_stays_usable_after_a_refusal(server: Server) -> None:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
 
     def answer(path: str) -> tuple[int, str | None, dict[str, object]]:
@@ -102,26 +102,22 @@ def test_a_connection_goes_on_after_it_was_refused(server: Server) -> None:
     with server.client() as client, ThreadPoolExecutor(4) as pool:
         before = [pool.submit(ask, client, "pets") for _ in range(4)]
         eventually(lambda: metrics(client)["facet_admitted_rows"] == 4)
-        usual, *shed = [answer(f"{URL.decode()}{query}") for query in ("?top_k=1", "", "", "")]
-        assert usual[0] == 429
-        assert all(each[0] == 429 and each[2].keys() == usual[2].keys() for each in shed)
-        assert {each[2]["type"] for each in shed} == {usual[2]["type"]}
+        normal, *shed = [answer(f"{URL.decode()}{query}") for query in ("?top_k=1", "", "", "")]
+        assert normal[0] == 429
+        assert all(each[0] == 429 and each[2].keys() == normal[2].keys() for each in shed)
+        assert {each[2]["type"] for each in shed} == {normal[2]["type"]}
         socket = connection.sock
         assert all(each.result().status_code == 200 for each in before)
         eventually(lambda: answer(URL.decode())[0] == 200)
-        assert connection.sock is socket  # the same connection all the time
+        assert connection.sock is socket  # one connection for all requests
         counted = metrics(client)
         assert counted['facet_rejections_total{reason="overloaded"}'] >= 4
-        assert (
-            counted[
-                'facet_requests_total{method="POST",route="/v1/tasks/{task}/predict",status="429"}'
-            ]
-            >= 4
-        )
+        route = 'route="/v1/tasks/{task}/predict"'
+        assert counted[f'facet_requests_total{{method="POST",{route},status="429"}}'] >= 4
     connection.close()
 
 
-def test_a_client_that_leaves_in_the_middle_of_a_refused_body_disturbs_nobody(
+def test_a_client_that_leaves_within_a_refused_body_disturbs_nobody(
     server: Server,
 ) -> None:
     with server.client() as client, ThreadPoolExecutor(4) as pool:
@@ -137,13 +133,10 @@ def test_a_client_that_leaves_in_the_middle_of_a_refused_body_disturbs_nobody(
         eventually(lambda: ask(client, "pets").status_code == 200)
 
 
-def test_who_asks_for_what_is_not_there_is_told_so_even_when_all_is_full(server: Server) -> None:
+def test_an_unknown_task_is_404_even_when_the_queue_is_full(server: Server) -> None:
     with server.client() as client, ThreadPoolExecutor(4) as pool:
         before = [pool.submit(ask, client, "pets") for _ in range(4)]
         eventually(lambda: metrics(client)["facet_admitted_rows"] == 4)
-        assert [ask(client, task).status_code for task in ("pets", "pets", "nobody")] == [
-            429,
-            429,
-            404,
-        ]
+        statuses = [ask(client, task).status_code for task in ("pets", "pets", "nobody")]
+        assert statuses == [429, 429, 404]
         assert all(each.result().status_code == 200 for each in before)

@@ -1,4 +1,4 @@
-"""The report's figures show the numbers that are there."""
+"""Figures of the report, and the numbers that they show."""
 
 from itertools import pairwise
 
@@ -44,7 +44,7 @@ def test_scatter_has_a_panel_for_all_tasks_and_for_each_group(scatter: Figure) -
     assert len(draw_scatter(comparison(CELLS)).axes) == 1
 
 
-def test_scatter_places_methods_and_leaves_out_what_is_not_comparable(scatter: Figure) -> None:
+def test_scatter_leaves_out_methods_that_are_not_comparable(scatter: Figure) -> None:
     everything, first, _, _ = scatter.axes
     found = everything.containers
     places = {one.get_label(): (one[0].get_xdata()[0], one[0].get_ydata()[0]) for one in found}
@@ -53,7 +53,7 @@ def test_scatter_places_methods_and_leaves_out_what_is_not_comparable(scatter: F
     assert [one.get_label() for one in first.containers] == list(METHODS[:3])
 
 
-def test_scatter_fills_what_is_served(scatter: Figure) -> None:
+def test_scatter_fills_the_markers_of_served_methods(scatter: Figure) -> None:
     places = scatter.axes[0].containers
     assert [same_color(one[0].get_markerfacecolor(), "white") for one in places] == [False, True]
 
@@ -102,7 +102,7 @@ def test_full_is_a_line_where_it_is_there(bars: Figure) -> None:
     assert not [line for line in alone.lines if line.get_linestyle() == ":"]
 
 
-def test_bars_tell_what_is_served(bars: Figure) -> None:
+def test_colours_of_bars_show_which_methods_are_served(bars: Figure) -> None:
     assert [to_hex(bar.get_facecolor()).upper() for bar in bars.axes[0].patches][:2] == [
         SHARED,
         OWN,

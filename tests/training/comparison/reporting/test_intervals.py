@@ -20,9 +20,8 @@ def test_of_one_mean_by_hand() -> None:
 def test_of_means_of_strata_by_hand() -> None:
     found = of_means([[0, 2], [101, 103]])
     assert found is not None
-    half = (
-        4.302653 * 0.5**0.5
-    )  # variances of 2, two values and two strata; how far these are apart does not matter
+    # Variances of 2, two values and two strata; the distance between these does not matter.
+    half = 4.302653 * 0.5**0.5
     assert (found.low, found.high) == pytest.approx((51.5 - half, 51.5 + half))
 
 
@@ -34,7 +33,7 @@ def test_a_stratum_that_does_not_spread_adds_neither_variance_nor_certainty() ->
 
 
 @pytest.mark.parametrize("strata", [[], [[1.0]], [[1.0, 2.0], [1.0]]])
-def test_no_interval_where_nothing_is_known_of_the_spread(strata: list[list[float]]) -> None:
+def test_no_interval_where_the_spread_is_unknown(strata: list[list[float]]) -> None:
     assert of_means(strata) is None
 
 
@@ -55,7 +54,7 @@ def test_a_side_of_zero(interval: tuple[float, float], sign: int) -> None:
 
 @settings(max_examples=40)
 @given(VALUES)
-def test_of_one_mean_as_scipy_has_it(values: list[float]) -> None:
+def test_of_one_mean_against_scipy(values: list[float]) -> None:
     found = of_mean(values)
     assert found is not None
     if len(set(values)) > 1:

@@ -43,16 +43,16 @@ DONE = comparison(CELLS, groups=GROUPS)
 
 
 def row(text: str, *start: str) -> list[str]:
-    """The cells of the first line of a table that starts with these."""
-    lines = (
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line[:1] == "|"
-    )
-    return next(line for line in lines if line[: len(start)] == list(start))
+    """Return the cells of the first line of a table that starts with these."""
+    for line in text.splitlines():
+        if line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if cells[: len(start)] == list(start):
+                return cells
+    raise AssertionError(f"no line of a table starts with {start}")
 
 
-def test_sections_in_the_order_in_which_a_reader_needs_them() -> None:
+def test_order_of_the_sections() -> None:
     headings = re.findall(r"^#+ (.*)$", markdown(DONE), re.MULTILINE)
     assert headings == [
         "3 methods on test-vit",
@@ -123,9 +123,8 @@ def test_the_papers_order_row_by_row() -> None:
     text = markdown(DONE)
     mean = row(text, "vpt-deep above full on the mean")
     assert mean[1:3] == ["73.5 to 70.4 (+3.2)", "−5.3"]
-    assert (
-        mean[3] == "−8.4 to −2.1"
-    )  # 12.7 (one degree of freedom) times half of the deviation of b's mean, half a point
+    # 12.7 (one degree of freedom) times half of the deviation of b's mean, half a point.
+    assert mean[3] == "−8.4 to −2.1"
     assert mean[4:] == ["−199.0 to +188.5", "does not hold here"]
     assert row(text, "vpt-deep above full on most tasks")[1:] == [
         "20 of 24",
@@ -137,14 +136,12 @@ def test_the_papers_order_row_by_row() -> None:
     assert row(text, "vpt-deep above full on Natural")[5] == "holds here"
     assert row(text, "full above linear on the mean")[1] == "70.4 to 58.4 (+11.9)"
     assert "Not compared here: partial-1, mlp-3, sidetune, bias, adapter, vpt-shallow." in text
-    assert (
-        "ViT-B/16, supervised on ImageNet-21k, over 24 tasks (FGVC 5, Natural 7, Specialized 4, Structured 8)"
-        in text
-    )
+    groups = "FGVC 5, Natural 7, Specialized 4, Structured 8"
+    assert f"ViT-B/16, supervised on ImageNet-21k, over 24 tasks ({groups})" in text
     assert "Swin-B, supervised" in markdown(replace(DONE, backbone="swin_tiny"))
 
 
-def test_nothing_that_the_paper_speaks_of() -> None:
+def test_no_statement_of_the_paper() -> None:
     text = markdown(comparison(over_seeds("lora", "a", [0.5, 0.6])))
     assert "None of its statements is on two methods that are here." in text
     assert not any(
@@ -207,10 +204,11 @@ def test_findings_of_a_complete_comparison() -> None:
         "Best of those that are served from the shared backbone is vpt-deep (72.5 %).",
         "vpt-deep is above linear on 2 of 2 tasks; the mean difference is +25.0 points "
         "(95 % interval +25.0 to +25.0 for these tasks, −38.5 to +88.5 for tasks like these).",
-        "vpt-deep is above full on 1 of 2 tasks; the mean difference is −5.3 points (95 % interval −8.4 to −2.1 for "
-        "these tasks, −199.0 to +188.5 for tasks like these); it trains 7.69 % of its numbers.",
-        "Of 6 statements of the paper on the order of these methods, holding here: 3 (for tasks like these too: 0); "
-        "not holding: 3 (0); undecided: 0.",
+        "vpt-deep is above full on 1 of 2 tasks; the mean difference is −5.3 points "
+        "(95 % interval −8.4 to −2.1 for these tasks, −199.0 to +188.5 for tasks like these); "
+        "it trains 7.69 % of its numbers.",
+        "Of 6 statements of the paper on the order of these methods, "
+        "holding here: 3 (for tasks like these too: 0); not holding: 3 (0); undecided: 0.",
     ]
 
 
@@ -249,11 +247,11 @@ def test_findings_of_a_single_training() -> None:
     assert "won against full" not in markdown(found)
 
 
-def test_the_runner_up_is_told_with_its_difference() -> None:
+def test_the_runner_up_is_named_with_its_difference() -> None:
     found = comparison([*over_seeds("lora", "a", [0.5, 0.7]), *over_seeds("bias", "a", [0.4, 0.6])])
     assert findings(found)[0] == (
-        "Best on the mean of 1 task is lora (60.0 %), then bias (50.0 %) with a paired difference of +10.0 points "
-        "(95 % interval +10.0 to +10.0 for these tasks)."
+        "Best on the mean of 1 task is lora (60.0 %), then bias (50.0 %) with a paired difference "
+        "of +10.0 points (95 % interval +10.0 to +10.0 for these tasks)."
     )
 
 
@@ -293,7 +291,7 @@ def test_files_are_written_and_link_to_each_other(tmp_path: Path) -> None:
     assert json.loads((folder / "comparison.json").read_text())["command"] == "facet compare a b"
 
 
-def test_nothing_is_written_of_nothing(tmp_path: Path) -> None:
+def test_nothing_is_written_without_a_training(tmp_path: Path) -> None:
     with pytest.raises(
         TrainingError, match=r"^comparison: expected at least one finished training, found none$"
     ):
@@ -312,7 +310,7 @@ def test_nothing_is_written_of_nothing(tmp_path: Path) -> None:
     ),
     st.lists(st.integers(0, 20), min_size=36, max_size=36),
 )
-def test_whatever_is_finished_can_be_told(
+def test_any_finished_trainings_make_a_report(
     places: set[tuple[str, str, int]], accuracies: list[int]
 ) -> None:
     cells = [
@@ -329,7 +327,7 @@ def test_whatever_is_finished_can_be_told(
 
 
 def _check_tables(text: str, found: Comparison) -> None:
-    """Every table has as many cells in each line, and every method has its line."""
+    """Check that all lines of a table have the same cells, and every method has its line."""
     tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
     for table in tables:
         assert len({line.count("|") for line in table}) == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facet_vision.training.comparison.records import Trained
+from facet_vision.training.comparison.records import TrainingResult
 from facet_vision.training.comparison.reporting.scores import Scores
 from facet_vision.training.errors import TrainingError
 from tests.training.support.trained import comparison, over_seeds, trained
@@ -24,14 +24,13 @@ TASKS = ("a", "b")
 def test_a_mean_over_tasks_and_its_spread_over_seeds() -> None:
     score = Scores(CELLS).score("vpt-deep", TASKS)
     assert score is not None
-    assert (score.mean, score.spread, score.lacking) == pytest.approx(
-        (0.75, 0.005**0.5, 0)
-    )  # of 0.7 and 0.8
+    spread = 0.005**0.5  # of 0.7 and 0.8
+    assert (score.mean, score.spread, score.lacking) == pytest.approx((0.75, spread, 0))
     assert score.interval is not None
     assert (score.interval.low + score.interval.high) / 2 == pytest.approx(0.75)
 
 
-def test_a_mean_of_what_is_there() -> None:
+def test_a_mean_where_tasks_are_lacking() -> None:
     scores = Scores(CELLS)
     score = scores.score("linear", TASKS)
     assert score is not None
@@ -40,10 +39,9 @@ def test_a_mean_of_what_is_there() -> None:
     assert scores.score("bias", TASKS) is None
 
 
-def test_every_task_weighs_the_same_however_many_seeds_it_has() -> None:
-    score = Scores(
-        [*over_seeds("linear", "a", [0.0, 0.0, 0.0]), trained("linear", "b", 0, 1.0)]
-    ).score("linear", TASKS)
+def test_every_task_has_the_same_weight_for_any_number_of_seeds() -> None:
+    cells = [*over_seeds("linear", "a", [0.0, 0.0, 0.0]), trained("linear", "b", 0, 1.0)]
+    score = Scores(cells).score("linear", TASKS)
     assert score is not None
     assert (score.mean, score.spread, score.interval) == (0.5, None, None)
 
@@ -55,9 +53,8 @@ def test_differences_are_paired() -> None:
     assert (found.won, found.lost, found.surely_won, found.surely_lost) == (1, 1, 0, 0)
     assert (found.tasks, found.pairs) == (2, 4)
     assert found.elsewhere is not None
-    assert found.elsewhere.high - found.mean == pytest.approx(
-        12.7062 * 0.125
-    )  # one degree of freedom; 0.2 and -0.05
+    half = 12.7062 * 0.125  # one degree of freedom; 0.2 and -0.05
+    assert found.elsewhere.high - found.mean == pytest.approx(half)
     assert found.here is not None
     assert found.sign == 0
 
@@ -73,12 +70,8 @@ def test_only_pairs_count() -> None:
     )
     assert (found.lost, found.surely_lost, found.tasks, found.pairs) == (1, 0, 1, 1)
     assert Scores(CELLS).difference("linear", "full", ["b"]) is None
-    assert (
-        Scores([trained("linear", seed=0), trained("full", seed=1)]).difference(
-            "linear", "full", "a"
-        )
-        is None
-    )
+    unpaired = Scores([trained("linear", seed=0), trained("full", seed=1)])
+    assert unpaired.difference("linear", "full", "a") is None
 
 
 def test_a_single_task_is_decided_by_its_seeds() -> None:
@@ -125,10 +118,8 @@ def test_the_other_way_round_is_the_opposite(accuracies: list[tuple[float, ...]]
         for place, accuracy in zip(places, found, strict=True)
     ]
     scores = Scores(cells)
-    one, other = (
-        scores.difference("linear", "full", tasks),
-        scores.difference("full", "linear", tasks),
-    )
+    one = scores.difference("linear", "full", tasks)
+    other = scores.difference("full", "linear", tasks)
     first, second = scores.score("linear", tasks), scores.score("full", tasks)
     assert one is not None
     assert other is not None
@@ -155,7 +146,7 @@ def test_the_other_way_round_is_the_opposite(accuracies: list[tuple[float, ...]]
     ],
 )
 def test_a_comparison_that_contradicts_itself(
-    cells: list[Trained], groups: dict, fault: str
+    cells: list[TrainingResult], groups: dict, fault: str
 ) -> None:
     with pytest.raises(TrainingError, match=f"^comparison: expected {fault}$"):
         comparison(cells, groups=groups, methods=("linear",), seeds=(0,))

@@ -1,4 +1,4 @@
-"""Numbers stored, time and memory; sizes against those of the paper's Table 1."""
+"""Sizes, against those of the paper's Table 1, time and memory."""
 
 import pytest
 
@@ -11,7 +11,7 @@ VIT_B, SWIN_B = 85_798_656, 86_743_224
 def _total(
     method: str, beside_head: int, tasks: int, classes: int, width: int, backbone: int
 ) -> float:
-    """Of so many tasks with so many classes together."""
+    """Return the stored numbers of `tasks` tasks that have `classes` classes together."""
     shares = [classes // tasks + (number < classes % tasks) for number in range(tasks)]
     heads = [share * (width + 1) for share in shares]
     cells = [
@@ -87,7 +87,7 @@ def test_costs_without_full() -> None:
     assert cost(comparison(nothing_measured), "linear") == Cost(2.0, 50.0, 2**20, 1.0, None)
 
 
-def test_served_is_what_the_trainings_say() -> None:
+def test_served_is_read_from_the_trainings() -> None:
     found = comparison(
         [*over_seeds("mlp-3", "a", [0.5], served=True), trained("full", served=False)]
     )

@@ -1,8 +1,8 @@
-"""What the paper found, and where it holds."""
+"""Statements of the paper, and where they hold."""
 
 import pytest
 
-from facet_vision.training.comparison.records import Trained
+from facet_vision.training.comparison.records import TrainingResult
 from facet_vision.training.comparison.reporting.paper import (
     MAE,
     MOCO,
@@ -13,7 +13,7 @@ from facet_vision.training.comparison.reporting.paper import (
     paper_on,
     statements,
 )
-from facet_vision.training.comparison.reporting.verdicts import Checked, check
+from facet_vision.training.comparison.reporting.verdicts import CheckedStatement, check
 from tests.training.support.trained import comparison, over_seeds
 
 LEVELS = {"vpt-deep": 0.8, "full": 0.7, "linear": 0.5, "lora": 0.9}
@@ -29,7 +29,7 @@ LEVELS = {"vpt-deep": 0.8, "full": 0.7, "linear": 0.5, "lora": 0.9}
         ("vit_base_MoCo_v3", MOCO),
     ],
 )
-def test_the_results_on_the_like_of_a_backbone(backbone: str, paper: Paper) -> None:
+def test_results_are_those_on_a_similar_backbone(backbone: str, paper: Paper) -> None:
     assert paper_on(backbone) is paper
 
 
@@ -42,7 +42,7 @@ def test_means_over_all_tasks_weigh_groups_by_their_tasks() -> None:
 
 
 @pytest.mark.parametrize("paper", [VIT, SWIN, MAE, MOCO])
-def test_statements_say_what_the_figures_say(paper: Paper) -> None:
+def test_statements_agree_with_the_figures(paper: Paper) -> None:
     found = statements(paper, paper.accuracy, paper.groups)
     assert {one.better for one in found} | {one.worse for one in found} == set(paper.accuracy)
     for one in found:
@@ -54,7 +54,7 @@ def test_statements_say_what_the_figures_say(paper: Paper) -> None:
     assert len({(one.better, one.worse, one.group, one.wins) for one in found}) == len(found)
 
 
-def test_every_pair_is_asked_about_and_full_group_by_group() -> None:
+def test_a_statement_on_every_pair_and_on_full_group_by_group() -> None:
     found = statements(VIT, VIT.accuracy, ["Natural", "Structured", "mine"])
     assert len(found) == len(PAIRS) + 2 * 2 + 1
     assert [(one.better, one.worse, one.group, one.wins) for one in found[:4]] == [
@@ -73,30 +73,28 @@ def test_methods_that_the_paper_does_not_have_are_in_no_statement() -> None:
     assert [one.better for one in statements(MAE, ["vpt-deep", "full", "linear"], [])] == ["full"]
 
 
-def _cells(tasks: str = "abc", seeds: int = 3, **levels: float) -> list[Trained]:
-    """Of every method around its level, with a little noise that differs by method, task and seed."""
-    return [
-        cell
-        for row, (method, level) in enumerate((LEVELS | levels).items())
-        for column, task in enumerate(tasks)
-        for cell in over_seeds(
-            method, task, [level + 0.001 * ((row + column * seed) % 3) for seed in range(seeds)]
-        )
-    ]
+def _cells(tasks: str = "abc", seeds: int = 3, **levels: float) -> list[TrainingResult]:
+    """Return trainings of every method around its level.
+
+    A little noise differs by method, task and seed.
+    """
+    cells = []
+    for row, (method, level) in enumerate((LEVELS | levels).items()):
+        for column, task in enumerate(tasks):
+            noise = [0.001 * ((row + column * seed) % 3) for seed in range(seeds)]
+            cells += over_seeds(method, task, [level + each for each in noise])
+    return cells
 
 
 def _verdicts(
-    cells: list[Trained], **others: object
-) -> dict[tuple[str, str, str | None, bool], Checked]:
-    return {
-        (
-            one.statement.better,
-            one.statement.worse,
-            one.statement.group,
-            bool(one.statement.wins),
-        ): one
-        for one in check(comparison(cells, **others))
-    }
+    cells: list[TrainingResult], **others: object
+) -> dict[tuple[str, str, str | None, bool], CheckedStatement]:
+    found = {}
+    for checked in check(comparison(cells, **others)):
+        statement = checked.statement
+        key = (statement.better, statement.worse, statement.group, bool(statement.wins))
+        found[key] = checked
+    return found
 
 
 ON_MEAN = ("vpt-deep", "full", None, False)
@@ -119,12 +117,12 @@ def test_statements_that_do_not_hold() -> None:
     assert found[ON_TASKS].verdict == "does not hold here"
 
 
-def test_what_spreads_widely_is_undecided() -> None:
+def test_a_wide_spread_is_undecided() -> None:
     cells = [*over_seeds("vpt-deep", "a", [0.2, 0.9]), *over_seeds("full", "a", [0.5, 0.5])]
     assert {one.verdict for one in _verdicts(cells).values()} == {"undecided"}
 
 
-def test_tasks_that_differ_much_do_not_speak_for_others() -> None:
+def test_tasks_that_differ_much_do_not_generalise() -> None:
     cells = [
         cell
         for task, level in (("a", 0.51), ("b", 0.9))
@@ -138,17 +136,17 @@ def test_tasks_that_differ_much_do_not_speak_for_others() -> None:
     assert not found.general
 
 
-def test_one_task_speaks_for_itself() -> None:
+def test_one_task_does_not_generalise() -> None:
     found = _verdicts(_cells(tasks="a"))
     assert (found[ON_MEAN].verdict, found[ON_TASKS].verdict) == ("holds here", "holds here")
 
 
-def test_one_seed_is_judged_over_tasks_but_wins_no_task_surely() -> None:
+def test_one_seed_is_decided_over_tasks_but_wins_no_task_surely() -> None:
     found = _verdicts(_cells(seeds=1))
     assert (found[ON_MEAN].verdict, found[ON_TASKS].verdict) == ("holds", "undecided")
 
 
-def test_neither_task_nor_seed_to_spread_over() -> None:
+def test_one_task_and_seed_decide_nothing() -> None:
     assert {one.verdict for one in _verdicts(_cells(tasks="a", seeds=1)).values()} == {"undecided"}
 
 
@@ -169,7 +167,7 @@ def test_most_tasks_are_more_than_half() -> None:
     assert verdict(better, worse) == "does not hold here"
 
 
-def test_groups_go_by_their_names() -> None:
+def test_groups_are_matched_by_name() -> None:
     found = _verdicts(_cells(), groups={"natural": ("a", "b"), "mine": ("c",)})
     natural = found["vpt-deep", "full", "Natural", False].difference
     assert natural is not None

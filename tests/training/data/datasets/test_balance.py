@@ -1,4 +1,4 @@
-"""What is said about the classes before training."""
+"""Report on the classes before training."""
 
 from facet_vision.training.data.datasets import Examples, TaskData, balance
 

@@ -1,3 +1,5 @@
+"""Drawing helpers of the demo sets."""
+
 import numpy as np
 import pytest
 

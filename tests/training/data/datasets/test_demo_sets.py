@@ -1,3 +1,5 @@
+"""Contract of every procedural demo set."""
+
 import numpy as np
 import pytest
 
@@ -8,9 +10,8 @@ pytestmark = pytest.mark.parametrize("name", DEMO_SETS)
 
 
 def _pixels(name: str, count: int, stream: int) -> np.ndarray:
-    return np.stack(
-        [np.asarray(image) for image in DEMO_SETS[name].generate(count, stream=stream)[0]]
-    )
+    images, _ = DEMO_SETS[name].generate(count, stream=stream)
+    return np.stack([np.asarray(image) for image in images])
 
 
 def test_images_are_rgb_squares_with_contrast(name: str) -> None:

@@ -1,4 +1,6 @@
-"""What every data set becomes."""
+"""Labelled images and their targets."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from facet_vision.training.data.datasets import Encoded, Examples, TaskData
 from tests.training.support.pictures import colour_of, encoded, picture
 
 
-def test_images_from_wherever_they_lie(tmp_path) -> None:
+def test_images_from_memory_files_and_bytes(tmp_path: Path) -> None:
     stored = [
         Image.new("RGB", (2, 2), "red"),
         picture(tmp_path / "a.png", "blue"),

@@ -1,3 +1,5 @@
+"""Folders of class folders."""
+
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,7 @@ def test_damaged_files_are_named_and_skipped(tmp_path: Path) -> None:
     assert [line.split(":")[0].rsplit("/")[-1] for line in data.skipped] == ["half.jpg", "text.png"]
 
 
-def test_other_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+def test_other_and_hidden_files_are_skipped(tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         _fill(tmp_path / label / "more" / "deep", 2)
     (tmp_path / "cat" / "notes.txt").write_text("x")
@@ -137,9 +139,7 @@ def test_photographs_are_turned_upright(tmp_path: Path) -> None:
         exif[0x0112] = 6
         Image.new("RGB", (12, 10)).save(tmp_path / label / "turned.jpg", exif=exif)
     data = load(tmp_path, holdout=0.5)
-    sizes = {data.train.image(i).size for i in range(2)} | {
-        data.test.image(i).size for i in range(2)
-    }
+    sizes = {part.image(row).size for part in (data.train, data.test) for row in range(2)}
     assert sizes == {(12, 10), (10, 12)}
 
 

@@ -1,4 +1,4 @@
-"""Hugging Face's data sets, saved by its own package."""
+"""Data sets of Hugging Face, saved by its own package."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ COLOURS = ClassLabel(names=["red", "blue"])
 
 
 def _saved(path: Path, features: dict[str, Any], **splits: dict[str, list[Any]]) -> str:
-    """The source of a set with a column of images beside these; the images are red, blue, red, blue …"""
+    """Save a set with these columns and images in red, blue, red, blue …; return its source."""
     made = {}
     for split, columns in splits.items():
         count = len(next(iter(columns.values())))
@@ -59,16 +59,8 @@ def test_lists_are_multi_label(tmp_path: Path) -> None:
         holdout=0.5,
     )
     assert data.multi_label
-    assert sorted([*data.train.targets, *data.test.targets]) == [
-        (),
-        (),
-        (0,),
-        (0,),
-        (0, 1),
-        (0, 1),
-        (1,),
-        (1,),
-    ]
+    expected = [target for target in [(), (0,), (0, 1), (1,)] for _ in range(2)]
+    assert sorted([*data.train.targets, *data.test.targets]) == expected
 
 
 def test_separator_divides_text(tmp_path: Path) -> None:
@@ -87,10 +79,8 @@ def test_columns_are_chosen_by_name(tmp_path: Path) -> None:
     ):
         load(source)
     assert load(source, columns=Columns(label_column="coarse")).labels == ("red", "blue")
-    assert load(source, columns=Columns(label_column="text", image_column="picture")).labels == (
-        "a",
-        "b",
-    )
+    named = load(source, columns=Columns(label_column="text", image_column="picture"))
+    assert named.labels == ("a", "b")
     with pytest.raises(
         DataError,
         match=r"^label_column: expected a column of labels \(fine, coarse\), found 'none'$",
@@ -114,16 +104,15 @@ def test_label_outside_the_names(tmp_path: Path) -> None:
         load(source)
 
 
-def test_part_without_labels_is_left_alone(tmp_path: Path) -> None:
+def test_part_without_labels_is_skipped(tmp_path: Path) -> None:
     source = _saved(
         tmp_path / "set", {"label": COLOURS}, train={"label": [0, 1] * 4}, test={"label": [-1, -1]}
     )
-    assert (
-        load(source, holdout=0.25).summary == "Hugging Face set, 6 training and 2 held-out images"
-    )
+    data = load(source, holdout=0.25)
+    assert data.summary == "Hugging Face set, 6 training and 2 held-out images"
 
 
-def test_name_without_images(tmp_path: Path) -> None:
+def test_class_without_images(tmp_path: Path) -> None:
     source = _saved(
         tmp_path, {"label": ClassLabel(names=["red", "blue", "green"])}, train={"label": [0, 1] * 2}
     )
@@ -153,7 +142,7 @@ def test_folder_that_load_dataset_reads(tmp_path: Path, monkeypatch: pytest.Monk
     assert load(f"hf:{tmp_path / 'set'}").labels == ("red", "blue")
 
 
-def test_what_is_no_data_set(tmp_path: Path) -> None:
+def test_folder_without_a_data_set(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"^data: expected a data set of Hugging Face, found none as '.*' \(.+\)$"
     ):

@@ -1,3 +1,5 @@
+"""Data sets that are known by name."""
+
 import io
 
 import numpy as np
@@ -19,7 +21,7 @@ def test_digits_have_a_fixed_split_of_1000_and_797() -> None:
     assert set(data.test.targets) == set(range(10))
 
 
-def test_digits_keep_their_ink() -> None:
+def test_digits_have_full_contrast() -> None:
     pixels = np.asarray(load("digits").train.image(0))
     assert pixels.shape == (64, 64, 3)
     assert pixels.max() > 200
@@ -40,7 +42,7 @@ def test_unknown_source_is_one_sentence() -> None:
         load("nowhere")
 
 
-def test_images_reach_the_network_as_through_http(tiny: backbone.Backbone) -> None:
+def test_images_reach_the_network_as_over_http(tiny: backbone.Backbone) -> None:
     examples = load("digits").test.take(range(4))
     inputs = next(prepare(examples, tiny.preprocess).batches([torch.arange(4)]))
     for index in range(4):

@@ -1,4 +1,4 @@
-"""How parts are drawn."""
+"""Parts of a data set."""
 
 from dataclasses import replace
 
@@ -34,10 +34,8 @@ def _data(targets: list, labels: int, *, validation: list | None = None) -> Task
 
 
 def _examples(targets: list) -> Examples:
-    return Examples(
-        [Image.new("RGB", (1, 1), (row % 256, row // 256, 0)) for row in range(len(targets))],
-        targets,
-    )
+    images = [Image.new("RGB", (1, 1), (row % 256, row // 256, 0)) for row in range(len(targets))]
+    return Examples(images, targets)
 
 
 def _sizes(examples: Examples, labels: int) -> list[int]:
@@ -126,7 +124,7 @@ label_sets = st.lists(
 
 
 @given(label_sets, st.integers(0, 6), st.integers(0, 3))
-def test_drawn_rows_serve_every_label(
+def test_drawn_rows_meet_the_quota_of_every_label(
     targets: list[tuple[int, ...]], quota: int, seed: int
 ) -> None:
     members = rows_by_label(targets, 5)
@@ -138,14 +136,14 @@ def test_drawn_rows_serve_every_label(
     )
 
 
-def test_rare_labels_are_shared_out_before_common_ones() -> None:
-    targets = [(0, 1)] * 4 + [(0,)] * 36  # whoever has the rare label has the common one
-    kept, held_out = hold_out(_examples(targets), ("common", "rare"), share=0.25, seed=0)
+def test_rare_labels_are_drawn_before_common_ones() -> None:
+    targets = [(0, 1)] * 4 + [(0,)] * 36  # every row with the rare label has the common one
+    rest, held_out = hold_out(_examples(targets), ("common", "rare"), share=0.25, seed=0)
     assert _sizes(held_out, 2) == [10, 1]
-    assert _sizes(kept, 2) == [30, 3]
+    assert _sizes(rest, 2) == [30, 3]
 
 
-def test_images_without_labels_stay() -> None:
+def test_images_without_labels_stay_in_training() -> None:
     data = _data([(), (0,), (0, 1), (1,), ()], 2)
     chosen = for_selection(replace(data, multi_label=True), 0.5, seed=0)
     assert [target for target in chosen.train.targets if not target] == [(), ()]

@@ -1,4 +1,4 @@
-"""CSV, TSV and Parquet."""
+"""Tables: CSV, TSV and Parquet."""
 
 from pathlib import Path
 from typing import Any
@@ -55,25 +55,15 @@ def test_tsv_with_columns_of_other_names(photos: Path) -> None:
     assert (len(data.train), data.test.targets, data.validation.targets) == (4, [1], [0])
 
 
-def test_column_called_split_is_respected_unasked(photos: Path) -> None:
-    data = load(
-        _csv(
-            photos,
-            "image,label,split",
-            *(f"{row},{'Train' if '0' in row else 'test'}" for row in ROWS),
-        )
-    )
+def test_column_called_split_is_used_by_default(photos: Path) -> None:
+    lines = [f"{row},{'Train' if '0' in row else 'test'}" for row in ROWS]
+    data = load(_csv(photos, "image,label,split", *lines))
     assert (len(data.train), len(data.test)) == (2, 4)
 
 
 def test_numbers_are_ordered_by_value(photos: Path) -> None:
-    data = load(
-        _csv(
-            photos,
-            "image,label",
-            *(f"photos/{c}{n}.png,{10 if c == 'r' else 9}" for c in "rb" for n in "01"),
-        )
-    )
+    lines = [f"photos/{c}{n}.png,{10 if c == 'r' else 9}" for c in "rb" for n in "01"]
+    data = load(_csv(photos, "image,label", *lines))
     assert data.labels == ("9", "10")
 
 
@@ -203,7 +193,7 @@ def test_faults_are_one_sentence(
         _loaded(photos, lines, columns)
 
 
-def test_files_that_are_no_tables(tmp_path: Path) -> None:
+def test_files_that_are_not_tables(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"^data: expected a table, found no file at .*none\.parquet$"
     ):

@@ -1,4 +1,4 @@
-"""torchvision's sets, on small files in their formats."""
+"""Data sets of torchvision, on small files in their formats."""
 
 import struct
 from pathlib import Path
@@ -12,11 +12,10 @@ from tests.training.support.pictures import picture
 
 
 def _idx(path: Path, values: np.ndarray) -> None:
-    """The format of MNIST's files."""
+    """Write a file in the format of MNIST."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(
-        struct.pack(f">I{values.ndim}I", 0x800 + values.ndim, *values.shape) + values.tobytes()
-    )
+    header = struct.pack(f">I{values.ndim}I", 0x800 + values.ndim, *values.shape)
+    path.write_bytes(header + values.tobytes())
 
 
 @pytest.fixture

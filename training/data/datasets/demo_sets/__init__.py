@@ -1,6 +1,7 @@
-"""Procedural demo sets: small, well-posed problems drawn by code, so that nothing is downloaded.
+"""Procedural demo sets: small, well-posed problems drawn by code.
 
-They are of different kinds in the spirit of VTAB's structured group (Zhai et al. 2019, arXiv 1910.04867).
+Nothing is downloaded. The problems differ in kind, as those of VTAB's structured group do
+(Zhai et al. 2019, arXiv 1910.04867). `demo_set` defines a set, `canvas` has the drawing helpers.
 """
 
 from .count import COUNT

@@ -1,4 +1,7 @@
-"""Drawing helpers shared by the demo sets: float RGB arrays in [0, 1], anti-aliased by signed distances."""
+"""Drawing helpers shared by the demo sets.
+
+Images are float RGB arrays in [0, 1], anti-aliased by signed distances.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +20,27 @@ _ROWS, _COLUMNS = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5, inde
 
 
 def coordinates() -> tuple[Array, Array]:
-    """x and y of the pixel centres, each (SIZE, SIZE), in pixels."""
+    """Return x and y of the pixel centres, each (SIZE, SIZE), in pixels."""
     return _COLUMNS, _ROWS
 
 
 def rotated(
     angle: float, centre: tuple[float, float] = (SIZE / 2, SIZE / 2)
 ) -> tuple[Array, Array]:
-    """Coordinates of the pixels in a frame at `centre` (x, y), turned by `angle` radians."""
+    """Return pixel coordinates in a frame at `centre` (x, y), turned by `angle` radians."""
     x, y = _COLUMNS - centre[0], _ROWS - centre[1]
     cos, sin = np.cos(angle), np.sin(angle)
     return x * cos + y * sin, y * cos - x * sin
 
 
 def colour(rng: np.random.Generator, *, lightness: tuple[float, float] = (0.1, 0.9)) -> Array:
-    """A random RGB colour (3,) with its lightness in the given range."""
+    """Draw a random RGB colour (3,) with its lightness in the given range."""
     rgb = colorsys.hls_to_rgb(rng.uniform(), rng.uniform(*lightness), rng.uniform(0.1, 0.9))
     return np.array(rgb)
 
 
 def contrasting(rng: np.random.Generator, distance: float = 0.3) -> tuple[Array, Array]:
-    """Two random colours whose luminance differs by at least `distance`, in random order."""
+    """Draw two colours whose luminance differs by at least `distance`, in random order."""
     dark = colour(rng, lightness=(0.05, 0.5 - distance / 2))
     light = colour(rng, lightness=(0.5 + distance / 2, 0.95))
     dark, light = _separate(dark, light, distance)
@@ -45,22 +48,23 @@ def contrasting(rng: np.random.Generator, distance: float = 0.3) -> tuple[Array,
 
 
 def luminance(rgb: Array) -> float:
+    """Return the luma of an RGB colour (3,), with the weights of ITU-R BT.601."""
     return float(rgb @ np.array([0.299, 0.587, 0.114]))
 
 
 def _separate(dark: Array, light: Array, distance: float) -> tuple[Array, Array]:
-    """Push the two towards black and white until their luminance differs by `distance`."""
+    """Move the colours towards black and white until their luminance differs by `distance`."""
     missing = max(0.0, distance - (luminance(light) - luminance(dark)))
     return np.clip(dark - missing / 2, 0, 1), np.clip(light + missing / 2, 0, 1)
 
 
 def smooth_noise(rng: np.random.Generator, cells: int) -> Array:
-    """Value noise (SIZE, SIZE) in [0, 1]: a random grid of cells x cells, interpolated bilinearly."""
+    """Return value noise (SIZE, SIZE) in [0, 1], interpolated from a grid of cells x cells."""
     grid = rng.uniform(size=(cells + 1, cells + 1))
     at = np.linspace(0, cells, SIZE, endpoint=False)
     low = at.astype(int)
     part = at - low
-    part = part * part * (3 - 2 * part)
+    part = part * part * (3 - 2 * part)  # smoothstep: no visible edges between cells
     columns = grid[:, low] * (1 - part) + grid[:, low + 1] * part
     return columns[low] * (1 - part)[:, None] + columns[low + 1] * part[:, None]
 
@@ -71,12 +75,21 @@ def blend(first: Array, second: Array, amount: Array) -> Array:
 
 
 def inside(distance: Array, softness: float = 1.0) -> Array:
-    """Coverage in [0, 1] of a shape given by its signed distance in pixels (negative inside)."""
+    """Return the coverage in [0, 1] of a shape.
+
+    Args:
+        distance: signed distance to its edge in pixels, negative inside.
+        softness: width of the transition in pixels.
+    """
     return np.clip(0.5 - distance / softness, 0, 1)
 
 
 def segment_distance(points: Array) -> Array:
-    """Distance (SIZE, SIZE) of every pixel to the nearest of the segments (count, 2, 2) of (x, y)."""
+    """Return the distance (SIZE, SIZE) of every pixel to the nearest segment.
+
+    Args:
+        points: (segments, 2, 2), start and end of each segment as (x, y).
+    """
     start, end = points[:, 0, :, None, None], points[:, 1, :, None, None]
     along = end - start
     x, y = _COLUMNS - start[:, 0], _ROWS - start[:, 1]
@@ -87,12 +100,11 @@ def segment_distance(points: Array) -> Array:
 
 
 def backdrop(rng: np.random.Generator, contrast: float = 0.15) -> Array:
-    """A quiet textured background (SIZE, SIZE, 3): a colour with smooth noise and a linear gradient."""
+    """Return a background (SIZE, SIZE, 3): a colour with smooth noise and a linear gradient."""
     along, _ = rotated(rng.uniform(0, 2 * np.pi))
     shade = smooth_noise(rng, int(rng.integers(3, 12))) - 0.5 + along / SIZE * rng.uniform(0, 1)
-    return colour(rng, lightness=(0.2, 0.8)) + contrast * shade[..., None] * rng.uniform(
-        0.5, 1.0, size=3
-    )
+    base = colour(rng, lightness=(0.2, 0.8))
+    return base + contrast * shade[..., None] * rng.uniform(0.5, 1.0, size=3)
 
 
 def finish(rng: np.random.Generator, pixels: Array, noise: float = 0.03) -> Image.Image:

@@ -1,4 +1,7 @@
-"""Count: one to eight shaded solids of different kinds, sizes and colours, nearly without overlap."""
+"""Count: one to eight shaded solids, nearly without overlap.
+
+The solids differ in kind, size and colour.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ LABELS = tuple(str(number) for number in range(1, 9))
 
 
 def _spread(rng: np.random.Generator, count: int) -> tuple[Array, Array]:
-    """Centres (count, 2) and radii (count,) in pixels; starts again with smaller ones until they fit."""
+    """Draw centres (count, 2) and radii (count,) in pixels, with smaller radii until all fit."""
     largest = rng.uniform(6, 11)
     while True:
         radii = rng.uniform(0.6, 1.0, size=count) * largest
@@ -25,15 +28,16 @@ def _spread(rng: np.random.Generator, count: int) -> tuple[Array, Array]:
                 placed.append(centre)
             if len(placed) == count:
                 return np.array(placed), radii
-        largest *= 0.9
+        largest *= 0.9  # no room for all: draw anew with smaller ones
 
 
 def _is_free(centre: Array, radius: float, placed: list[Array], radii: Array) -> bool:
-    """Inside the frame, and overlapping an earlier solid by at most a tenth of the radii."""
+    """Return whether a solid is inside the frame and hardly overlaps an earlier one."""
     if centre.min() < radius or centre.max() > canvas.SIZE - radius:
         return False
-    others = zip(placed, radii, strict=False)
-    return all(np.hypot(*(centre - other)) > 0.95 * (radius + size) for other, size in others)
+    # `radii` also has those of solids that are not placed yet
+    earlier = zip(placed, radii, strict=False)
+    return all(np.hypot(*(centre - other)) > 0.95 * (radius + size) for other, size in earlier)
 
 
 def _sphere(x: Array, y: Array, radius: float, _rng: np.random.Generator) -> tuple[Array, Array]:
@@ -44,7 +48,7 @@ def _sphere(x: Array, y: Array, radius: float, _rng: np.random.Generator) -> tup
 
 
 def _cube(x: Array, y: Array, radius: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Seen from above a corner: a hexagon of three faces of different brightness."""
+    """Draw a cube seen from above a corner: a hexagon of three faces of different brightness."""
     turn = rng.uniform(-0.25, 0.25)
     x, y = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
     edge = np.maximum(np.abs(x), np.abs(x) * 0.5 + np.abs(y) * 0.866) - radius * 0.88
@@ -61,7 +65,7 @@ def _cylinder(x: Array, y: Array, radius: float, _rng: np.random.Generator) -> t
 
 
 def _round_side(across: Array) -> Array:
-    """Brightness of an upright round wall, lit from the left; `across` runs from -1 to 1."""
+    """Return the brightness of an upright round wall, lit from the left; `across` is in [-1, 1]."""
     return 0.45 + 0.6 * np.clip(1 - np.abs(across + 0.35), 0, 1)
 
 
@@ -73,6 +77,7 @@ def _cone(x: Array, y: Array, radius: float, _rng: np.random.Generator) -> tuple
 
 
 _SOLIDS = (_sphere, _cube, _cylinder, _cone)
+"""Each returns the signed distance to its outline in pixels and the light on its surface."""
 
 
 def _paint(rng: np.random.Generator, pixels: Array, centre: Array, radius: float) -> Array:
@@ -91,8 +96,8 @@ def _paint(rng: np.random.Generator, pixels: Array, centre: Array, radius: float
 def draw(rng: np.random.Generator, label: int) -> Image.Image:
     pixels = canvas.backdrop(rng, contrast=0.2)
     centres, radii = _spread(rng, label + 1)
-    for place in np.argsort(centres[:, 1]):
-        pixels = _paint(rng, pixels, centres[place], float(radii[place]))
+    for index in np.argsort(centres[:, 1]):  # from back to front
+        pixels = _paint(rng, pixels, centres[index], float(radii[index]))
     return canvas.finish(rng, pixels)
 
 

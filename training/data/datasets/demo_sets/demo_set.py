@@ -1,4 +1,4 @@
-"""What a procedural demo set is: labels and a function that draws an example of one of them."""
+"""Procedural demo set: labels and a function that draws their examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 TRAIN, TEST = 0, 1
-"""Streams of random numbers; an example of one never occurs in another."""
+"""Streams of random numbers; no example of one occurs in another."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class DemoSet:
     draw: Callable[[np.random.Generator, int], Image.Image]
 
     def generate(self, count: int, *, stream: int) -> tuple[list[Image.Image], list[int]]:
-        """`count` images in random order, the labels equally frequent, and the label index of each.
+        """Return `count` images in random order and the label index of each.
 
-        The same stream always gives the same images: the set is fixed, whatever the training seed.
+        All labels are equally frequent. The same stream always gives the same images: the set does
+        not depend on the training seed.
         """
         balanced = np.arange(count) % len(self.labels)
         targets = self._generator(stream).permutation(balanced).tolist()
@@ -39,5 +40,5 @@ class DemoSet:
         ]
         return images, targets
 
-    def _generator(self, *place: int) -> np.random.Generator:
-        return np.random.default_rng([crc32(self.name.encode()), *place])
+    def _generator(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([crc32(self.name.encode()), *stream])

@@ -1,4 +1,7 @@
-"""Letters: sixteen capitals, drawn as strokes in several styles, sizes and slants on a cluttered ground."""
+"""Letters: sixteen capitals drawn as strokes on a cluttered ground.
+
+Styles, sizes and slants vary.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ Points = list[tuple[float, float]]
 
 
 def _arc(cx: float, cy: float, rx: float, ry: float, start: float, stop: float) -> Points:
-    """Points of an ellipse's arc, angles in degrees clockwise from the right (y points down)."""
+    """Return points of an ellipse's arc, angles in degrees clockwise from the right (y down)."""
     angles = np.radians(np.linspace(start, stop, 9))
     return [(cx + rx * float(np.cos(a)), cy + ry * float(np.sin(a))) for a in angles]
 
@@ -47,13 +50,16 @@ LABELS = tuple(STROKES)
 
 
 def _segments(letter: str) -> Array:
-    """The letter's strokes as segments (count, 2, 2), centred on the origin."""
+    """Return the letter's strokes as segments (count, 2, 2), centred on the origin."""
     pairs = [pair for stroke in STROKES[letter] for pair in pairwise(stroke)]
     return np.array(pairs) - 0.5
 
 
 def _placed(rng: np.random.Generator, segments: Array) -> Array:
-    """Random size, aspect, slant, rotation, place and, for a hand-drawn look, unsteady corners, in pixels."""
+    """Give the segments a random size, aspect, slant, rotation and position, in pixels.
+
+    Half of the letters also have unsteady corners, for a hand-drawn look.
+    """
     height = rng.uniform(24, 44)
     width = height * rng.uniform(0.55, 0.95)
     slant, angle = rng.uniform(-0.25, 0.25), rng.uniform(-0.25, 0.25)
@@ -66,7 +72,7 @@ def _placed(rng: np.random.Generator, segments: Array) -> Array:
 
 
 def _ink(rng: np.random.Generator, distance: Array) -> Array:
-    """Coverage of the strokes in one of four styles: thin, bold, hollow or dotted."""
+    """Return the coverage of the strokes in one of four styles: thin, bold, hollow or dotted."""
     style = rng.integers(4)
     if style == 0:
         return canvas.inside(distance - rng.uniform(0.9, 1.5))
@@ -76,20 +82,18 @@ def _ink(rng: np.random.Generator, distance: Array) -> Array:
         return canvas.inside(np.abs(distance - rng.uniform(2.5, 3.2)) - 0.7)
     x, y = canvas.rotated(np.pi / 4)
     period = rng.uniform(3, 4.5)
-    gaps = (
-        np.maximum(np.abs(x % period - period / 2), np.abs(y % period - period / 2)) - period * 0.36
-    )
+    from_centre = np.maximum(np.abs(x % period - period / 2), np.abs(y % period - period / 2))
+    gaps = from_centre - period * 0.36
     return canvas.inside(np.maximum(distance - rng.uniform(2.2, 3.2), gaps))
 
 
 def _clutter(rng: np.random.Generator, ground: Array) -> Array:
-    """Short scratches in quiet colours that belong to no letter."""
+    """Add short scratches that belong to no letter."""
     for _ in range(int(rng.integers(2, 7))):
         start = rng.uniform(0, canvas.SIZE, size=2)
         end = start + rng.normal(0, 9, size=2)
-        scratch = canvas.inside(
-            canvas.segment_distance(np.array([[start, end]])) - rng.uniform(0.5, 1.5)
-        )
+        distance = canvas.segment_distance(np.array([[start, end]]))
+        scratch = canvas.inside(distance - rng.uniform(0.5, 1.5))
         ground = canvas.blend(ground, canvas.colour(rng), scratch * rng.uniform(0.3, 0.7))
     return ground
 

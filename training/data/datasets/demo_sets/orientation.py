@@ -1,4 +1,7 @@
-"""Orientation: the angle of a long object, or of a pair of objects, on a textured ground, in eight bins."""
+"""Orientation: the angle of a long object in eight bins.
+
+The object, or pair of objects, is drawn on a textured ground.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +27,17 @@ def _ellipse(along: Array, across: Array, length: float, width: float) -> Array:
 
 
 def _spindle(along: Array, across: Array, length: float, width: float) -> Array:
-    """Pointed at both ends."""
+    """Draw a shape that is pointed at both ends."""
     return np.abs(across) - 1.6 * width * (1 - np.abs(along) / (length + width))
 
 
 def _pair(along: Array, across: Array, length: float, width: float) -> Array:
-    """Two discs, to be seen as one line."""
+    """Draw two discs that suggest one line."""
     return np.hypot(np.abs(along) - length, across) - 1.5 * width
 
 
 def _dashes(along: Array, across: Array, length: float, width: float) -> Array:
-    """Three squares in a row."""
+    """Draw three squares in a row."""
     step = np.abs(np.abs(along) - length * 0.5 * (np.abs(along) > length * 0.45) * 2)
     return np.maximum(step, np.abs(across)) - 1.2 * width
 
@@ -43,7 +46,7 @@ _SHAPES = (_rod, _ellipse, _spindle, _pair, _dashes)
 
 
 def _ground(rng: np.random.Generator, paper: Array) -> Array:
-    """Noise and stripes in a direction of their own, which must be told from the object's."""
+    """Draw noise and stripes, whose direction is independent of the object's."""
     along, _ = canvas.rotated(rng.uniform(0, np.pi))
     stripes = np.sin(2 * np.pi * along / rng.uniform(5, 12)) * rng.uniform(0, 0.09)
     cloud = (canvas.smooth_noise(rng, int(rng.integers(4, 20))) - 0.5) * 0.25
@@ -52,7 +55,7 @@ def _ground(rng: np.random.Generator, paper: Array) -> Array:
 
 def draw(rng: np.random.Generator, label: int) -> Image.Image:
     paper, ink = canvas.contrasting(rng, 0.3)
-    # The bins are 22.5 degrees wide; staying 2.5 degrees off their borders keeps every image well-posed.
+    # the bins are 22.5 degrees wide; 2.5 degrees off their borders every image is well-posed
     degrees = 180 * label / BINS + rng.uniform(-8.75, 8.75)
     centre = canvas.SIZE / 2 + rng.uniform(-9, 9, size=2)
     along, across = canvas.rotated(-np.radians(degrees), (centre[0], centre[1]))

@@ -1,4 +1,4 @@
-"""Position: in which of eight columns the ring is; other shapes distract."""
+"""Position: the column, of eight, of a ring among other shapes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .demo_set import DemoSet
 
 COLUMNS = 8
 LABELS = tuple(f"column-{number}" for number in range(1, COLUMNS + 1))
-MARGIN = 4.0
-"""Pixels left and right that hold no ring's centre."""
+MARGIN_PIXELS = 4.0
+"""Width, on the left and on the right, without any ring's centre."""
 
 
 def _ring(x: Array, y: Array, radius: float) -> Array:
@@ -40,14 +40,14 @@ _DISTRACTORS = (_disc, _cross, _square, _triangle)
 
 
 def _centre(rng: np.random.Generator, label: int) -> Array:
-    """A point of the column, an eighth of its width off its borders at least."""
-    width = (canvas.SIZE - 2 * MARGIN) / COLUMNS
-    x = MARGIN + width * (label + rng.uniform(0.125, 0.875))
+    """Draw a point of the column, at least an eighth of its width off its borders."""
+    width = (canvas.SIZE - 2 * MARGIN_PIXELS) / COLUMNS
+    x = MARGIN_PIXELS + width * (label + rng.uniform(0.125, 0.875))
     return np.array([x, rng.uniform(8, canvas.SIZE - 8)])
 
 
 def _elsewhere(rng: np.random.Generator, taken: list[Array]) -> Array:
-    """A point away from those taken."""
+    """Draw a point at a distance from those taken."""
     while True:
         point = rng.uniform(6, canvas.SIZE - 6, size=2)
         if all(np.hypot(*(point - other)) > 17 for other in taken):

@@ -1,4 +1,4 @@
-"""Textures: ten families of surface, each in random colours, scales and directions.
+"""Textures: ten families of surface in random colours, scales and directions.
 
 A family is a function of the generator and the turned coordinates (x, y), in units of its pattern,
 that returns the share (SIZE, SIZE) of the second colour.
@@ -19,14 +19,14 @@ Family = Callable[[np.random.Generator, Array, Array], Array]
 
 
 def _line(distance: Array, width: float, softness: float = 0.12) -> Array:
-    """Share of a line of the given half width, everything in units of the pattern."""
+    """Return the coverage of a line of the given half width, all in units of the pattern."""
     return np.clip((width - distance) / softness + 0.5, 0, 1)
 
 
 def _sites(rng: np.random.Generator, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Distance to the nearest and second nearest of random sites, and a random number for the nearest.
+    """Return the distances to the two nearest of random sites, and a random number of the nearest.
 
-    One site lies in every unit square, so the nearest two are among those of the 3 x 3 squares around.
+    Every unit square has one site; those of the surrounding 3 x 3 squares are searched.
     """
     jitter = rng.uniform(size=(3, 64, 64))
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -43,19 +43,19 @@ def _sites(rng: np.random.Generator, x: Array, y: Array) -> tuple[Array, Array, 
 
 
 def _cells(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Patches of a flat shade each: a Voronoi mosaic."""
+    """Draw patches of a flat shade each: a Voronoi mosaic."""
     return _sites(rng, x, y)[2]
 
 
 def _crackle(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Thin cracks between irregular plates."""
+    """Draw thin cracks between irregular plates."""
     wobble = canvas.smooth_noise(rng, 8) - 0.5
     first, second, _ = _sites(rng, x + wobble, y + wobble)
     return _line(second - first, rng.uniform(0.06, 0.12))
 
 
 def _brick(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Running bond: every second course is moved by half a brick."""
+    """Draw bricks in running bond: every second course is moved by half a brick."""
     course = np.floor(y)
     along = (x / 2 + 0.5 * (course % 2)) % 1
     joint = np.minimum(np.minimum(along, 1 - along) * 2, np.minimum(y % 1, 1 - y % 1))
@@ -63,7 +63,7 @@ def _brick(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _weave(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Basket weave: bands that pass over and under each other."""
+    """Draw a basket weave: bands that pass over and under each other."""
     over = (np.floor(x) + np.floor(y)) % 2 < 1
     across = np.where(over, y % 1, x % 1) - 0.5
     along = np.where(over, x % 1, y % 1) - 0.5
@@ -72,8 +72,9 @@ def _weave(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _hexagons(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """A honeycomb of walls."""
+    """Draw a honeycomb of walls."""
     step = np.array([1.0, np.sqrt(3)])
+    # two interleaved rectangular grids; the centre of a hexagon is the nearer of their points
     offsets = []
     for shift in (0.0, 0.5):
         offsets.append([(v / s + shift) % 1 * s - s / 2 for v, s in zip((x, y), step, strict=True)])
@@ -85,7 +86,7 @@ def _hexagons(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _wood(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Year rings around a distant, stretched centre."""
+    """Draw year rings around a distant, stretched centre."""
     centre = rng.uniform(-4, 4, size=2)
     radius = np.hypot((x - centre[0]) / rng.uniform(2, 4), y - centre[1])
     phase = (radius * 1.6 + 0.8 * canvas.smooth_noise(rng, 3)) % 1
@@ -93,7 +94,7 @@ def _wood(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _scales(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Roof tiles: rows of discs, each over the row behind it."""
+    """Draw roof tiles: rows of discs, each over the row behind it."""
     share = np.zeros_like(x)
     row = np.floor(y * 2)
     shading = rng.uniform(2.5, 3.5)
@@ -106,7 +107,7 @@ def _scales(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _labyrinth(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Winding bands of even width: noise of one wavelength, cut at its mean."""
+    """Draw winding bands of even width: noise of one wavelength, cut at its mean."""
     angles = rng.uniform(0, np.pi, size=24)
     phases = rng.uniform(0, 2 * np.pi, size=24)
     waves = x[..., None] * np.cos(angles) + y[..., None] * np.sin(angles)
@@ -115,14 +116,14 @@ def _labyrinth(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _zigzag(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Stripes folded again and again."""
+    """Draw stripes that are folded repeatedly."""
     fold = np.abs((x * 0.7) % 2 - 1) * rng.uniform(1.0, 1.8)
     stripe = np.abs((y + fold) % 1 - 0.5)
     return _line(stripe, rng.uniform(0.18, 0.3))
 
 
 def _arcs(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Truchet tiles: two quarter circles in every square, turned at random."""
+    """Draw Truchet tiles: two quarter circles in every square, turned at random."""
     turned = rng.uniform(size=(64, 64)) < 0.5
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     u, v = x % 1, y % 1
@@ -147,7 +148,7 @@ LABELS = tuple(FAMILIES)
 
 
 def _warped(rng: np.random.Generator) -> tuple[Array, Array]:
-    """Turned, scaled and slightly bent coordinates, in units of the pattern."""
+    """Return turned, scaled and slightly bent coordinates, in units of the pattern."""
     x, y = canvas.rotated(rng.uniform(0, 2 * np.pi))
     unit = rng.uniform(8, 16)
     bend = rng.uniform(0, 6)

@@ -1,4 +1,4 @@
-"""The file in which a training is kept."""
+"""File of a fitting's state."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
 
 
-def test_what_a_kill_left_half_written_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_a_half_written_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
     save_state(path, {"epoch": 1})
     path.with_suffix(".partial").write_bytes(path.read_bytes()[:100])

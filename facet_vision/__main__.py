@@ -1,0 +1,5 @@
+"""`python -m facet_vision` is the command `facet`."""
+
+from .cli import app
+
+app()

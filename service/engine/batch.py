@@ -1,0 +1,73 @@
+"""One batch: its rows by resident, its answers, and its report."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from facet_vision.service.errors import ForwardFailed
+
+from .engine import Group
+from .resident import Resident
+from .rows import Row
+
+logger = logging.getLogger("facet.service")
+
+Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
+"""Answers a batch given by groups: for each group its scores, (rows, labels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """One batch that was answered, for the metrics.
+
+    Attributes:
+        rows: its size.
+        tasks: how many tasks shared it.
+        images: how many the engine computed; fewer than rows where several rows were answered
+            from one feature.
+        full: whether it was limited by its size; otherwise it took all there was for it.
+        queue_seconds: the wait of each row.
+        forward_seconds: what the forward took, retries included.
+    """
+
+    rows: int
+    tasks: int
+    images: int
+    full: bool
+    queue_seconds: Sequence[float]
+    forward_seconds: float
+
+
+def by_resident(rows: Iterable[Row]) -> list[list[Row]]:
+    """Group the rows by resident; the old and the new version of a task are two residents."""
+    groups: dict[int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(id(row.resident), []).append(row)
+    return list(groups.values())
+
+
+def answer(forward: Forward, groups: Sequence[Sequence[Row]]) -> list[Tensor | Exception]:
+    """Return the scores of every row, group by group.
+
+    When a mixed batch fails, each task is tried alone, so that only the faulty one fails.
+    """
+    try:
+        scores = forward([(rows[0].resident, [row.image for row in rows]) for rows in groups])
+        return [row for group in scores for row in group.unbind()]
+    except Exception as error:
+        if len(groups) > 1:
+            return [outcome for rows in groups for outcome in answer(forward, [rows])]
+        resident = groups[0][0].resident
+        logger.exception("forward of task %r version %d failed", resident.task, resident.version)
+        return [_failure(resident, error) for _ in groups[0]]
+
+
+def _failure(resident: Resident, error: Exception) -> ForwardFailed:
+    """Return what a client may see: our own sentence, or only the type of a foreign error.
+
+    The log has the foreign error's text.
+    """
+    found = str(error) if isinstance(error, ForwardFailed) else type(error).__name__
+    return ForwardFailed(f"task {resident.task!r}: expected a finished forward, found: {found}")
