@@ -21,6 +21,8 @@ from facet_vision.bench.measuring.timing import side_by_side
 from facet_vision.bench.reporting.figures import Draw, bars, curves
 from facet_vision.bench.reporting.report import Column, Record, Report, Section
 
+from .plans import ForwardPlan
+
 BARE = "bare timm forward"
 TOKENS = "prompts as tokens"
 PREFIX = "prefix, one task"
@@ -39,34 +41,22 @@ class Cell:
     batch: int
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """All combinations of these are measured."""
-
-    backbones: Sequence[str]
-    dtypes: Sequence[str]
-    kinds: Sequence[str]
-    prompts: Sequence[int]
-    batches: Sequence[int]
-
-    def cells(self) -> Iterator[Cell]:
-        """Yield the cells; those of one backbone and dtype are adjacent, for one loading of it."""
-        for name, dtype in product(self.backbones, self.dtypes):
-            for kind, prompts, batch in product(self.kinds, self.prompts, self.batches):
-                # Without prompts there is no kind: such a cell is measured once.
-                if prompts or kind == self.kinds[0]:
-                    yield Cell(name, dtype, kind if prompts else "none", prompts, batch)
+def cells(plan: ForwardPlan) -> Iterator[Cell]:
+    """Yield the cells; those of one backbone and dtype are adjacent, for one loading of it."""
+    for name, dtype in product(plan.backbone, plan.dtype):
+        for kind, prompts, batch in product(plan.kind, plan.prompts, plan.batch):
+            # Without prompts there is no kind: such a cell is measured once.
+            if prompts or kind == plan.kind[0]:
+                yield Cell(name, dtype, kind if prompts else "none", prompts, batch)
 
 
-def measure(
-    sweep: Sweep, *, rounds: int, progress: Callable[[str], None] = lambda _: None
-) -> Report:
-    """Time every cell of the sweep on random weights and images."""
+def measure(plan: ForwardPlan, progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Time every cell on random weights and images."""
     where = environment()  # first, since it reads the load that other processes make
     records: list[Record] = []
     net: Backbone | None = None
     packed: Backbone | None = None
-    for cell in sweep.cells():
+    for cell in cells(plan):
         progress(
             f"{cell.backbone}, {cell.dtype}, {cell.kind}, {cell.prompts} prompts, "
             f"batch {cell.batch}"
@@ -75,10 +65,10 @@ def measure(
             net = packed = None  # frees their memory before the next ones are loaded
             net = backbone.load(cell.backbone, pretrained=False, dtype=cell.dtype)
             packed = _packed(net)
-        records += measure_cell(net, packed, cell, rounds=rounds)
+        records += measure_cell(net, packed, cell, rounds=plan.rounds)
     return Report(
         "forward",
-        asdict(sweep) | {"rounds": rounds},
+        plan.model_dump(),
         where,
         [Section("Forward", records, _columns(records), [NOTE, _peaks(records)])],
         {"ratio": figure(records)},

@@ -6,8 +6,7 @@ round.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -26,96 +25,68 @@ from facet_vision.bench.reporting.http_tables import (
 )
 from facet_vision.bench.reporting.report import Record, Report
 from facet_vision.bench.servers.engine import EngineAlone
-from facet_vision.bench.servers.materials import IMAGE_SIZE, Materials, TaskShape, prepare
+from facet_vision.bench.servers.materials import Materials, TaskShape, prepare
 from facet_vision.bench.servers.processes import Server
-from facet_vision.bench.servers.serving import facet, plan, spreads, summary, targets
+from facet_vision.bench.servers.serving import facet, load_plan, spreads, summary, targets
 
 from .load import Closed, Open, generate
+from .plans import HttpPlan
 
 ENGINE = "engine alone"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What to measure.
-
-    Attributes:
-        batch: most images in a forward.
-        clients: numbers of clients of the closed load.
-        loads: open loads as shares of the saturation that the closed load finds.
-        overload: an open load of this many times the saturation; 0 for none.
-        hot: one task gets this many times the traffic of another one; 0 for none.
-        hot_load: the traffic of the other tasks together, as share of the saturation.
-        image_size: of the images that are sent, (width, height) in pixels.
-    """
-
-    backbone: str
-    dtype: str
-    tasks: int
-    tokens: int
-    batch: int
-    clients: Sequence[int]
-    loads: Sequence[float]
-    overload: float
-    hot: float
-    hot_load: float
-    rounds: int
-    seconds: float
-    image_size: tuple[int, int] = IMAGE_SIZE
 
 
 Progress = Callable[[str], None]
 
 
-def measure(asked: Asked, progress: Progress) -> Report:
+def measure(plan: HttpPlan, progress: Progress) -> Report:
     """Measure everything on one server."""
     # First, since it reads the load that other processes make.
     where = environment(["uvicorn", "uvloop", "httptools"])
     with tempfile.TemporaryDirectory() as folder:
-        shape = TaskShape(tokens=asked.tokens)
-        progress(f"making {asked.tasks} tasks on {asked.backbone}")
+        shape = TaskShape(tokens=plan.tokens)
+        progress(f"making {plan.tasks} tasks on {plan.backbone}")
         materials, net = prepare(
             Path(folder),
-            asked.backbone,
-            dtype=asked.dtype,
-            tasks=asked.tasks,
+            plan.backbone,
+            dtype=plan.dtype,
+            tasks=plan.tasks,
             shape=shape,
-            image_size=asked.image_size,
+            image_size=plan.image_size,
         )
-        alone = EngineAlone(materials, net, asked.batch)
-        with facet(materials, max_batch=asked.batch) as server:
-            bench = Http(asked, materials, server, progress)
+        alone = EngineAlone(materials, net, plan.batch)
+        with facet(materials, max_batch=plan.batch) as server:
+            bench = Http(plan, materials, server, progress)
             closed = bench.closed_loads(alone)
             over_http = [record for record in closed if record["clients"]]
             saturation = max(record["images_per_second"].median for record in over_http)
             by_load = bench.open_loads(saturation)
     found = [closed_section(closed), *open_sections(by_load)]
     figures = {"latency": latency_figure(closed)}
-    return Report("http", asdict(asked), where, found, figures)
+    return Report("http", plan.model_dump(), where, found, figures)
 
 
 class Http:
     """The loads on one server."""
 
     def __init__(
-        self, asked: Asked, materials: Materials, server: Server, progress: Progress
+        self, plan: HttpPlan, materials: Materials, server: Server, progress: Progress
     ) -> None:
-        self._asked = asked
+        self._plan = plan
         self._materials = materials
         self._server = server
         self._progress = progress
 
     def closed_loads(self, alone: EngineAlone) -> list[Record]:
         """Measure the engine, and the server with every number of clients."""
-        tasks, seconds = self._materials.tasks, self._asked.seconds
+        tasks, seconds = self._materials.tasks, self._plan.seconds
         even = [1.0] * len(tasks)
         contenders: dict[str, Callable[[], dict[str, float]]] = {
             ENGINE: lambda: {"images_per_second": alone.rate(tasks, even, seconds)},
         }
-        for clients in self._asked.clients:
+        for clients in self._plan.clients:
             contenders[f"HTTP, {clients} clients"] = partial(self._load, Closed(clients))
         found = self._in_turns(contenders)
-        numbers = [0, *self._asked.clients]  # 0 for the engine
+        numbers = [0, *self._plan.clients]  # 0 for the engine
         engine = found[ENGINE]["images_per_second"]
         records: list[Record] = []
         for number, (name, values) in zip(numbers, found.items(), strict=True):
@@ -127,15 +98,15 @@ class Http:
         """Measure random arrivals below saturation, above it, and with one task that is hot."""
         contenders: dict[str, Callable[[], dict[str, float]]] = {
             f"{share:.0%} of saturation": partial(self._load, Open(share * saturation))
-            for share in self._asked.loads
+            for share in self._plan.loads
         }
-        if self._asked.overload:
-            best = max(self._asked.clients)
+        if self._plan.overload:
+            best = max(self._plan.clients)
             contenders[PEAK] = partial(self._load, Closed(best))
-            contenders[OVERLOAD] = partial(self._overload, self._asked.overload * saturation)
-        if self._asked.hot and len(self._materials.tasks) > 1:
+            contenders[OVERLOAD] = partial(self._overload, self._plan.overload * saturation)
+        if self._plan.hot and len(self._materials.tasks) > 1:
             contenders[CALM] = partial(self._hot, 0.0, saturation)
-            contenders[HOT] = partial(self._hot, self._asked.hot, saturation)
+            contenders[HOT] = partial(self._hot, self._plan.hot, saturation)
         return self._in_turns(contenders) if contenders else {}
 
     def _in_turns(
@@ -147,14 +118,14 @@ class Http:
             return contenders[name]()
 
         calls = {name: partial(announced, name) for name in contenders}
-        rounds = in_turns(calls, rounds=self._asked.rounds)
+        rounds = in_turns(calls, rounds=self._plan.rounds)
         return {name: spreads(values) for name, values in rounds.items()}
 
     def _load(self, arrivals: Closed | Open) -> dict[str, float]:
-        asked, before = targets(self._materials.tasks), lags(self._server)
-        found = summary(
-            generate(plan(self._server, self._materials, asked, arrivals, self._asked.seconds))
-        )
+        asked = targets(self._materials.tasks)
+        before = lags(self._server)
+        load = load_plan(self._server, self._materials, asked, arrivals, self._plan.seconds)
+        found = summary(generate(load))
         after = lags(self._server)
         return found | {
             "lag_p99": late_at_most(before, after, 0.99),
@@ -172,7 +143,7 @@ class Http:
         resident = self._server.resident()
         asked = targets(self._materials.tasks)
         outcome = generate(
-            plan(self._server, self._materials, asked, Open(rate), self._asked.seconds), watch
+            load_plan(self._server, self._materials, asked, Open(rate), self._plan.seconds), watch
         )
         return summary(outcome) | {
             "offered": rate,
@@ -185,12 +156,12 @@ class Http:
 
     def _hot(self, times: float, saturation: float) -> dict[str, float]:
         first, *others = self._materials.tasks
-        rate = self._asked.hot_load * saturation
+        rate = self._plan.hot_load * saturation
         asked = targets(others, group="others")
         if times:
             asked += targets([first], [times], "hot")
             rate *= (len(others) + times) / len(others)
         outcome = generate(
-            plan(self._server, self._materials, asked, Open(rate), self._asked.seconds)
+            load_plan(self._server, self._materials, asked, Open(rate), self._plan.seconds)
         )
         return summary(outcome) | {"offered": rate, "others_p99": outcome.latency(0.99, "others")}

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,47 +24,31 @@ from facet_vision.bench.servers.materials import (
 from facet_vision.bench.servers.processes import Server
 from facet_vision.bench.servers.serving import facet, request_each, spreads
 
-
-@dataclass(frozen=True)
-class Asked:
-    """What to measure: a server for every kind of task and every number of them.
-
-    Attributes:
-        ask: most tasks that are requested once a server has started.
-    """
-
-    backbone: str
-    dtype: str
-    kinds: Sequence[str]
-    tokens: int
-    labels: int
-    counts: Sequence[int]
-    ask: int
-    rounds: int
+from .plans import MemoryPlan
 
 
-def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
+def measure(plan: MemoryPlan, progress: Callable[[str], None]) -> Report:
     """Start a server over each store in turn, request its tasks, and read its memory."""
     where = environment()  # first, since it reads the load that other processes make
     records: list[Record] = []
-    for kind in asked.kinds:
+    for kind in plan.kinds:
         with tempfile.TemporaryDirectory() as folder:
-            progress(f"making {max(asked.counts)} {kind} tasks on {asked.backbone}")
-            stores = _stores(Path(folder), asked, TaskShape(kind, asked.tokens, asked.labels))
+            progress(f"making {max(plan.tasks)} {kind} tasks on {plan.backbone}")
+            stores = _stores(Path(folder), plan, TaskShape(kind, plan.tokens, plan.labels))
             contenders = {
-                str(len(found.tasks)): partial(_start, found, asked, progress) for found in stores
+                str(len(found.tasks)): partial(_start, found, plan, progress) for found in stores
             }
-            rounds = in_turns(contenders, rounds=asked.rounds)
+            rounds = in_turns(contenders, rounds=plan.rounds)
             for found in stores:
                 count = len(found.tasks)
                 records.append({"kind": kind, "tasks": count} | spreads(rounds[str(count)]))
-    per_task = [_per_task(records, kind) for kind in asked.kinds]
+    per_task = [_per_task(records, kind) for kind in plan.kinds]
     sections = [
         Section("Start-up over the number of tasks", records, START_COLUMNS, [START_NOTE]),
         Section("Bytes per task", per_task, TASK_COLUMNS, [TASK_NOTE]),
     ]
-    figures = {"start": _figure(records, asked.kinds)}
-    return Report("memory", asdict(asked), where, sections, figures)
+    figures = {"start": _figure(records, plan.kinds)}
+    return Report("memory", plan.model_dump(), where, sections, figures)
 
 
 START_NOTE = (
@@ -96,10 +80,10 @@ TASK_COLUMNS = [
 ]
 
 
-def _stores(folder: Path, asked: Asked, shape: TaskShape) -> list[Materials]:
+def _stores(folder: Path, plan: MemoryPlan, shape: TaskShape) -> list[Materials]:
     """Make materials with each number of tasks, over the same backbone."""
-    first, *rest = sorted(set(asked.counts))
-    materials, net = prepare(folder, asked.backbone, dtype=asked.dtype, tasks=first, shape=shape)
+    first, *rest = sorted(set(plan.tasks))
+    materials, net = prepare(folder, plan.backbone, dtype=plan.dtype, tasks=first, shape=shape)
     found = [materials]
     for count in rest:
         names = task_names(count)
@@ -111,11 +95,13 @@ def _stores(folder: Path, asked: Asked, shape: TaskShape) -> list[Materials]:
     return found
 
 
-def _start(materials: Materials, asked: Asked, progress: Callable[[str], None]) -> dict[str, float]:
+def _start(
+    materials: Materials, plan: MemoryPlan, progress: Callable[[str], None]
+) -> dict[str, float]:
     progress(f"starting with {len(materials.tasks)} tasks")
     with facet(materials) as server:
         at_start, (loaded_at_start, _) = float(server.memory()), _on_device(server)
-        tasks = materials.tasks[: asked.ask]
+        tasks = materials.tasks[: plan.ask]
         first = request_each(server, materials, tasks)
         second = request_each(server, materials, tasks)
         loaded, device = _on_device(server)

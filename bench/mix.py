@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,7 +19,7 @@ from facet_vision.bench.servers.serving import (
     RATE,
     facet,
     generator_note,
-    plan,
+    load_plan,
     request_each,
     spreads,
     summary,
@@ -28,32 +27,10 @@ from facet_vision.bench.servers.serving import (
 )
 
 from .load import Closed, generate
+from .plans import MixPlan
 
 SPREADS = ("uniform", "zipf")
 LEVELS = ("engine", "http")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What to measure: every number of tasks under every distribution, at every level.
-
-    Attributes:
-        batch: most images in a forward.
-        spreads: distributions of the traffic over the tasks, names of `SPREADS`.
-        levels: names of `LEVELS`.
-        clients: of the closed load over HTTP.
-    """
-
-    backbone: str
-    dtype: str
-    tokens: int
-    batch: int
-    tasks: Sequence[int]
-    spreads: Sequence[str]
-    levels: Sequence[str]
-    clients: int
-    rounds: int
-    seconds: float
 
 
 def weights(tasks: int, spread: str) -> list[float]:
@@ -61,34 +38,34 @@ def weights(tasks: int, spread: str) -> list[float]:
     return [1.0 / rank if spread == "zipf" else 1.0 for rank in range(1, tasks + 1)]
 
 
-def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
+def measure(plan: MixPlan, progress: Callable[[str], None]) -> Report:
     """Measure all cells; all tasks exist all the time, traffic goes to the first of them."""
     where = environment()  # first, since it reads the load that other processes make
     with tempfile.TemporaryDirectory() as folder:
-        most, shape = max(asked.tasks), TaskShape(tokens=asked.tokens)
-        progress(f"making {most} tasks on {asked.backbone}")
+        most, shape = max(plan.tasks), TaskShape(tokens=plan.tokens)
+        progress(f"making {most} tasks on {plan.backbone}")
         materials, net = prepare(
-            Path(folder), asked.backbone, dtype=asked.dtype, tasks=most, shape=shape
+            Path(folder), plan.backbone, dtype=plan.dtype, tasks=most, shape=shape
         )
         sections = []
-        if "engine" in asked.levels:
+        if "engine" in plan.levels:
             progress("the engine")
-            alone = EngineAlone(materials, net, asked.batch)
-            records = _records(asked, partial(_engine, alone, materials, asked))
+            alone = EngineAlone(materials, net, plan.batch)
+            records = _records(plan, partial(_engine, alone, materials, plan))
             sections.append(Section(TITLES["engine"], records, [*_CELL, RATE, _RATIO], [NOTE]))
-        if "http" in asked.levels:
+        if "http" in plan.levels:
             progress("HTTP")
-            with facet(materials, max_batch=asked.batch) as server:
+            with facet(materials, max_batch=plan.batch) as server:
                 # Loads all tasks, so that none is loaded while traffic is measured.
                 request_each(server, materials, materials.tasks)
-                records = _records(asked, partial(_http, server, materials, asked))
+                records = _records(plan, partial(_http, server, materials, plan))
             notes = [
                 NOTE,
                 "Every task had been requested before, so none was loaded meanwhile.",
                 generator_note(records),
             ]
             sections.append(Section(TITLES["http"], records, [*_CELL, *COLUMNS, _RATIO], notes))
-    return Report("mix", asdict(asked), where, sections, {"throughput": _figure(sections)})
+    return Report("mix", plan.model_dump(), where, sections, {"throughput": _figure(sections)})
 
 
 TITLES = {"engine": "Engine alone, full batches", "http": "Over HTTP, closed load"}
@@ -97,14 +74,15 @@ _CELL = [Column.of("tasks"), Column.of("traffic")]
 _RATIO = Column.of("ratio", digits=3)
 
 
-def _records(asked: Asked, run: Callable[[int, str], dict[str, float]]) -> list[Record]:
+def _records(plan: MixPlan, run: Callable[[int, str], dict[str, float]]) -> list[Record]:
     cells: dict[str, tuple[int, str]] = {}
-    for tasks, spread in product(sorted(asked.tasks), asked.spreads):
-        if tasks > 1 or spread == asked.spreads[0]:  # one task has only one distribution
+    spread: str
+    for tasks, spread in product(sorted(plan.tasks), plan.traffic):
+        if tasks > 1 or spread == plan.traffic[0]:  # one task has only one distribution
             cells[f"{tasks} {spread}"] = (tasks, spread)
     contenders = {name: partial(run, *cell) for name, cell in cells.items()}
-    rounds = in_turns(contenders, rounds=asked.rounds)
-    base = spreads(rounds[f"{min(asked.tasks)} {asked.spreads[0]}"])["images_per_second"]
+    rounds = in_turns(contenders, rounds=plan.rounds)
+    base = spreads(rounds[f"{min(plan.tasks)} {plan.traffic[0]}"])["images_per_second"]
     records: list[Record] = []
     for name, (tasks, spread) in cells.items():
         figures = spreads(rounds[name])
@@ -114,18 +92,19 @@ def _records(asked: Asked, run: Callable[[int, str], dict[str, float]]) -> list[
 
 
 def _engine(
-    alone: EngineAlone, materials: Materials, asked: Asked, tasks: int, spread: str
+    alone: EngineAlone, materials: Materials, plan: MixPlan, tasks: int, spread: str
 ) -> dict[str, float]:
-    rate = alone.rate(materials.tasks[:tasks], weights(tasks, spread), asked.seconds)
+    rate = alone.rate(materials.tasks[:tasks], weights(tasks, spread), plan.seconds)
     return {"images_per_second": rate}
 
 
 def _http(
-    server: Server, materials: Materials, asked: Asked, tasks: int, spread: str
+    server: Server, materials: Materials, plan: MixPlan, tasks: int, spread: str
 ) -> dict[str, float]:
     server.check()
     mixed = targets(materials.tasks[:tasks], weights(tasks, spread))
-    return summary(generate(plan(server, materials, mixed, Closed(asked.clients), asked.seconds)))
+    load = load_plan(server, materials, mixed, Closed(plan.clients), plan.seconds)
+    return summary(generate(load))
 
 
 def _figure(sections: Sequence[Section]) -> Draw:

@@ -13,6 +13,8 @@ from facet_vision.bench.reporting.report import Column, Record, Report, Section
 from facet_vision.prompts_store import TaskFile, builtin
 from facet_vision.training.data.datasets import Examples, load
 
+from .plans import PrecisionPlan
+
 EMBEDDED = "facet-tiny"
 BATCH = 64
 
@@ -22,29 +24,25 @@ NOTE = (
 )
 
 
-def measure(
-    dtype: str,
-    *,
-    tasks: Sequence[str],
-    most: int | None = None,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Report:
-    """Compare `dtype` with float32.
+def measure(plan: PrecisionPlan, progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Compare a lower precision with float32.
 
-    Args:
-        tasks: names of builtin tasks.
-        most: held-out images of each that are used; None for all.
+    Raises:
+        TaskNotFound: one of the tasks is no builtin one.
     """
+    tasks = plan.tasks or tuple(builtin.names())
+    for task in tasks:
+        builtin.read(task)  # before the work
     where = environment()
     exact = backbone.load(EMBEDDED, dtype="float32", execution="auto")
-    lower = backbone.load(EMBEDDED, dtype=dtype, execution="auto")
+    lower = backbone.load(EMBEDDED, dtype=plan.dtype, execution="auto")
     records: list[Record] = []
     for task in tasks:
         progress(task)
-        records.append(measure_task(exact, lower, task, most))
+        records.append(measure_task(exact, lower, task, plan.images))
     records.append(_mean(records))
     sections = [Section("Accuracy", records, COLUMNS, [NOTE])]
-    return Report("precision", {"dtype": dtype, "tasks": tasks}, where, sections)
+    return Report("precision", {"dtype": plan.dtype, "tasks": tasks}, where, sections)
 
 
 COLUMNS = (

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -22,14 +22,15 @@ from facet_vision.bench.servers.serving import (
     JPEG,
     facet,
     generator_note,
+    load_plan,
     path_of,
-    plan,
     spreads,
     summary,
     targets,
 )
 
 from .load import Closed, Open, generate
+from .plans import SwapPlan
 
 SWAPPED = "swapped"
 TASK_FILE = {"Content-Type": "application/octet-stream"}
@@ -38,47 +39,23 @@ SWAPPING = "traffic, swapping"
 QUANTILES = {"p50": 0.5, "p99": 0.99}
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What to measure.
-
-    Attributes:
-        megabytes: size of the uploaded task file.
-        uploads: number that is timed, in each round.
-        load: the traffic as share of what a closed load of `clients` reaches.
-        swaps: uploads per second beside the traffic.
-    """
-
-    backbone: str
-    dtype: str
-    tasks: int
-    tokens: int
-    megabytes: float
-    uploads: int
-    clients: int
-    load: float
-    swaps: float
-    rounds: int
-    seconds: float
-
-
-def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
+def measure(plan: SwapPlan, progress: Callable[[str], None]) -> Report:
     """Time uploads to an idle server, then traffic with and without swaps in turn."""
     where = environment()  # first, since it reads the load that other processes make
     with tempfile.TemporaryDirectory() as folder:
-        progress(f"making {asked.tasks} tasks on {asked.backbone}")
-        shape = TaskShape(tokens=asked.tokens)
+        progress(f"making {plan.tasks} tasks on {plan.backbone}")
+        shape = TaskShape(tokens=plan.tokens)
         materials, net = prepare(
-            Path(folder), asked.backbone, dtype=asked.dtype, tasks=asked.tasks, shape=shape
+            Path(folder), plan.backbone, dtype=plan.dtype, tasks=plan.tasks, shape=shape
         )
-        file = sized_file(net, shape, asked.megabytes)
+        file = sized_file(net, shape, plan.megabytes)
         with facet(materials) as server, httpx.Client(base_url=server.url, timeout=60) as client:
             swapper = Swapper(client, file, materials.images[0].read_bytes())
-            idle = [_uploads(swapper, asked.uploads) for _ in range(asked.rounds)]
-            traffic, during = _traffic(asked, materials, server, swapper, progress)
+            idle = [_uploads(swapper, plan.uploads) for _ in range(plan.rounds)]
+            traffic, during = _traffic(plan, materials, server, swapper, progress)
     uploads = [
         _upload_record("idle server", idle),
-        _upload_record(f"beside the {asked.load:.0%} load", during),
+        _upload_record(f"beside the {plan.load:.0%} load", during),
     ]
     notes = [
         f"The file has {len(file) / 1e6:.2f} MB; each upload was followed by a request, and the "
@@ -90,7 +67,7 @@ def measure(asked: Asked, progress: Callable[[str], None]) -> Report:
     ]
     latencies = {f"{record['what']}, {key}": record[key] for record in uploads for key in QUANTILES}
     figures = {"uploads": bars(latencies, "seconds")}
-    return Report("swap", asdict(asked), where, sections, figures)
+    return Report("swap", plan.model_dump(), where, sections, figures)
 
 
 UPLOAD_COLUMNS = [
@@ -153,7 +130,7 @@ def _upload_record(what: str, rounds: list[list[float]]) -> Record:
 
 
 def _traffic(
-    asked: Asked,
+    plan: SwapPlan,
     materials: Materials,
     server: Server,
     swapper: Swapper,
@@ -162,9 +139,9 @@ def _traffic(
     """Measure traffic with and without swaps; return its records and the swaps' seconds."""
     others = targets(materials.tasks)
     saturation = generate(
-        plan(server, materials, others, Closed(asked.clients), asked.seconds)
+        load_plan(server, materials, others, Closed(plan.clients), plan.seconds)
     ).rate()
-    load = plan(server, materials, others, Open(asked.load * saturation), asked.seconds)
+    load = load_plan(server, materials, others, Open(plan.load * saturation), plan.seconds)
     during: list[list[float]] = []
 
     def swapping() -> dict[str, float]:
@@ -176,7 +153,7 @@ def _traffic(
         def meanwhile() -> None:
             nonlocal due
             if perf_counter() >= due and perf_counter() - begun < load.warmup + load.seconds:
-                due += 1 / asked.swaps
+                due += 1 / plan.swaps
                 found.append(swapper.upload())
 
         begun = perf_counter()
@@ -188,7 +165,7 @@ def _traffic(
         progress(ALONE)
         return summary(generate(load))
 
-    rounds = in_turns({ALONE: alone, SWAPPING: swapping}, rounds=asked.rounds)
+    rounds = in_turns({ALONE: alone, SWAPPING: swapping}, rounds=plan.rounds)
     base = spreads(rounds[ALONE])["p99"]
     records: list[Record] = []
     for name, values in rounds.items():

@@ -21,6 +21,8 @@ from facet_vision.training.methods.vpt import VPTDeep
 from facet_vision.training.precision import computing_in
 from facet_vision.training.recipe import Recipe, make_recipe
 
+from .plans import TrainingPlan
+
 TOKENS, PREFIX = "vpt-deep, prompts as tokens", "vpt-deep, prefix"
 STEPS = {TOKENS: "vpt-deep", PREFIX: "vpt-deep", "head alone": "linear", "full": "full"}
 """The method behind every step; ratios are to the first."""
@@ -38,19 +40,6 @@ class Cell:
     batch: int
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What to measure: the steps named, in every dtype."""
-
-    backbone: str
-    dtypes: Sequence[str]
-    prompts: int
-    batch: int
-    steps: Sequence[str]
-    rounds: int
-    memory: bool
-
-
 class PromptsAsTokens(VPTDeep):
     """The same method in the plain formulation."""
 
@@ -65,20 +54,21 @@ def ignore(_line: str) -> None:
     """Discard a line of progress."""
 
 
-def measure(asked: Asked, progress: Progress = ignore) -> Report:
+def measure(plan: TrainingPlan, progress: Progress = ignore) -> Report:
     """Time the steps side by side on random weights and images; then measure their memory."""
+    steps = tuple(STEPS) if plan.context else (TOKENS, PREFIX)
     records: list[Record] = []
-    for dtype in asked.dtypes:
-        cell = Cell(asked.backbone, dtype, asked.prompts, asked.batch)
-        times = measure_time(cell, asked.steps, asked.rounds, progress)
-        memory = measure_memory(cell, asked.steps, progress) if asked.memory else {}
+    for dtype in plan.dtype:
+        cell = Cell(plan.backbone, dtype, plan.prompts, plan.batch)
+        times = measure_time(cell, steps, plan.rounds, progress)
+        memory = measure_memory(cell, steps, progress) if plan.memory else {}
         records += [
             {**asdict(cell), **record, **memory.get(record["step"], {})} for record in times
         ]
     ratios = {f"{record['step']}, {record['dtype']}": record["ratio"] for record in records}
     sections = [Section("Training step", records, COLUMNS, [NOTE])]
     figures = {"ratio": bars(ratios, RATIO)}
-    return Report("training", asdict(asked), environment(), sections, figures)
+    return Report("training", plan.model_dump(), environment(), sections, figures)
 
 
 RATIO = "time over the step with prompts as tokens"

@@ -11,13 +11,16 @@ from collections.abc import Callable, Container, Mapping
 from functools import wraps
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from .errors import UsageError
+
 Command = Callable[..., Any]
+Model = TypeVar("Model", bound=BaseModel)
 
 TERMINAL_TYPES = (bool, int, float, Path)
 """Types that the terminal reads by itself; all others are texts that the model parses."""
@@ -69,6 +72,26 @@ def with_options(
         return called
 
     return decorate
+
+
+def checked(model: type[Model], given: Mapping[str, Any]) -> Model:
+    """Make a model of the given options.
+
+    Raises:
+        UsageError: one of them has no valid value.
+    """
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        raise UsageError(first_fault(error)) from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say in one sentence what is wrong with the first field that is."""
+    fault = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{field}: {message[:1].lower()}{message[1:]}, found {fault['input']!r}"
 
 
 def _in_order(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
@@ -132,6 +155,8 @@ def _default_text(field: FieldInfo) -> str | bool:
     if field.is_required():
         return False
     default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
     if isinstance(default, bool):
         return "on" if default else "off"
     return False if default is None or default == "" else str(default)

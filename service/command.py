@@ -22,7 +22,7 @@ OpenMP reads it when torch is loaded. It is long enough for the pause between tw
 def serve(given: dict[str, Any]) -> None:
     """Serve every task of a store from one backbone, over HTTP.
 
-    Each option is also an environment variable: FACET_PORT is --port. A flag wins over its variable.
+    Each option is also an environment variable: FACET_PORT is --port. The flag wins.
     """
     with one_sentence("serve"):
         # Before torch is imported, which takes seconds: a bad flag is reported at once.

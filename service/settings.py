@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ByteSize, Field, JsonValue, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from facet_vision.common.flags import first_fault
+
 MIB = 1024 * 1024
 
 NETWORK: dict[str, JsonValue] = {"panel": "Network"}
@@ -18,7 +20,8 @@ TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
 LOAD: dict[str, JsonValue] = {"panel": "Load"}
 LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
 """Where `facet serve --help` shows a setting."""
-# Kubernetes adds such variables to every container of a namespace that holds a Service called "facet".
+
+# Kubernetes adds such variables to every container of a namespace that has a Service "facet".
 _SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
 
 
@@ -46,8 +49,8 @@ class Settings(BaseSettings):
     )
     trust_network: bool = Field(
         False,
-        description="Listen beyond loopback without keys: anyone who can reach the port can publish "
-        "tasks.",
+        description="Listen beyond loopback without keys: anyone who can reach the port can "
+        "publish tasks.",
         json_schema_extra=NETWORK,
     )
     http_workers: int = Field(
@@ -125,7 +128,8 @@ class Settings(BaseSettings):
     )
     host_budget: ByteSize | None = Field(
         None,
-        description="Most bytes of task files in host memory; by default a quarter of the machine's.",
+        description="Most bytes of task files in host memory; by default a quarter of the "
+        "machine's.",
         json_schema_extra=TASKS,
     )
 
@@ -205,14 +209,14 @@ def read_settings(
     """Read settings from the environment; flags that are given, not None, win over it.
 
     Raises:
-        SettingsError: one sentence about an unknown FACET_* variable, a bad value, or an unsafe address.
+        SettingsError: a FACET_* variable is unknown, a value is bad, or the address is unsafe.
     """
     _check_names(environ)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
+        raise SettingsError(first_fault(error)) from None
     check_exposure(settings)
     return settings
 
@@ -225,8 +229,9 @@ def check_exposure(settings: Settings) -> None:
     """
     if not settings.trust_network and not _is_loopback(settings.host):
         raise SettingsError(
-            f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, found "
-            f"{settings.host!r} (FACET_TRUST_NETWORK=1 allows it where the network itself keeps strangers out)"
+            f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
+            f"found {settings.host!r} (FACET_TRUST_NETWORK=1 allows it where the network itself "
+            "keeps strangers out)"
         )
 
 
@@ -248,9 +253,3 @@ def _check_names(environ: Mapping[str, str]) -> None:
             raise SettingsError(
                 f"environment: expected one of {', '.join(sorted(known))}, found {name}"
             )
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    return f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}, found {first['input']!r}"

@@ -16,11 +16,9 @@ ROOMS = {"backbone", "bench", "common", "prompts_store", "service", "training"}
 
 
 class OneName(MetaPathFinder):
-    """Refuse `import service`: in a checkout it would find the folder and load a second copy of facet_vision.service."""
+    """Refuse `import service`, which in a checkout would load a second copy of the room."""
 
-    def find_spec(
-        self, name: str, *_: object
-    ) -> None:
+    def find_spec(self, name: str, *_: object) -> None:
         if name in ROOMS:
             raise ImportError(f"{name}: expected facet_vision.{name}, its only import name")
 

@@ -103,7 +103,7 @@ def summary(task: TaskFile | Checkpoint, out: Path) -> str:
 
 
 def _reached(metrics: Mapping[str, float]) -> str:
-    """Return the metrics on held-out images, then those of the best epoch on the validation part."""
+    """Return the metrics on held-out images, then the best epoch's on the validation part."""
     names = {
         name: name.replace("_", " ").replace("f1", "F1")
         for name in metrics

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_serializer
 
+from facet_vision.common.flags import first_fault
+
 from .errors import TrainingError
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -288,4 +290,4 @@ def _first_fault(error: ValidationError) -> str:
         return f"{field}: expected a value, found none"
     if fault["type"] == "extra_forbidden":
         return f"recipe: expected fields of a recipe, found {field!r} as well"
-    return f"{field}: {fault['msg'][:1].lower()}{fault['msg'][1:]}, found {fault['input']!r}"
+    return first_fault(error)

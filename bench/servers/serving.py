@@ -77,7 +77,7 @@ def targets(
     ]
 
 
-def plan(
+def load_plan(
     server: Server,
     materials: Materials,
     targets: Sequence[Target],

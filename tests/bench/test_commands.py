@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from facet_vision.bench.command import app
-from facet_vision.bench.http import Asked, Http
+from facet_vision.bench.http import Http
+from facet_vision.bench.plans import HttpPlan
 from facet_vision.bench.servers.materials import Materials
 
 TINY = ["--backbone", "facet-tiny", "--tokens", "2"]
@@ -66,22 +67,9 @@ def test_http_against_the_engine(tmp_path: Path) -> None:
 
 
 def test_http_leaves_out_what_is_not_asked_for(tmp_path: Path) -> None:
-    asked = Asked(
-        "facet-tiny",
-        "float32",
-        2,
-        2,
-        4,
-        [1],
-        loads=[],
-        overload=0,
-        hot=0,
-        hot_load=0.1,
-        rounds=1,
-        seconds=1,
-    )
+    plan = HttpPlan(clients=(1,), loads=(), overload=0, hot=0)
     materials = Materials(tmp_path, "facet-tiny", None, "float32", ("a", "b"), ())
-    assert Http(asked, materials, None, print).open_loads(10.0) == {}
+    assert Http(plan, materials, None, print).open_loads(10.0) == {}
 
 
 def test_mix_of_tasks(tmp_path: Path) -> None:
@@ -173,14 +161,17 @@ def test_memory_and_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["http", "--clients", "0"], "expected whole numbers from 1"),
-        (["http", "--loads", "half"], "expected positive numbers"),
-        (["http", "--image-size", "500"], "expected a width and a height"),
-        (["mix", "--traffic", "bursts"], "expected some of uniform, zipf"),
-        (["mix", "--levels", "disk"], "expected some of engine, http"),
-        (["memory", "--kinds", "wide"], "expected some of deep, shallow, linear"),
-        (["peers", "--peer", "nobody"], "expected some of fastapi"),
-        (["swap", "--dtype", "int4"], "expected some of float32"),
+        (["http", "--clients", "0"], "clients.0: input should be greater than or equal to 1"),
+        (["http", "--loads", "half"], "loads.0: input should be a valid number"),
+        (["http", "--image-size", "500"], "image_size: expected a width and a height"),
+        (
+            ["mix", "--traffic", "bursts"],
+            "traffic.0: input should be 'uniform' or 'zipf', found 'bursts'",
+        ),
+        (["mix", "--levels", "disk"], "levels.0: input should be 'engine' or 'http'"),
+        (["memory", "--kinds", "wide"], "kinds.0: input should be 'deep', 'shallow' or 'linear'"),
+        (["peers", "--peer", "nobody"], "peer.0: input should be 'fastapi'"),
+        (["swap", "--dtype", "int4"], "dtype: input should be 'float32'"),
         (["swap", "--backbone", "no-such-net"], "which timm does not know"),
     ],
 )

@@ -17,20 +17,27 @@ from facet_vision.bench.forward import (
     PREFIX,
     TOKENS,
     Cell,
-    Sweep,
+    cells,
     contenders,
     measure_cell,
 )
 from facet_vision.bench.measuring.roofline import MatrixProduct, flops, products
+from facet_vision.bench.plans import ForwardPlan
 from facet_vision.cli import app
 
 
 def test_every_combination_is_a_cell_once() -> None:
-    sweep = Sweep(["a", "b"], ["float32", "bfloat16"], ["deep", "shallow"], [0, 5], [1, 8])
-    cells = list(sweep.cells())
-    assert len(cells) == len(set(cells)) == 2 * 2 * (2 * 1 + 1) * 2
-    assert Cell("b", "bfloat16", "none", 0, 8) in cells
-    assert Cell("a", "float32", "shallow", 5, 1) in cells
+    plan = ForwardPlan(
+        backbone=("a", "b"),
+        dtype=("float32", "bfloat16"),
+        kind=("deep", "shallow"),
+        prompts=(0, 5),
+        batch=(1, 8),
+    )
+    found = list(cells(plan))
+    assert len(found) == len(set(found)) == 2 * 2 * (2 * 1 + 1) * 2
+    assert Cell("b", "bfloat16", "none", 0, 8) in found
+    assert Cell("a", "float32", "shallow", 5, 1) in found
 
 
 def test_all_forwards_of_a_cell_are_timed_in_every_round() -> None:
@@ -77,7 +84,7 @@ def test_the_command_prints_a_table_and_writes_the_report(tmp_path: Path) -> Non
     )
     assert done.exit_code == 0, done.output
     assert (
-        "backbones facet-tiny, dtypes bfloat16, kinds shallow, prompts 0, 3, batches 2, rounds 1."
+        "rounds 1, backbone facet-tiny, dtype bfloat16, kind shallow, prompts 0, 3, batch 2."
         in done.output
     )
     document = json.loads((out / "forward.json").read_text())
@@ -93,10 +100,10 @@ def test_the_command_prints_a_table_and_writes_the_report(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--prompts", "many", "expected whole numbers from 0"),
-        ("--batch", "0", "expected whole numbers from 1"),
-        ("--kind", "deepest", "expected some of deep, shallow"),
-        ("--dtype", "int8", "expected some of float32, bfloat16, float16"),
+        ("--prompts", "many", "prompts.0: input should be a valid integer"),
+        ("--batch", "0", "batch.0: input should be greater than or equal to 1"),
+        ("--kind", "deepest", "kind.0: input should be 'deep' or 'shallow'"),
+        ("--dtype", "int8", "dtype.0: input should be 'float32', 'bfloat16' or 'float16'"),
         ("--backbone", "resnet50", "expected one of facet-tiny"),
     ],
 )

@@ -10,14 +10,15 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from facet_vision.bench import plans
 from facet_vision.bench.command import app
-from facet_vision.bench.commands import peers as command
 from facet_vision.bench.measuring.spread import Spread
 from facet_vision.bench.peers import compare
-from facet_vision.bench.peers.compare import Asked, Contender, contenders, in_rounds, installed
+from facet_vision.bench.peers.compare import Contender, contenders, in_rounds, installed
 from facet_vision.bench.peers.registry import PEERS, Peer
 from facet_vision.bench.peers.tables import FACET, sections_of
 from facet_vision.bench.peers.work import answer
+from facet_vision.bench.plans import PeersPlan
 from facet_vision.bench.servers import serving
 from facet_vision.bench.servers.materials import Materials, TaskShape, prepare
 from facet_vision.bench.servers.processes import Request, Server, free_port, running
@@ -102,16 +103,17 @@ def test_the_comparison_of_facet_and_one_peer(tmp_path: Path) -> None:
     assert "fastapi" in found["environment"]
 
 
-def asked(*peers: str, dtype: str = "float32", peer_dtype: str = "float32") -> Asked:
-    return Asked(
-        peers,
-        "facet-tiny",
-        dtype,
-        peer_dtype,
+def asked(*peers: str, dtype: str = "float32", peer_dtype: str = "float32") -> PeersPlan:
+    # Without a check: some of the names are made up by a test.
+    return PeersPlan.model_construct(
+        peer=peers,
+        backbone="facet-tiny",
+        dtype=dtype,
+        peer_dtype=peer_dtype,
         tasks=2,
         tokens=2,
         batch=4,
-        clients=[1],
+        clients=(1,),
         rounds=2,
         seconds=0.2,
     )
@@ -211,4 +213,4 @@ def test_equal_p99_takes_the_best_load_of_facet_that_is_as_quick() -> None:
 
 
 def test_the_command_names_all_peers() -> None:
-    assert set(command.PEERS) == set(PEERS)
+    assert set(plans.PEERS) == set(PEERS)

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.methods import METHODS, find
+from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.recipe import METHOD_FIELDS, Recipe, make_recipe, read_recipe
 
 GIVEN = {"data": "digits", "task": "digits"}
@@ -15,7 +15,7 @@ def test_flags_win_over_file_over_method_over_defaults(tmp_path: Path) -> None:
     file.write_text(
         'data = "digits"\ntask = "mine"\nmethod = "vpt-shallow"\nepochs = 7\nbatch_size = 8\n'
     )
-    recipe = new_recipe(file, **{"epochs": 3})
+    recipe = new_recipe(file, epochs=3)
     assert (recipe.epochs, recipe.batch_size, recipe.method, recipe.task) == (
         3,
         8,

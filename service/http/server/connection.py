@@ -27,7 +27,9 @@ class CoalescedWrites:
     here and one more read at the client. The second write of a pair sends both. A write that stays
     alone, such as `100 Continue`, leaves in the next iteration of the event loop.
 
-    MEASURED
+    A trivial application that answers 300 bytes serves 1.14 times the requests per second of
+    plain uvicorn (median of five rounds in turns, 1.01 to 1.18; uvloop, 8 connections, two cores
+    shared with the client and other work). The client reads 1.0 instead of 1.7 times per answer.
 
     Args:
         transport: carries the bytes; everything but `write` and `close` is passed on to it.

@@ -135,7 +135,9 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
         return whole(images, groups)
 
     bare = [
-        engine.place_tested(task_file(watched, name, seed=seed), 1) for seed, name in enumerate("abc")
+        engine.place_tested(task_file(watched, name, seed=seed), 1)
+        for seed, name in enumerate("abc")
+        for seed, name in enumerate("abc")
     ]
     deep = [
         engine.place_tested(task_file(watched, name, layers=DEPTH, seed=seed), 1)

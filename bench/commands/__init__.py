@@ -1,1 +1,0 @@
-"""The subcommands as the terminal sees them: options and their checks. What measures is imported when one runs."""
