@@ -57,7 +57,7 @@ def create_app(
     for router in (predict.router, tasks.router, probes.router):
         app.include_router(router)
     budget = BodyBudget(settings.max_inflight_bytes)
-    components.metrics.watch_bodies(budget)
+    components.metrics.watch_bodies(lambda: budget.held)
     # The middleware added last sees a request first: a refusal by the budget is counted, and like
     # every early answer it lingers until the client has sent its body.
     app.add_middleware(BoundedBodies, budget=budget)

@@ -16,7 +16,6 @@ from prometheus_client import (
 from facet_vision.backbone import Backbone
 from facet_vision.service.engine.batch import BatchReport
 from facet_vision.service.engine.batcher import Batcher
-from facet_vision.service.http.body_budget import BodyBudget
 from facet_vision.service.residency.bank import Bank, MemoryTier
 from facet_vision.service.residency.loader import Source
 from facet_vision.service.residency.registry import Registry
@@ -138,9 +137,9 @@ class Metrics:
         gauge("admitted_rows", "Rows admitted and not yet answered.", lambda: batcher.admitted)
         gauge("batch_limit", "Images that the next forward may hold.", lambda: batcher.batch_limit)
 
-    def watch_bodies(self, budget: BodyBudget) -> None:
+    def watch_bodies(self, held_bytes: Callable[[], int]) -> None:
         """Report the bytes of request bodies at every scrape."""
-        self._gauge("body_bytes", "Bytes of request bodies that are held.", lambda: budget.held)
+        self._gauge("body_bytes", "Bytes of request bodies that are held.", held_bytes)
 
     def watch_http_workers(self, count: Callable[[], int]) -> None:
         """Report how many HTTP workers are connected, at every scrape."""

@@ -78,7 +78,7 @@ def create_http_worker(
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     problems.install(app, metrics.count_rejection)
     app.include_router(predict.router)
-    metrics.watch_bodies(budget)
+    metrics.watch_bodies(lambda: budget.held)
     app.add_middleware(BoundedBodies, budget=budget)
     app.add_middleware(RequestMetrics, metrics=metrics)
 
