@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from timm.models.vision_transformer import ParallelScalingBlock, ResPostBlock
 
 from facet_vision import backbone
+from facet_vision.backbone.segments import arrange
 from tests.backbone.families import VARIANTS, build, prompts
 
 KINDS = ("none", "shallow", "deep")
@@ -89,14 +90,64 @@ def test_a_mixed_batch_equals_one_by_one(
     torch.testing.assert_close(mixed, torch.cat(alone), **TOLERANCE)
 
 
-def test_layers_may_differ_in_their_number_of_tokens() -> None:
-    model = build("plain")
-    net = backbone.wrap(model, device="cpu")
-    learned = [torch.randn(tokens, 32) for tokens in (0, 3, 7)]
-    mixed = net.features_mixed(images(3), [(net.encode(learned), 2), (net.encode([]), 1)])
-    torch.testing.assert_close(
-        mixed[:2], net.features(images(3)[:2], learned, form="tokens"), **TOLERANCE
+@pytest.mark.parametrize("variant", ["plain", "average-fc-norm", "swin"])
+@settings(max_examples=12, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**31))
+def test_tasks_may_differ_in_the_tokens_of_any_layer(
+    variant: str, data: st.DataObject, seed: int
+) -> None:
+    net = backbone.wrap(build(variant), device="cpu")
+    # Swin's feature reads the prompts of the last layer, so there are some.
+    lengths = st.tuples(*[st.integers(0, 2)] * (len(net.layer_dims) - 1), st.integers(1, 2))
+    generator = torch.Generator().manual_seed(seed)
+    tasks = [
+        [
+            torch.randn(*shape, generator=generator)
+            for shape in zip(task, net.layer_dims, strict=True)
+        ]
+        for task in data.draw(st.lists(lengths, min_size=2, max_size=5))
+    ]
+    batch = images(len(tasks), seed)
+
+    with torch.inference_mode():
+        mixed = net.features_mixed(batch, [(net.encode(learned), 1) for learned in tasks])
+        alone = [
+            net.features(batch[i : i + 1], learned, form="tokens")
+            for i, learned in enumerate(tasks)
+        ]
+
+    torch.testing.assert_close(mixed, torch.cat(alone), **TOLERANCE)
+
+
+@pytest.mark.parametrize("lengths", [(2, 3, 1), (2, 1, 3), (2, 2, 1), (0, 2, 2), (2, 2, 2)])
+def test_only_tasks_alike_in_every_layer_share_attention(lengths: tuple[int, int, int]) -> None:
+    net = backbone.wrap(build("plain"), device="cpu")
+    one, other = (
+        net.encode([torch.zeros(tokens, 32) for tokens in task]) for task in ((2, 2, 2), lengths)
     )
+    segments, _ = arrange([(one, 1), (other, 1)])
+    assert len(segments) == (1 if lengths == (2, 2, 2) else 2)
+
+
+@pytest.mark.parametrize(
+    ("widths", "layer"),
+    [
+        ((24,), 0),  # of the second stage
+        ((12, 12, 12, 12), 2),
+        ((24, 24, 24, 24), 0),
+        ((24, 24, 12, 12), 0),
+        ((12, 24, 24, 24), 1),
+        ((12, 12, 24, 12), 3),
+    ],
+)
+def test_prompts_of_the_width_of_another_stage_are_refused(
+    widths: tuple[int, ...], layer: int
+) -> None:
+    net = backbone.wrap(build("swin"), device="cpu")
+    assert net.layer_dims == (12, 12, 24, 24)
+    words = rf"prompts of layer {layer}: expected shape \(tokens, {net.layer_dims[layer]}\), "
+    with pytest.raises(backbone.BackboneError, match=rf"{words}found \(3, {widths[layer]}\)"):
+        net.encode([torch.zeros(3, width) for width in widths])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from timm.data import create_transform
+from timm.data import create_transform, resolve_data_config
 
 from facet_vision import backbone
 from tests.backbone.families import build
@@ -173,3 +173,26 @@ def test_pixels_normalised_by_the_batch_are_what_timms_own_pipeline_makes(
         batch, torch.stack([timms(image) for image in images]), rtol=0, atol=0
     )
     torch.testing.assert_close(preprocess(images[0]), batch[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("crop_pct", [0.5, 0.875, 1.0])
+@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_the_input_of_a_model_is_what_timm_makes_of_its_data_config(
+    crop_pct: float, crop_mode: str, interpolation: str
+) -> None:
+    model = build("plain")
+    model.pretrained_cfg = {
+        "input_size": (3, 32, 32),
+        "mean": (0.48, 0.46, 0.41),
+        "std": (0.23, 0.22, 0.28),
+        "crop_pct": crop_pct,
+        "crop_mode": crop_mode,
+        "interpolation": interpolation,
+    }
+    timms = create_transform(**resolve_data_config(model=model), is_training=False)
+    image = noise(size=(90, 50))
+
+    found = backbone.wrap(model, device="cpu").preprocess(image)
+
+    torch.testing.assert_close(found, timms(image), rtol=0, atol=0)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import hypothesis.strategies as st
 import pytest
@@ -46,6 +47,36 @@ def test_two_stores_with_many_threads_lose_nothing(open_location: OpenLocation) 
         v.number for v in state.versions
     }
     assert stores[0].state("flowers") == stores[1].state("flowers") == state
+
+
+class SlowObjects(Objects):
+    """Takes its time to create, so that writers that do not wait for each other collide."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.collisions = 0
+
+    def create(self, path: str, data: bytes) -> None:
+        sleep(0.005)
+        try:
+            super().create(path, data)
+        except FileExistsError:
+            self.collisions += 1
+            raise
+
+
+def test_writers_of_one_store_wait_for_each_other() -> None:
+    objects = SlowObjects()
+    store, start = Store(objects), threading.Barrier(WRITERS)
+
+    def publish(writer: int) -> int:
+        start.wait()
+        return store.publish("flowers", b"%d" % writer, by="ada").number
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        numbers = list(pool.map(publish, range(WRITERS)))
+    assert sorted(numbers) == list(range(1, WRITERS + 1))
+    assert objects.collisions == 0
 
 
 def test_readers_see_the_history_only_grow(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Packed weights change nothing but the time and their layout in memory."""
 
 import copy
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from timm.layers import GELU, GELUTanh, LayerNorm, Mlp, QuickGELU
 from torch import nn
 
 from facet_vision import backbone
@@ -51,8 +54,23 @@ def test_features_are_those_of_the_plain_form(variant: str) -> None:
     torch.testing.assert_close(found[:3], torch.cat(tokens), **TOLERANCE)
 
 
+@pytest.mark.parametrize("norm_layer", [None, LayerNorm])
 @pytest.mark.parametrize(
-    "variant", ["plain", "clip", "dinov2-giant", "no-bias", "swin-three-stages"]
+    "act_layer",
+    [GELU, GELUTanh, QuickGELU, nn.GELU, partial(nn.GELU, approximate="tanh"), nn.ReLU],
+    ids=["gelu", "tanh-gelu", "quick-gelu", "torch-gelu", "torch-tanh-gelu", "relu"],
+)
+@torch.inference_mode()
+def test_a_packed_mlp_keeps_its_activation_and_its_norm(act_layer: Any, norm_layer: Any) -> None:
+    mlp = Mlp(8, 32, act_layer=act_layer, norm_layer=norm_layer)
+    for parameter in mlp.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(packed.pack_mlp(mlp)(x), mlp(x), **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "variant", ["plain", "clip", "siglip", "beit3", "dinov2-giant", "no-bias", "swin-three-stages"]
 )
 def test_no_weight_is_in_memory_twice(variant: str) -> None:
     net = _pair(variant)[1]
@@ -74,9 +92,10 @@ def test_a_gradient_cannot_be_asked_for_by_mistake() -> None:
 
 
 @needs_bfloat16
+@pytest.mark.parametrize("variant", ["plain", "siglip", "beit3"])
 @torch.inference_mode()
-def test_bfloat16_is_packed_where_the_processor_can() -> None:
-    plain, net = _pair("plain", "bfloat16")
+def test_bfloat16_is_packed_where_the_processor_can(variant: str) -> None:
+    plain, net = _pair(variant, "bfloat16")
     images = torch.randn(3, 3, 32, 32)
     learned = prompts(plain, "deep", 3)
     found, expected = (one.features(images, learned).float() for one in (net, plain))

@@ -159,6 +159,23 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
     assert computed[-1] == (2, [1, 1])
 
 
+@pytest.mark.parametrize("layers", [(DEPTH, DEPTH), (1, 1), (0, 0), (0, DEPTH), (DEPTH, 1)])
+def test_two_versions_of_a_task_in_one_batch_answer_with_their_own_prompts(
+    layers: tuple[int, int],
+) -> None:
+    files = [
+        task_file(SMALL, "birds", layers=count, activation="none", seed=seed)
+        for seed, count in enumerate(layers)
+    ]
+    old, new = (ENGINE.place_tested(file, seed + 1) for seed, file in enumerate(files))
+    images = noise(3, 4)
+    mixed = ENGINE.run([(old, images), (new, images[:2]), (old, images[1:])])
+    alone = [ENGINE.run([(resident, images)])[0] for resident in (old, new)]
+    assert not torch.allclose(alone[0], alone[1], atol=0.1)
+    for found, expected in zip(mixed, (alone[0], alone[1][:2], alone[0][1:]), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("seconds", "expected"), [(60.0, [1, 2, 5]), (0.0, [1])])
 def test_warming_up_runs_every_size_or_until_its_time_is_up(
     seconds: float, expected: list[int]

@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import Tensor
 
 from facet_vision.backbone import Prefix
 from facet_vision.service.engine.batch import BatchReport
+from facet_vision.service.engine.engine import Group
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import DeadlineUnreachable, Draining, ForwardFailed, Overloaded
 from tests.service.support.batcher import (
@@ -173,3 +176,24 @@ async def test_one_image_for_several_tasks_without_prompts_counts_once() -> None
         [(2, 4, True), (2, 4, True)],
         [(2, 6, True), (2, 2, True)],
     )
+
+
+class SharingEngine(TimedEngine):
+    """An engine whose forwards take time for every different image, whatever their rows."""
+
+    def __call__(self, groups: Sequence[Group]) -> list[Tensor]:
+        different = {id(image) for _, images in groups for image in images}
+        rows = sum(len(images) for _, images in groups)
+        self.now -= self.per_image * (rows - len(different))
+        return super().__call__(groups)
+
+
+async def test_the_cost_is_learned_from_the_images_that_were_computed() -> None:
+    engine = SharingEngine(fixed=0.010, per_image=0.010)
+    tasks = [resident(f"task-{number}") for number in range(8)]
+    async with running(engine, max_batch=16, latency_target=0.0501, clock=engine.clock) as batcher:
+        for count in (1, 2, 3) * 5:
+            pictures = [image(number) for number in range(count)]
+            with batcher.admit([each.task for each in tasks], count) as ticket:
+                await ticket.run([(each, picture) for picture in pictures for each in tasks])
+        assert batcher.batch_limit == 4  # four images take 0.05 seconds, however many rows they are

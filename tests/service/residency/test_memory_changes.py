@@ -10,7 +10,7 @@ import torch
 from starlette.testclient import TestClient
 
 from facet_vision.backbone import Backbone
-from facet_vision.prompts_store import Store
+from facet_vision.prompts_store import Store, StoreUnavailable
 from facet_vision.service.residency.registry import RETRY_SECONDS
 from tests.service.support.app import (
     DEPTH,
@@ -158,6 +158,42 @@ def test_an_outage_of_the_store_takes_down_no_task_that_answers(
     objects.is_down = False
     refresh(client)
     assert answer(client, "task-00") == (2, "v8")
+
+
+def test_a_version_answers_until_the_file_of_the_next_one_can_be_read(
+    serve: Serve, small: Backbone, objects: WatchedObjects
+) -> None:
+    fill(objects, many(small, 2))
+    client, other = serve(store=Store(objects)), Store(objects)
+    assert answer(client, "task-00") == (1, "v0")
+    data = numbered(small, "task-00", 8)
+    other.activate("task-00", other.publish("task-00", data, by="other").number, by="other")
+
+    def unreadable(path: str, data: bytes) -> bytes:
+        if path.endswith(".safetensors"):
+            raise StoreUnavailable(f"storage of '{path}': expected an answer, found none")
+        return data  # histories can be read
+
+    objects.damage = unreadable
+    for _ in range(2):
+        refresh(client)
+        assert metrics(client)["facet_task_load_failures_total"] > 0
+        assert answer(client, "task-00") == (1, "v0")
+    objects.damage = lambda _, data: data
+    refresh(client)
+    assert answer(client, "task-00") == (2, "v8")
+
+
+def test_a_version_is_taken_down_where_the_next_one_can_never_be_served(
+    serve: Serve, small: Backbone, objects: WatchedObjects
+) -> None:
+    fill(objects, many(small, 1))
+    client, other = serve(store=Store(objects)), Store(objects)
+    assert answer(client, "task-00") == (1, "v0")
+    data = task_file(small_backbone(seed=1), "task-00").to_bytes()
+    other.activate("task-00", other.publish("task-00", data, by="other").number, by="other")
+    refresh(client)
+    assert_problem(ask(client, "task-00"), 503, "'task-00'", "fingerprint")
 
 
 # What cannot be served.

@@ -30,6 +30,20 @@ def test_a_mean_over_tasks_and_its_spread_over_seeds() -> None:
     assert (score.interval.low + score.interval.high) / 2 == pytest.approx(0.75)
 
 
+@pytest.mark.parametrize(
+    ("later", "spread"),
+    [([0.9, 0.9], 0.005**0.5), ([0.9], None), ([0.9, 0.9, 0.1, 0.3], 0.005**0.5)],
+)
+def test_only_seeds_that_have_every_task_enter_the_spread(
+    later: list[float], spread: float | None
+) -> None:
+    cells = [*over_seeds("linear", "a", [0.5, 0.7]), *over_seeds("linear", "b", later)]
+    score = Scores(cells).score("linear", TASKS)
+    assert score is not None
+    assert score.spread == (spread and pytest.approx(spread))  # of 0.7 and 0.8
+    assert score.lacking == 0
+
+
 def test_a_mean_where_tasks_are_lacking() -> None:
     scores = Scores(CELLS)
     score = scores.score("linear", TASKS)
