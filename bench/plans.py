@@ -78,7 +78,9 @@ class TrainingPlan(Plan):
         "vit_base_patch16_224",
         description="facet-tiny or a timm name; timm's get random weights.",
     )
-    dtype: Precisions = Field(("float32",), description="float32, bfloat16 or both, with a comma.")
+    dtype: Annotated[tuple[Literal["float32", "bfloat16"], ...], BeforeValidator(_split)] = Field(
+        ("float32",), description="float32, bfloat16 or both, with a comma."
+    )
     prompts: Count = Field(50, description="Prompts in every layer.")
     batch: Count = Field(8, description="Images in a step.")
     context: bool = Field(

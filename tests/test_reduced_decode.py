@@ -43,7 +43,7 @@ def test_a_large_jpeg_is_reduced_and_a_small_one_is_not(tiny: Backbone) -> None:
 def test_predictions_are_those_of_the_whole_image(tiny: Backbone, task: str) -> None:
     """Every held-out image sent as a large JPEG has the same label, unless two were level."""
     engine = Engine(tiny)
-    resident = engine.settle(TaskFile.from_bytes(builtin.read(task)), 1)
+    resident = engine.place_tested(TaskFile.from_bytes(builtin.read(task)), 1)
     files = [
         _jpeg(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in _held_out(task)
     ]

@@ -57,7 +57,7 @@ def test_a_step_trains_all_that_its_method_trains(step: str) -> None:
 def test_times_of_every_step_and_dtype(tmp_path: Path) -> None:
     options = ["--prompts", "3", "--batch", "2", "--dtype", "float32,bfloat16", "--no-memory"]
     text = _run(*options, "--out", str(tmp_path))
-    assert "dtypes float32, bfloat16, prompts 3, batch 2" in text
+    assert "dtype float32, bfloat16, prompts 3, batch 2" in text
     assert (tmp_path / "training-ratio.png").stat().st_size > 1000
     records = json.loads((tmp_path / "training.json").read_text())["sections"]["Training step"]
     assert [(record["dtype"], record["step"]) for record in records] == [
@@ -84,7 +84,7 @@ def test_a_bad_dtype_is_refused() -> None:
         app, ["bench", "training", "--dtype", "float16"], env={"COLUMNS": "400"}
     )
     assert done.exit_code
-    assert "expected some of float32, bfloat16" in done.output
+    assert "dtype.0: input should be 'float32' or 'bfloat16', found 'float16'" in done.output
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="would measure the memory of the CUDA device")
