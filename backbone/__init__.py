@@ -18,7 +18,7 @@ from .backbone import Backbone
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
 from .prefix import Prefix
-from .preprocess import MAX_PIXELS, Pixels, Preprocess, decode_image
+from .preprocess import MAX_PIXELS, Pixels, Preprocess, decode_image, limit_aspect
 
 __all__ = [
     "MAX_PIXELS",
@@ -32,6 +32,7 @@ __all__ = [
     "class_token_attention",
     "decode_image",
     "has_bfloat16",
+    "limit_aspect",
     "load",
     "wrap",
 ]

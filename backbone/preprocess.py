@@ -34,6 +34,14 @@ instead of 90, on textures 7 times; with a surplus of 2 several times that. See
 tests/test_reduced_decode.py.
 """
 
+MAX_ASPECT = 8
+"""Times its shorter side that the longer side of an image may have before it is cropped.
+
+A centre crop shows no more than a square of the shorter side. But before the crop timm's pipeline
+enlarges that side to the input's size, and the other by the same factor: of 1 x 300,000 pixels it
+makes 52 x 15,600,000. Panoramas stay below this, and so does what they give bit for bit.
+"""
+
 Channels = tuple[float, float, float]
 """One value for each of red, green and blue."""
 
@@ -102,8 +110,21 @@ class Preprocess:
 
     def pixels(self, image: Image.Image) -> Pixels:
         """Resize and crop an RGB image of any size to the size of the backbone's input."""
+        if self.crop_mode == "center":
+            image = limit_aspect(image)
+        elif self.crop_mode == "border":
+            image = self._thickened(image)
         pixels: Pixels = self._transform(image).numpy()
         return pixels
+
+    def _thickened(self, image: Image.Image) -> Image.Image:
+        """Keep a line of one pixel of an image that would be resized to a side of none."""
+        height, width = (math.floor(side / self.crop_pct) for side in self.input_size[1:])
+        ratio = max(image.width / width, image.height / height)
+        if min(image.size) / ratio > 0.5:  # rounds to a pixel at least
+            return image
+        size = (width, 1) if image.width > image.height else (1, height)
+        return image.resize(size, Image.Resampling.BOX)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 pixels, (batch, 3, height, width), into a backbone's float32 input."""
@@ -149,6 +170,21 @@ def decode_image(
         raise ImageError(
             f"image: expected a whole {image.format} file, found damaged data ({error})"
         ) from error
+
+
+def limit_aspect(image: Image.Image) -> Image.Image:
+    """Crop an image of more than `MAX_ASPECT` to its middle; return any other as it is.
+
+    A centre crop of what is left shows the same pixels.
+    """
+    width, height = image.size
+    most = MAX_ASPECT * min(width, height)
+    # Equal margins: the middle stays where it is, so the sides must stay even or odd.
+    left = max(0, (width - most) // 2)
+    top = max(0, (height - most) // 2)
+    if not (left or top):
+        return image
+    return image.crop((left, top, width - left, height - top))
 
 
 def _channels(values: Sequence[float]) -> Channels:
