@@ -1,6 +1,5 @@
 """From image bytes to a backbone's input: pixels image by image, normalised by the batch."""
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
-from .errors import ImageError
-
-MAX_PIXELS = 64_000_000
-"""Largest width x height that is decoded.
-
-That is 192 MB as RGB: above any camera's still image, far below a decompression bomb.
-"""
-
-# Pillow reads some forty formats. These are what cameras and browsers produce, and what Pillow's
-# maintainers fuzz.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+from .decode import MAX_PIXELS, OpenImage, open_image
 
 SURPLUS = 3.75
 """Least side of a reduced decode, in sides of the resized image.
@@ -104,9 +93,17 @@ class Preprocess:
         """Turn image bytes into pixels; a large JPEG is decoded at a reduced size (`enough`).
 
         Raises:
-            ImageError: see `decode_image`.
+            ImageError: see `decode.decode_image`.
         """
-        return self.pixels(decode_image(data, max_pixels=max_pixels, enough=self.enough))
+        return self.decode_opened(open_image(data, max_pixels=max_pixels))
+
+    def decode_opened(self, image: OpenImage) -> Pixels:
+        """Turn an image whose header has been read into pixels.
+
+        Raises:
+            ImageError: its data are damaged.
+        """
+        return self.pixels(image.rgb(self.enough))
 
     def pixels(self, image: Image.Image) -> Pixels:
         """Resize and crop an RGB image of any size to the size of the backbone's input."""
@@ -139,39 +136,6 @@ class Preprocess:
         return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
 
 
-def decode_image(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None
-) -> Image.Image:
-    """Decode image bytes to RGB, upright by their EXIF orientation.
-
-    Of an animation it is the first frame.
-
-    Args:
-        max_pixels: most pixels of the file, however many of them are decoded.
-        enough: a JPEG whose shorter side has more pixels is decoded at 1/2, 1/4 or 1/8 of its size,
-            at the smallest that still has as many; the decoder then computes that much less. None
-            decodes every pixel.
-
-    Raises:
-        ImageError: the bytes are not one of `FORMATS`, are damaged, or hold more than `max_pixels`
-            pixels.
-    """
-    image = _open(data)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(f"image: expected at most {max_pixels} pixels, found {width} x {height}")
-    try:
-        if enough is not None:
-            image.draft(None, (enough, enough))  # without effect on other formats than JPEG
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image)
-    except Exception as error:  # decoders raise anything at all on hostile bytes
-        raise ImageError(
-            f"image: expected a whole {image.format} file, found damaged data ({error})"
-        ) from error
-
-
 def limit_aspect(image: Image.Image) -> Image.Image:
     """Crop an image of more than `MAX_ASPECT` to its middle; return any other as it is.
 
@@ -190,29 +154,3 @@ def limit_aspect(image: Image.Image) -> Image.Image:
 def _channels(values: Sequence[float]) -> Channels:
     red, green, blue = values
     return float(red), float(green), float(blue)
-
-
-def _open(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        found = "no bytes" if not data else f"{len(data)} bytes of something else"
-        raise ImageError(f"image: expected one of {', '.join(FORMATS)}, found {found}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"image: expected at most {MAX_PIXELS} pixels, found far more in its header"
-        ) from error
-    except Exception as error:
-        raise ImageError(
-            f"image: expected a readable header, found damaged data ({error})"
-        ) from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit grey values at 255 when it converts; keep their high byte instead.
-        grey = np.asarray(image).clip(0, 65535) // 256
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
