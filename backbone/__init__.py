@@ -15,16 +15,18 @@ from facet_vision.backbone.execution.native import has_bfloat16
 
 from .attention import class_token_attention
 from .backbone import Backbone
+from .decode import MAX_PIXELS, OpenImage, decode_image, open_image
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
 from .prefix import Prefix
-from .preprocess import MAX_PIXELS, Pixels, Preprocess, decode_image
+from .preprocess import Pixels, Preprocess, limit_aspect
 
 __all__ = [
     "MAX_PIXELS",
     "Backbone",
     "BackboneError",
     "ImageError",
+    "OpenImage",
     "Pixels",
     "Prefix",
     "Preprocess",
@@ -32,6 +34,8 @@ __all__ = [
     "class_token_attention",
     "decode_image",
     "has_bfloat16",
+    "limit_aspect",
     "load",
+    "open_image",
     "wrap",
 ]

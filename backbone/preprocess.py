@@ -1,6 +1,5 @@
 """From image bytes to a backbone's input: pixels image by image, normalised by the batch."""
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
-from .errors import ImageError
-
-MAX_PIXELS = 64_000_000
-"""Largest width x height that is decoded.
-
-That is 192 MB as RGB: above any camera's still image, far below a decompression bomb.
-"""
-
-# Pillow reads some forty formats. These are what cameras and browsers produce, and what Pillow's
-# maintainers fuzz.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+from .decode import MAX_PIXELS, OpenImage, open_image
 
 SURPLUS = 3.75
 """Least side of a reduced decode, in sides of the resized image.
@@ -32,6 +21,14 @@ SURPLUS = 3.75
 On the builtin tasks scores then move 1.5 to 2 times as much as by saving the JPEG at quality 89
 instead of 90, on textures 7 times; with a surplus of 2 several times that. See
 tests/test_reduced_decode.py.
+"""
+
+MAX_ASPECT = 8
+"""Times its shorter side that the longer side of an image may have before it is cropped.
+
+A centre crop shows no more than a square of the shorter side. But before the crop timm's pipeline
+enlarges that side to the input's size, and the other by the same factor: of 1 x 300,000 pixels it
+makes 52 x 15,600,000. Panoramas stay below this, and so does what they give bit for bit.
 """
 
 Channels = tuple[float, float, float]
@@ -96,14 +93,35 @@ class Preprocess:
         """Turn image bytes into pixels; a large JPEG is decoded at a reduced size (`enough`).
 
         Raises:
-            ImageError: see `decode_image`.
+            ImageError: see `decode.decode_image`.
         """
-        return self.pixels(decode_image(data, max_pixels=max_pixels, enough=self.enough))
+        return self.decode_opened(open_image(data, max_pixels=max_pixels))
+
+    def decode_opened(self, image: OpenImage) -> Pixels:
+        """Turn an image whose header has been read into pixels.
+
+        Raises:
+            ImageError: its data are damaged.
+        """
+        return self.pixels(image.rgb(self.enough))
 
     def pixels(self, image: Image.Image) -> Pixels:
         """Resize and crop an RGB image of any size to the size of the backbone's input."""
+        if self.crop_mode == "center":
+            image = limit_aspect(image)
+        elif self.crop_mode == "border":
+            image = self._thickened(image)
         pixels: Pixels = self._transform(image).numpy()
         return pixels
+
+    def _thickened(self, image: Image.Image) -> Image.Image:
+        """Keep a line of one pixel of an image that would be resized to a side of none."""
+        height, width = (math.floor(side / self.crop_pct) for side in self.input_size[1:])
+        ratio = max(image.width / width, image.height / height)
+        if min(image.size) / ratio > 0.5:  # rounds to a pixel at least
+            return image
+        size = (width, 1) if image.width > image.height else (1, height)
+        return image.resize(size, Image.Resampling.BOX)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 pixels, (batch, 3, height, width), into a backbone's float32 input."""
@@ -118,65 +136,21 @@ class Preprocess:
         return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
 
 
-def decode_image(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int | None = None
-) -> Image.Image:
-    """Decode image bytes to RGB, upright by their EXIF orientation.
+def limit_aspect(image: Image.Image) -> Image.Image:
+    """Crop an image of more than `MAX_ASPECT` to its middle; return any other as it is.
 
-    Of an animation it is the first frame.
-
-    Args:
-        max_pixels: most pixels of the file, however many of them are decoded.
-        enough: a JPEG whose shorter side has more pixels is decoded at 1/2, 1/4 or 1/8 of its size,
-            at the smallest that still has as many; the decoder then computes that much less. None
-            decodes every pixel.
-
-    Raises:
-        ImageError: the bytes are not one of `FORMATS`, are damaged, or hold more than `max_pixels`
-            pixels.
+    A centre crop of what is left shows the same pixels.
     """
-    image = _open(data)
     width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(f"image: expected at most {max_pixels} pixels, found {width} x {height}")
-    try:
-        if enough is not None:
-            image.draft(None, (enough, enough))  # without effect on other formats than JPEG
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image)
-    except Exception as error:  # decoders raise anything at all on hostile bytes
-        raise ImageError(
-            f"image: expected a whole {image.format} file, found damaged data ({error})"
-        ) from error
+    most = MAX_ASPECT * min(width, height)
+    # Equal margins: the middle stays where it is, so the sides must stay even or odd.
+    left = max(0, (width - most) // 2)
+    top = max(0, (height - most) // 2)
+    if not (left or top):
+        return image
+    return image.crop((left, top, width - left, height - top))
 
 
 def _channels(values: Sequence[float]) -> Channels:
     red, green, blue = values
     return float(red), float(green), float(blue)
-
-
-def _open(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        found = "no bytes" if not data else f"{len(data)} bytes of something else"
-        raise ImageError(f"image: expected one of {', '.join(FORMATS)}, found {found}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"image: expected at most {MAX_PIXELS} pixels, found far more in its header"
-        ) from error
-    except Exception as error:
-        raise ImageError(
-            f"image: expected a readable header, found damaged data ({error})"
-        ) from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit grey values at 255 when it converts; keep their high byte instead.
-        grey = np.asarray(image).clip(0, 65535) // 256
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")

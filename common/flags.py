@@ -17,6 +17,8 @@ import typer
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from facet_vision.prompts_store.errors import shown
+
 from .errors import UsageError
 
 Command = Callable[..., Any]
@@ -91,7 +93,7 @@ def first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
-    return f"{field}: {message[:1].lower()}{message[1:]}, found {fault['input']!r}"
+    return f"{field}: {message[:1].lower()}{message[1:]}, found {shown(fault['input'])}"
 
 
 def _in_order(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:

@@ -70,5 +70,8 @@ class WrongBackbone(TaskFileError):
 
 def shown(value: object) -> str:
     """Return a value as the sentences show it: its repr, at most 80 characters of it."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits, or what holds one
+        text = "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -17,6 +17,8 @@ MAX_HEADER_BYTES = 2**20
 _LENGTH_BYTES = 8
 MAX_START_BYTES = _LENGTH_BYTES + MAX_HEADER_BYTES
 """Length of a file's beginning that holds any acceptable header."""
+MAX_DIGITS = 20
+"""Characters of a whole number in JSON: enough for 64 bits and a sign."""
 METADATA_KEY = "facet"
 CHECKPOINT_KEY = "facet-checkpoint"
 """Metadata key of a training checkpoint.
@@ -89,12 +91,14 @@ def _check_size(size: int) -> None:
 
 
 def load_json(text: str | bytes, what: str, error: type[TaskFileError]) -> Any:
-    """Parse strict JSON: no duplicate keys, no NaN or Infinity, bounded depth.
+    """Parse strict JSON: no duplicate keys, no NaN or Infinity, bounded depth and numbers.
 
     `what` begins the sentence of `error`.
     """
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_bounded
+        )
     except RecursionError:
         raise error(f"{what}: expected flat JSON, found JSON nested too deeply") from None
     except ValueError as fault:  # JSONDecodeError and UnicodeDecodeError among them
@@ -151,6 +155,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+def _bounded(text: str) -> int:
+    # Python computes with integers of any length, but does not write those of thousands of digits
+    # into a sentence; and every product of two of them takes its time.
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(text)} digits")
+    return int(text)
 
 
 def _refuse_checkpoint(metadata: object) -> None:

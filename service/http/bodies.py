@@ -5,7 +5,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import AsyncGenerator, Iterator, MutableMapping
 from typing import Any
 
 from starlette.datastructures import FormData, Headers, UploadFile
@@ -187,12 +187,32 @@ def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Req
 
 
 class _InMemoryParser(MultiPartParser):
-    """Starlette's parser without its temporary files.
+    """Starlette's parser without its temporary files, which notices a form that was cut off.
 
     The size of a form is bounded, and the disk may be read-only.
     """
 
     spool_max_size = sys.maxsize
+
+    def __init__(
+        self, headers: Headers, stream: AsyncGenerator[bytes, None], **limits: int
+    ) -> None:
+        super().__init__(headers, self._whole(stream), **limits)
+        self._ended = False
+
+    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """Pass the body on; raise where it ends before its closing boundary.
+
+        Raised within the stream, the error makes the parser close the files that it has begun.
+        """
+        async for chunk in stream:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("no closing boundary.")
+
+    def on_end(self) -> None:
+        """Note the closing boundary."""
+        self._ended = True
 
 
 SHORT_BODY_SECONDS = 0.25

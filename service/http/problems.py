@@ -24,6 +24,7 @@ from facet_vision.prompts_store import (
     TaskNotLive,
     VersionNotFound,
 )
+from facet_vision.prompts_store.errors import shown
 from facet_vision.service import errors
 
 logger = logging.getLogger("facet.service")
@@ -140,7 +141,7 @@ def sentence(error: Exception) -> str:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != "query") or "body"
         message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        return f"{place}: {message}, found {first.get('input')!r:.100}"
+        return f"{place}: {message}, found {shown(first.get('input'))}"
     return str(error) or type(error).__name__
 
 

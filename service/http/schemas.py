@@ -60,6 +60,9 @@ class PredictResponse(BaseModel):
     results: list[PredictResult]
 
 
+MAX_VERSION = 999_999_999
+"""Largest number of a version that a request may name."""
+
 TaskCondition = Literal["live", "retired", "unavailable", "unpublished"]
 
 
@@ -161,7 +164,7 @@ class Activation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int = Field(ge=1, examples=[2])
+    version: int = Field(ge=1, le=MAX_VERSION, examples=[2])
 
 
 class Live(BaseModel):

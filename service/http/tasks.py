@@ -10,6 +10,7 @@ from facet_vision.service.errors import UnsupportedMedia
 from .bodies import media_type, read_bytes
 from .deps import ComponentsDependency
 from .schemas import (
+    MAX_VERSION,
     Activation,
     Live,
     Problem,
@@ -24,7 +25,7 @@ MAX_PAGE = 1000
 
 router = APIRouter(tags=["tasks"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
 
-VersionNumber = Annotated[int, Path(ge=1, description="Number of the version.")]
+VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION, description="Number of the version.")]
 
 _TASK_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _UPLOAD_BODY = {

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Self
 
-from facet_vision.backbone import ImageError, Pixels, Preprocess
+from facet_vision.backbone import ImageError, OpenImage, Pixels, Preprocess, open_image
 from facet_vision.service.settings import Settings
+
+HEAVY_PIXELS = 16_000_000
+"""Pixels to pass over beyond which an image is heavy: more than a phone's photo, some 0.2 s."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,14 @@ class DecodedImage:
 
 
 class Decoder:
-    """A pool of threads, one for each core: Pillow decodes without the interpreter's lock.
+    """Threads that decode, one for each core: Pillow decodes without the interpreter's lock.
+
+    A thread cannot be interrupted, so heavy images have threads of their own, one less than there
+    are others: however many of them arrive, a light image finds a thread and a core's share.
 
     Args:
         preprocess: makes pixels of an encoded image.
-        threads: how many decode at once.
+        threads: how many images are decoded at once; of heavy ones one less, but at least one.
         max_pixels: most pixels of an encoded image.
         observe: called with the seconds of each image.
     """
@@ -60,7 +66,8 @@ class Decoder:
         self._preprocess = preprocess
         self._max_pixels = max_pixels
         self._observe = observe
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="facet-decode")
+        self._light = ThreadPoolExecutor(threads, thread_name_prefix="facet-decode")
+        self._heavy = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="facet-heavy")
 
     @classmethod
     def of(
@@ -76,29 +83,46 @@ class Decoder:
         Raises:
             ImageError: one of them cannot be decoded; the sentence says which.
         """
-        loop = asyncio.get_running_loop()
-        futures = [loop.run_in_executor(self._pool, self._decode, image) for image in images]
+        decoding = [asyncio.ensure_future(self._decode(image)) for image in images]
         try:
             return [
-                self._counted(await future, position, len(images))
-                for position, future in enumerate(futures)
+                self._counted(await one, position, len(images))
+                for position, one in enumerate(decoding)
             ]
         finally:
-            for future in futures:
-                future.cancel()  # what has not begun need not begin once one has failed
+            for one in decoding:
+                one.cancel()  # what has not begun need not begin once one has failed
 
     def close(self) -> None:
         """Stop the threads once they finish their current image."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._light.shutdown(wait=False, cancel_futures=True)
+        self._heavy.shutdown(wait=False, cancel_futures=True)
 
-    def _decode(self, image: ImageBytes) -> DecodedImage | ImageError:
-        """Decode one image; runs in a thread of the pool, so an error is returned, not raised."""
-        begun = perf_counter()
+    async def _decode(self, image: ImageBytes) -> DecodedImage | ImageError:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._light, self._decode_if_light, image)
+        if isinstance(found, OpenImage):
+            found = await loop.run_in_executor(self._heavy, self._pixels, found, image.name)
+        return found
+
+    def _decode_if_light(self, image: ImageBytes) -> DecodedImage | OpenImage | ImageError:
+        """Decode one image, or return it opened if it is heavy; runs in a thread.
+
+        An error is returned, not raised: of several images the first one that fails is reported.
+        """
         try:
-            pixels = self._preprocess.decode(image.data, max_pixels=self._max_pixels)
+            opened = open_image(image.data, max_pixels=self._max_pixels)
         except ImageError as error:
             return error
-        return DecodedImage(pixels, image.name, perf_counter() - begun)
+        return opened if opened.work > HEAVY_PIXELS else self._pixels(opened, image.name)
+
+    def _pixels(self, opened: OpenImage, name: str | None) -> DecodedImage | ImageError:
+        begun = perf_counter()
+        try:
+            pixels = self._preprocess.decode_opened(opened)
+        except ImageError as error:
+            return error
+        return DecodedImage(pixels, name, perf_counter() - begun)
 
     def _counted(
         self, decoded: DecodedImage | ImageError, position: int, count: int

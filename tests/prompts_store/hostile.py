@@ -157,6 +157,14 @@ def _headers() -> Iterator[Hostile]:
     )
     digits = b'{"a":' + b"9" * 500_000 + b"}"
     yield Hostile("endless_number", assemble(digits, b""), NotATaskFile, ("header", "valid JSON"))
+    long = text.replace('"shape": [3]', f'"shape": [{"9" * 2500}, {"9" * 2500}]')
+    assert long != text
+    yield Hostile(
+        "shape_of_thousands_of_digits",
+        assemble(long.encode(), payload),
+        NotATaskFile,
+        ("header", "a whole number of 2500 digits"),
+    )
     many = ("{" + ",".join(f'"{index}":0' for index in range(90_000)) + "}").encode()
     yield Hostile("many_entries", assemble(many, payload), NotATaskFile, ("metadata",))
 

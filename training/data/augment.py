@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from facet_vision.backbone import Preprocess
+from facet_vision.backbone import Preprocess, limit_aspect
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
@@ -148,6 +148,7 @@ def crop_and_flip(plain: Preprocess) -> Transform:
     interpolation = transforms.InterpolationMode(plain.interpolation)
     return transforms.Compose(
         [
+            limit_aspect,
             transforms.Resize(max(height, width) * 8 // 7, interpolation),
             transforms.RandomCrop((height, width)),
             transforms.RandomHorizontalFlip(),

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from facet_vision.backbone import Backbone, Pixels, Preprocess, decode_image
+from facet_vision.backbone import Backbone, OpenImage, Pixels, Preprocess, decode_image
 from facet_vision.prompts_store import TaskFile
 from facet_vision.service.http.schemas import PredictResponse
 from tests.service.support.app import (
@@ -316,12 +316,12 @@ class HeldPreprocess:
         self.gate = threading.Event()
         self.fault: Exception | None = None
 
-    def decode(self, data: bytes, **options: Any) -> Pixels:
+    def decode_opened(self, image: OpenImage) -> Pixels:
         if self.fault:
             raise self.fault
         self.entered.set()
         self.gate.wait(10)
-        return self._preprocess.decode(data, **options)
+        return self._preprocess.decode_opened(image)
 
 
 def test_the_version_is_the_one_at_admission(serve: Serve, small: Backbone) -> None:

@@ -346,3 +346,13 @@ def test_the_api_describes_itself(client: TestClient) -> None:
             assert operation["description"], path
             assert operation["tags"], path
     assert client.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_number_of_many_digits_is_refused_in_a_sentence(client: TestClient, digits: int) -> None:
+    number = "9" * digits
+    body = client.put("/v1/tasks/pets/live", content=f'{{"version": {number}}}')
+    assert_problem(body, 422, "version")
+    assert_problem(client.get(f"/v1/tasks/pets/versions/{number}"), 422, "version")
+    assert_problem(client.get(f"/v1/tasks?limit={number}"), 422, "limit")
+    assert len(body.text) < 1000

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from facet_vision.backbone.preprocess import FORMATS
+from facet_vision.backbone.decode import FORMATS
 from facet_vision.training.errors import DataError
 
 from .assemble import PART_NAMES, TRAIN, Rows, assemble
