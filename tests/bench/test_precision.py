@@ -40,11 +40,19 @@ def test_unknown_names_are_refused() -> None:
         assert CliRunner().invoke(app, ["bench", "precision", *options]).exit_code == 1
 
 
-@pytest.mark.parametrize("task", builtin.names())
-def test_bfloat16_answers_the_builtin_tasks_as_float32_does(task: str) -> None:
+@pytest.fixture(scope="module")
+def both() -> tuple[backbone.Backbone, backbone.Backbone]:
+    """The embedded backbone in float32 and in bfloat16."""
     exact, lower = (
         backbone.load("facet-tiny", device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16")
     )
-    found = measure_task(exact, lower, task, 150)
+    return exact, lower
+
+
+@pytest.mark.parametrize("task", builtin.names())
+def test_bfloat16_answers_the_builtin_tasks_as_float32_does(
+    both: tuple[backbone.Backbone, backbone.Backbone], task: str
+) -> None:
+    found = measure_task(*both, task, 150)
     assert found["same"] >= 0.97
     assert abs(found["loss"]) <= 0.02
