@@ -97,8 +97,7 @@ def test_tasks_may_differ_in_the_tokens_of_any_layer(
     variant: str, data: st.DataObject, seed: int
 ) -> None:
     net = backbone.wrap(build(variant), device="cpu")
-    # Swin's feature reads the prompts of the last layer, so there are some.
-    lengths = st.tuples(*[st.integers(0, 2)] * (len(net.layer_dims) - 1), st.integers(1, 2))
+    lengths = st.tuples(*[st.integers(0, 2)] * len(net.layer_dims))
     generator = torch.Generator().manual_seed(seed)
     tasks = [
         [
