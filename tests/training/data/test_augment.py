@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import transforms
 
 from facet_vision.backbone import Backbone, Preprocess
 from facet_vision.training.data.augment import (
@@ -63,8 +64,14 @@ def test_fgvc_resizes_as_in_the_paper(side: int, resized: int) -> None:
     pipeline = crop_and_flip(
         Preprocess((3, side, side), (0.0,) * 3, (1.0,) * 3, crop_mode="squash")
     )
-    assert pipeline.transforms[0].size == resized
+    resize = next(each for each in pipeline.transforms if isinstance(each, transforms.Resize))
+    assert resize.size == resized
     assert pipeline(_noise(1).image(0)).shape == (3, side, side)
+
+
+def test_fgvc_enlarges_no_more_of_a_thin_image_than_a_crop_can_show() -> None:
+    pipeline = crop_and_flip(Preprocess((3, 16, 16), (0.0,) * 3, (1.0,) * 3, crop_mode="squash"))
+    assert pipeline(Image.new("RGB", (1, 300_000))).shape == (3, 16, 16)
 
 
 def test_fgvc_crops_and_flips_at_random() -> None:
