@@ -32,9 +32,7 @@ def with_options(
     model: type[BaseModel],
     *,
     only: Container[str] | None = None,
-    without: Container[str] = (),
     arguments: Container[str] = (),
-    help_texts: Mapping[str, str] | None = None,
 ) -> Callable[[Command], Command]:
     """Give a command one option for each field of a model.
 
@@ -44,24 +42,14 @@ def with_options(
     Args:
         model: where names, types, descriptions and defaults come from.
         only: the fields that become options; all unless given.
-        without: fields that do not.
         arguments: fields that are positional instead.
-        help_texts: texts in place of a field's own description.
     """
-    names = [
-        name
-        for name in model.model_fields
-        if name not in without and (only is None or name in only)
-    ]
-    texts = help_texts or {}
+    names = [name for name in model.model_fields if only is None or name in only]
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
         own = [each for each in signature.parameters.values() if each.name != "given"]
-        made = [
-            _parameter(name, model.model_fields[name], name in arguments, texts.get(name))
-            for name in names
-        ]
+        made = [_parameter(name, model.model_fields[name], name in arguments) for name in names]
 
         @wraps(command)
         def called(**values: Any) -> Any:
@@ -102,11 +90,9 @@ def _in_order(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
     return sorted(keyword_only, key=lambda each: each.default is not inspect.Parameter.empty)
 
 
-def _parameter(
-    name: str, field: FieldInfo, positional: bool, text: str | None
-) -> inspect.Parameter:
+def _parameter(name: str, field: FieldInfo, positional: bool) -> inspect.Parameter:
     kind = _terminal_type(field.annotation)
-    described = text or field.description or ""
+    described = field.description or ""
     if positional:
         info: Any = typer.Argument(help=described, show_default=False)
     else:

@@ -62,11 +62,9 @@ def test_help_is_the_models_own() -> None:
     assert "0.5" in text
 
 
-def test_fields_may_be_left_out_chosen_or_positional() -> None:
-    assert ask("--eggs", "2", without={"eggs"})[0] == 2
+def test_fields_may_be_chosen_or_positional() -> None:
     assert ask("--flour", "2", only={"eggs"})[0] == 2
     assert ask("sponge", arguments={"name"})[1] == {"name": "sponge", "oven": "old"}
-    assert "Other text." in ask("--help", help_texts={"eggs": "Other text."})[2]
 
 
 def test_the_terminal_reads_numbers_and_the_model_the_rest() -> None:

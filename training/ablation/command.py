@@ -68,20 +68,7 @@ def ablate(
 
     console = Console(stderr=True)
     with one_sentence("ablate"):
-        from facet_vision.training.overrides import RecipeOverrides
-
-        from .run import StudyPlan
-        from .studies import find_study
-
-        plan = StudyPlan(
-            study=find_study(study),
-            data=tuple(dict.fromkeys(data)),
-            methods=words(methods),
-            values=words(values),
-            seeds=seeds_of(seeds),
-            overrides=RecipeOverrides(recipe, given),
-            device=device,
-        )
+        plan = _plan(study, data, values, methods, seeds, recipe, given, device)
         failed = _run(plan, out, console)
     if failed:
         console.print(
@@ -89,6 +76,32 @@ def ablate(
             style="red",
         )
         raise typer.Exit(1)
+
+
+def _plan(
+    study: str,
+    data: list[str],
+    values: str,
+    methods: str,
+    seeds: str,
+    recipe: Path | None,
+    given: dict[str, Any],
+    device: str,
+) -> StudyPlan:
+    from facet_vision.training.overrides import RecipeOverrides
+
+    from .run import StudyPlan
+    from .studies import find_study
+
+    return StudyPlan(
+        study=find_study(study),
+        data=tuple(dict.fromkeys(data)),
+        methods=words(methods),
+        values=words(values),
+        seeds=seeds_of(seeds),
+        overrides=RecipeOverrides(recipe, given),
+        device=device,
+    )
 
 
 def _run(plan: StudyPlan, out: Path, console: Console) -> int:
