@@ -13,7 +13,7 @@ serve: $(VENV)/.serving
 	$(BIN)/facet serve
 
 test: $(VENV)/.development
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadscope
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
