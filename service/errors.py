@@ -5,6 +5,8 @@
     │  ├─ UnsupportedMedia     a body of a type that this call does not take
     │  ├─ BodyTooLarge         more bytes, files or rows than the limits allow
     │  └─ BodyTimeout          a body that stopped arriving
+    ├─ UnknownHost             asked under a name that is not this server's
+    ├─ ForeignOrigin           a page of another site asks for a change
     ├─ UnknownTask             no task of that name is served
     ├─ TaskUnavailable         the task exists, but its live version cannot be served here
     ├─ UnfitTask               a task file that this name or backbone cannot serve
@@ -40,6 +42,14 @@ class BodyTooLarge(BadRequest):
 
 class BodyTimeout(BadRequest):
     """The body stopped arriving."""
+
+
+class UnknownHost(ServiceError):
+    """The request's Host is not a name of this server."""
+
+
+class ForeignOrigin(ServiceError):
+    """A page of another site asks for a change."""
 
 
 class UnknownTask(ServiceError):

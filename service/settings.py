@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ByteSize, Field, JsonValue, ValidationError
+from pydantic import ByteSize, Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facet_vision.common.flags import first_fault
@@ -23,6 +23,8 @@ LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
 
 # Kubernetes adds such variables to every container of a namespace that has a Service "facet".
 _SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
+
+_HOST_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 class SettingsError(ValueError):
@@ -51,6 +53,13 @@ class Settings(BaseSettings):
         False,
         description="Listen beyond loopback without keys: anyone who can reach the port can "
         "publish tasks.",
+        json_schema_extra=NETWORK,
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Further names under which it may be asked, separated by commas, such as "
+        "'vision.example.org, *.internal'; '*' is any. On loopback only its own names are served "
+        "otherwise; beyond it any.",
         json_schema_extra=NETWORK,
     )
     http_workers: int = Field(
@@ -202,6 +211,19 @@ class Settings(BaseSettings):
         json_schema_extra=LIMITS,
     )
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: str) -> str:
+        for name in _split(value):
+            if not _HOST_PATTERN.fullmatch(name):
+                raise ValueError("expected names without ports, separated by commas")
+        return value
+
+    @property
+    def host_patterns(self) -> tuple[str, ...]:
+        """The entries of `allowed_hosts` in lower case."""
+        return _split(self.allowed_hosts)
+
 
 def read_settings(
     flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ
@@ -227,7 +249,7 @@ def check_exposure(settings: Settings) -> None:
     Raises:
         SettingsError: the host is not a loopback address and `trust_network` is off.
     """
-    if not settings.trust_network and not _is_loopback(settings.host):
+    if not settings.trust_network and not is_loopback(settings.host):
         raise SettingsError(
             f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
             f"found {settings.host!r} (FACET_TRUST_NETWORK=1 allows it where the network itself "
@@ -235,11 +257,16 @@ def check_exposure(settings: Settings) -> None:
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a name or address is of this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in names.split(",") if name.strip())
 
 
 def _check_names(environ: Mapping[str, str]) -> None:

@@ -74,7 +74,7 @@ def test_every_label_is_answered_by_itself(
     assert next(iter(task.manifest.metrics)) == "mean_average_precision"
     assert task.manifest.metrics["mean_average_precision"] > 0.95
     app = create_app(Settings(), store=open_store("memory:"), backbone=net)
-    with TestClient(app) as client:
+    with TestClient(app, "http://localhost") as client:
         upload(client, task)
         right = sum(
             _answer(client, kind, seed) == MEANINGS[kind] for kind in MEANINGS for seed in range(5)

@@ -19,6 +19,7 @@ from facet_vision.service.settings import Settings, read_settings
 from . import predict, probes, problems, tasks
 from .bodies import LingeringClose
 from .body_budget import BodyBudget, BoundedBodies
+from .origins import KnownOrigins, Origins
 from .request_metrics import RequestMetrics
 
 DESCRIPTION = (
@@ -61,6 +62,11 @@ def create_app(
     # The middleware added last sees a request first: a refusal by the budget is counted, and like
     # every early answer it lingers until the client has sent its body.
     app.add_middleware(BoundedBodies, budget=budget)
+    app.add_middleware(
+        KnownOrigins,
+        origins=Origins(settings),
+        count_rejection=components.metrics.count_rejection,
+    )
     app.add_middleware(RequestMetrics, metrics=components.metrics)
     app.add_middleware(LingeringClose)
     return app

@@ -38,6 +38,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.BodyTooLarge: (413, "too-large"),
     errors.BodyTimeout: (408, "body-timeout"),
     errors.BadRequest: (400, "bad-request"),
+    errors.UnknownHost: (421, "unknown-host"),
+    errors.ForeignOrigin: (403, "foreign-origin"),
     errors.UnknownTask: (404, "unknown-task"),
     errors.TaskUnavailable: (503, "task-unavailable"),
     errors.UnfitTask: (422, "unfit-task"),

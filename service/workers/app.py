@@ -17,6 +17,7 @@ from facet_vision.service.errors import Overloaded
 from facet_vision.service.http import predict, problems
 from facet_vision.service.http.bodies import LingeringClose
 from facet_vision.service.http.body_budget import BodyBudget, BoundedBodies
+from facet_vision.service.http.origins import KnownOrigins, Origins
 from facet_vision.service.http.request_metrics import RequestMetrics
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.predictor.context import RequestContext
@@ -80,6 +81,9 @@ def create_http_worker(
     app.include_router(predict.router)
     metrics.watch_bodies(lambda: budget.held)
     app.add_middleware(BoundedBodies, budget=budget)
+    app.add_middleware(
+        KnownOrigins, origins=Origins(settings), count_rejection=metrics.count_rejection
+    )
     app.add_middleware(RequestMetrics, metrics=metrics)
 
     def refusal(task: str) -> Overloaded | None:

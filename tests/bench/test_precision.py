@@ -54,6 +54,6 @@ def test_bfloat16_answers_the_builtin_tasks_as_float32_does(
     both: tuple[backbone.Backbone, backbone.Backbone], task: str
 ) -> None:
     found = measure_task(*both, task, 150)
-    # Which images flip depends on the processor's products: at most 4 of 150, whichever way they go.
+    # Which images flip depends on the processor: at most 4 of 150, whichever way they go.
     assert found["same"] >= 0.97
     assert abs(found["loss"]) <= 0.03

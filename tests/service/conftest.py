@@ -44,7 +44,9 @@ def serve(small: Backbone) -> Iterator[Callable[..., TestClient]]:
                 if name in given:
                     parts[name] = given.pop(name)
             app = create_app(Settings(**given), **parts)
-            return stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            return stack.enter_context(
+                TestClient(app, "http://localhost", raise_server_exceptions=False)
+            )
 
         yield start
 

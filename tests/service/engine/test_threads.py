@@ -38,14 +38,14 @@ def test_the_engine_gets_the_threads_of_the_settings_and_other_threads_one(
     application = create_app(
         Settings(engine_threads=asked), store=open_store("memory:"), backbone=small
     )
-    with TestClient(application) as client:
+    with TestClient(application, "http://localhost") as client:
         assert _threads(application, client) == expected
 
 
 def test_an_application_in_a_foreign_process_changes_nothing(small: Backbone) -> None:
     torch.set_num_threads(2)
     application = create_app(Settings(), store=open_store("memory:"), backbone=small)
-    with TestClient(application) as client:
+    with TestClient(application, "http://localhost") as client:
         assert _threads(application, client) == (2, 2)
 
 
