@@ -4,7 +4,9 @@
     ├─ BadRequest              a request that cannot be read
     │  ├─ UnsupportedMedia     a body of a type that this call does not take
     │  ├─ BodyTooLarge         more bytes, files or rows than the limits allow
-    │  └─ BodyTimeout          a body that stopped arriving
+    │  ├─ BodyTimeout          a body that stopped arriving
+    │  ├─ HeadTooLarge         a head of more bytes or fields than the limits allow
+    │  └─ HeadTimeout          a head that stopped arriving
     ├─ UnknownHost             asked under a name that is not this server's
     ├─ ForeignOrigin           a page of another site asks for a change
     ├─ UnknownTask             no task of that name is served
@@ -14,6 +16,7 @@
     ├─ Overloaded              there is no room for this request now
     │  ├─ DeadlineUnreachable  queued work already takes longer than the request has time
     │  └─ TooManyMisses        too many requests wait for tasks to be loaded
+    ├─ TooManyConnections      every connection has a request to answer
     ├─ Draining                the server is shutting down
     ├─ DeadlineExceeded        no answer in the time allowed
     ├─ ClientGone              the client has closed its connection before the answer
@@ -42,6 +45,14 @@ class BodyTooLarge(BadRequest):
 
 class BodyTimeout(BadRequest):
     """The body stopped arriving."""
+
+
+class HeadTooLarge(BadRequest):
+    """The request's head has more bytes or fields than the limits allow."""
+
+
+class HeadTimeout(BadRequest):
+    """The request's head stopped arriving."""
 
 
 class UnknownHost(ServiceError):
@@ -87,6 +98,10 @@ class DeadlineUnreachable(Overloaded):
 
 class TooManyMisses(Overloaded):
     """Too many requests wait for tasks to be loaded onto the device."""
+
+
+class TooManyConnections(ServiceError):
+    """Every connection has a request to answer, and there may be no further one."""
 
 
 class Draining(ServiceError):

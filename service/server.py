@@ -60,7 +60,14 @@ def _serve_alone(
             announce(await banner(components, address_of(settings, listener)))
 
         shed = Shedding(components.context.predictor.refusal, components.metrics)
-        server = HttpServer(app, settings, on_ready=ready, on_exit=components.drain, shed=shed)
+        server = HttpServer(
+            app,
+            settings,
+            on_ready=ready,
+            on_exit=components.drain,
+            shed=shed,
+            count_rejection=components.metrics.count_rejection,
+        )
         server.serve_until_stopped([listener])
 
 

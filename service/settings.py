@@ -176,6 +176,13 @@ class Settings(BaseSettings):
         description="Seconds without a byte after which a body is given up with 408.",
         json_schema_extra=LOAD,
     )
+    head_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="Seconds within which a new connection sends a request's head, and a later "
+        "head is complete.",
+        json_schema_extra=LOAD,
+    )
     shutdown_seconds: int = Field(
         30,
         ge=1,
@@ -183,6 +190,22 @@ class Settings(BaseSettings):
         json_schema_extra=LOAD,
     )
 
+    max_connections: int = Field(
+        8192,
+        ge=1,
+        description="Most connections of a process; beyond it those that have waited longest for "
+        "their clients are closed.",
+        json_schema_extra=LIMITS,
+    )
+    max_head_bytes: int = Field(
+        64 * 1024,
+        ge=1024,
+        description="Most bytes of a request's line and headers.",
+        json_schema_extra=LIMITS,
+    )
+    max_head_fields: int = Field(
+        128, ge=8, description="Most headers of a request.", json_schema_extra=LIMITS
+    )
     max_images: int = Field(
         64, ge=1, description="Most images in a request.", json_schema_extra=LIMITS
     )

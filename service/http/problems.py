@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -37,6 +38,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.UnsupportedMedia: (415, "unsupported-media"),
     errors.BodyTooLarge: (413, "too-large"),
     errors.BodyTimeout: (408, "body-timeout"),
+    errors.HeadTooLarge: (431, "head-too-large"),
+    errors.HeadTimeout: (408, "head-timeout"),
     errors.BadRequest: (400, "bad-request"),
     errors.UnknownHost: (421, "unknown-host"),
     errors.ForeignOrigin: (403, "foreign-origin"),
@@ -47,6 +50,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.TooManyMisses: (503, "loading"),
     errors.Overloaded: (429, "overloaded"),
     errors.DeadlineUnreachable: (503, "deadline-unreachable"),
+    errors.TooManyConnections: (503, "too-many-connections"),
     errors.Draining: (503, "draining"),
     errors.DeadlineExceeded: (504, "deadline-exceeded"),
     errors.EngineGone: (503, "engine-gone"),
@@ -95,16 +99,19 @@ def refusal(
 
 
 def refusal_bytes(
-    error: Exception, path: str, count_rejection: Callable[[str], None]
+    error: Exception,
+    path: str,
+    count_rejection: Callable[[str], None],
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[int, bytes]:
     """Make the status and the whole HTTP/1.1 response of a refusal without a request object."""
     status, reason = _lookup(error)
     count_rejection(reason)
     body = to_json(document(status, reason, sentence(error), path))
-    headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
-    headers |= _headers(error, status) or {}
+    fields = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
+    fields |= _headers(error, status) or {}
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in fields.items()]
     return status, "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -81,16 +81,14 @@ def create_http_worker(
     app.include_router(predict.router)
     metrics.watch_bodies(lambda: budget.held)
     app.add_middleware(BoundedBodies, budget=budget)
-    app.add_middleware(
-        KnownOrigins, origins=Origins(settings), count_rejection=metrics.count_rejection
-    )
     app.add_middleware(RequestMetrics, metrics=metrics)
 
     def refusal(task: str) -> Overloaded | None:
         context: RequestContext = app.state.context
         return context.predictor.refusal(task)
 
-    return LingeringClose(_Dispatch(app, proxy)), Shedding(refusal, metrics)
+    served = KnownOrigins(_Dispatch(app, proxy), Origins(settings), metrics.count_rejection)
+    return LingeringClose(served), Shedding(refusal, metrics)
 
 
 class _Dispatch:

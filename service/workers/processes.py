@@ -78,7 +78,18 @@ def run_engine(
         "date_header": False,
         "forwarded_allow_ips": "*",
     }
-    server = HttpServer(app, settings, on_ready=ready, on_exit=components.drain, **options)
+    # They have applied the limits of heads, and add headers of their own.
+    roomier = {
+        "max_head_bytes": 2 * settings.max_head_bytes,
+        "max_head_fields": 2 * settings.max_head_fields,
+    }
+    server = HttpServer(
+        app,
+        settings.model_copy(update=roomier),
+        on_ready=ready,
+        on_exit=components.drain,
+        **options,
+    )
     server.serve_until_stopped()
     rmtree(folder, ignore_errors=True)  # the supervisor would do it, but may have been killed
 
@@ -106,7 +117,9 @@ def run_http_worker(
 
     # `server` is assigned below; `lost` can only be called once it serves.
     app, shed = create_http_worker(settings, folder, lost=lambda: server.stop())
-    server = HttpServer(app, settings, on_ready=ready, shed=shed)
+    server = HttpServer(
+        app, settings, on_ready=ready, shed=shed, count_rejection=shed.count_rejection
+    )
     server.serve_until_stopped([listener])
 
 

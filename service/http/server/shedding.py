@@ -32,11 +32,15 @@ class Shedding:
         refusal: returns why a task's queue has no room now; None if it has, or if that is not
             known.
         metrics: counts what is refused.
+
+    Attributes:
+        count_rejection: of the metrics.
     """
 
     def __init__(self, refusal: Callable[[str], Overloaded | None], metrics: Metrics) -> None:
         self._refusal = refusal
         self._metrics = metrics
+        self.count_rejection = metrics.count_rejection
 
     def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
         """Return the whole answer, head and body; None for a call that takes the normal path."""
@@ -46,7 +50,7 @@ class Shedding:
         refused = self._refusal(match[1].decode("ascii", "replace"))
         if refused is None:
             return None
-        status, answer = refusal_bytes(refused, url.decode("ascii"), self._metrics.count_rejection)
+        status, answer = refusal_bytes(refused, url.decode("ascii"), self.count_rejection)
         self._metrics.count_request("POST", ROUTE, status, 0.0)
         return answer
 

@@ -24,14 +24,20 @@ CHECKED_VERSION = "0.54"
 """Minor version of uvicorn against which the names were read."""
 
 PROTOCOL_OVERRIDES = (
+    "connection_lost",
     "connection_made",
     "data_received",
+    "eof_received",
+    "on_body",
+    "on_header",
     "on_headers_complete",
+    "on_message_begin",
     "on_message_complete",
+    "on_response_complete",
 )
 """Methods of `HttpToolsProtocol` that `connection.HttpProtocol` extends."""
 
-PROTOCOL_CALLS = ("on_response_complete", "timeout_keep_alive_handler")
+PROTOCOL_CALLS = ("timeout_keep_alive_handler",)
 """Methods of `HttpToolsProtocol` that `connection.HttpProtocol` calls."""
 
 PROTOCOL_STATE = (
@@ -56,7 +62,10 @@ CYCLE_STATE = ("message_event", "response_complete")
 """Attributes that `HttpToolsProtocol` reads of its `cycle`, a `RequestResponseCycle`, once the
 answer is complete."""
 
-PARSER_CALLS = ("get_http_version", "get_method", "should_keep_alive")
+RUNNING_CYCLE_STATE = ("keep_alive", "more_body", "response_started", "scope")
+"""Attributes of a cycle before that."""
+
+PARSER_CALLS = ("feed_data", "get_http_version", "get_method", "should_keep_alive")
 """Methods of the protocol's `parser`, which is httptools' `HttpRequestParser`."""
 
 SERVER_OVERRIDES = ("startup", "handle_exit")

@@ -12,9 +12,12 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.settings import Settings, SettingsError
 
 from .connection import HttpProtocol, Shed
+from .connections import Connections, connection_limit
+from .limits import HttpLimits
 from .uvicorn_internals import LOGGING_CONFIG, Config, Server
 
 KEEP_ALIVE_SECONDS = 75
@@ -31,6 +34,7 @@ class HttpServer(Server):
         on_ready: is awaited once connections are accepted.
         on_exit: is called when a signal, or `stop`, asks the server to stop.
         shed: may answer a request as soon as its head has been read.
+        count_rejection: is called with the reason of each connection or head that is refused.
         options: further options of uvicorn's `Config`.
     """
 
@@ -42,10 +46,17 @@ class HttpServer(Server):
         on_ready: Callable[[], Awaitable[None]],
         on_exit: Callable[[], None] = lambda: None,
         shed: Shed | None = None,
+        count_rejection: Callable[[str], None] = lambda _: None,
         **options: Any,
     ) -> None:
-        protocol = {"http": partial(HttpProtocol, shed=shed)}
-        super().__init__(_config(app, settings, protocol | options))
+        protocol = partial(
+            HttpProtocol,
+            shed=shed,
+            refuse=partial(_refusal, count_rejection),
+            connections=Connections(connection_limit(settings)),
+            limits=HttpLimits.of(settings),
+        )
+        super().__init__(_config(app, settings, {"http": protocol} | options))
         self._on_ready = on_ready
         self._on_exit = on_exit
 
@@ -97,6 +108,12 @@ def freeze_startup_objects() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _refusal(count_rejection: Callable[[str], None], error: Exception) -> bytes:
+    """Make the answer that ends a connection; there may be no path, since no head was complete."""
+    _, answer = refusal_bytes(error, "", count_rejection, {"Connection": "close"})
+    return answer
 
 
 def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> Config:

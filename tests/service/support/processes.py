@@ -6,10 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -60,14 +60,25 @@ def wait_for(lines: IO[str], pattern: str) -> str:
 
 
 @contextmanager
-def command(*arguments: str, path: Path = ROOT, **settings: object) -> Iterator[Server]:
-    """A process that serves, from the start of its banner to the end of the block."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(path, **settings),
-    )
+def command(
+    *arguments: str,
+    path: Path = ROOT,
+    log: Path | None = None,
+    through: Sequence[str] = (),
+    **settings: object,
+) -> Iterator[Server]:
+    """A process that serves, from the start of its banner to the end of the block.
+
+    Its log goes to a file if one is given. `through` is a command that starts it.
+    """
+    with ExitStack() as files:
+        process = subprocess.Popen(
+            [*through, sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=files.enter_context(log.open("w")) if log else None,
+            text=True,
+            env=environment(path, **settings),
+        )
     assert process.stdout is not None
     try:
         yield Server(process, process.stdout)
@@ -78,11 +89,12 @@ def command(*arguments: str, path: Path = ROOT, **settings: object) -> Iterator[
 
 
 def small_server(
-    store: Path, *, forward_seconds: float = 0.0, **settings: object
+    store: Path, *, forward_seconds: float = 0.0, **settings: Any
 ) -> AbstractContextManager[Server]:
     """A server with the small backbone on a free port.
 
-    Each forward takes at least `forward_seconds`.
+    Each forward takes at least `forward_seconds`. Of the settings, `log` and `through` are those of
+    `command`.
     """
     return command("-m", SMALL_SERVER, "0", str(store), str(forward_seconds), **settings)
 

@@ -257,7 +257,8 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         server.connect() as stuck,
     ):
         stuck.sendall(
-            b"POST /v1/tasks/pets/predict HTTP/1.1\r\nHost: facet\r\nContent-Length: 5000\r\n\r\nx"
+            b"POST /v1/tasks/pets/predict HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 5000\r\n\r\nx"
         )
         eventually(lambda: len(parts(server)[1]) == 1)
         time.sleep(0.3)

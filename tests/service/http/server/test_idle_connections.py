@@ -54,7 +54,7 @@ def posted(url: str, path: str, kind: str, body: bytes) -> Iterator[None]:
     address = urlsplit(url)
     lines = (
         f"POST {path} HTTP/1.1",
-        "Host: facet",
+        "Host: localhost",
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
         "",

@@ -127,7 +127,7 @@ def test_a_client_that_leaves_within_a_refused_body_disturbs_nobody(
         for _ in range(3):
             with server.connect() as connection:
                 connection.sendall(
-                    b"POST %b HTTP/1.1\r\nHost: facet\r\nContent-Length: 5000\r\n\r\nx" % URL
+                    b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nx" % URL
                 )
         assert all(each.result().status_code == 200 for each in before)
         eventually(lambda: ask(client, "pets").status_code == 200)

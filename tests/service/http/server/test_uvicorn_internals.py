@@ -60,11 +60,12 @@ def test_the_requirement_admits_only_that_minor_version() -> None:
 async def test_a_protocol_that_reads_a_request_has_all_names() -> None:
     protocol = internals.HttpToolsProtocol(config(), ServerState(), {})
     protocol.connection_made(SilentTransport())
-    protocol.data_received(b"POST / HTTP/1.1\r\nHost: facet\r\nContent-Length: 3\r\n\r\n")
+    protocol.data_received(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n")
     assert missing(protocol, internals.PROTOCOL_STATE) == []
     assert missing(protocol, internals.PROTOCOL_CALLS) == []
     assert missing(protocol.flow, internals.FLOW_STATE) == []
     assert missing(protocol.cycle, internals.CYCLE_STATE) == []
+    assert missing(protocol.cycle, internals.RUNNING_CYCLE_STATE) == []
     assert missing(protocol.parser, internals.PARSER_CALLS) == []
     await asyncio.gather(*protocol.tasks)
 
