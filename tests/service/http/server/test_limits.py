@@ -112,10 +112,9 @@ def test_what_is_within_the_limits_is_answered(server: Server) -> None:
         CHUNKED + chunk(png(), b";name=value") + b"0\r\n\r\n",
     ):
         with server.connect() as connection:
-            connection.sendall(data)
-            assert answer(connection)[0] == 200
-            connection.sendall(data)  # and the connection goes on
-            assert answer(connection)[0] == 200
+            for _ in range(2):  # the connection goes on
+                connection.sendall(data)
+                assert answer(connection)[0] == 200
 
 
 def test_a_trailer_is_no_header(server: Server) -> None:
@@ -167,9 +166,8 @@ def test_a_client_that_half_closes_gets_its_answer(server: Server) -> None:
 def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(server: Server) -> None:
     asking = get(b"Connection: Upgrade", b"Upgrade: websocket")
     with server.connect() as connection:
-        connection.sendall(asking + get())
-        assert answer(connection)[0] == 200
-        assert answer(connection)[0] == 200
+        connection.sendall(asking + get(b"Connection: close"))
+        assert connection.makefile("rb").read().count(b"HTTP/1.1 200") == 2
 
 
 def test_refusals_are_counted(server: Server) -> None:
