@@ -6,6 +6,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Iterator, MutableMapping
+from time import monotonic
 from typing import Any
 
 from starlette.datastructures import FormData, Headers, UploadFile
@@ -20,6 +21,10 @@ from facet_vision.service.settings import MIB, Settings
 
 MAX_FIELDS = 1000
 MAX_FIELD_BYTES = 64 * 1024
+
+MIN_BYTES_PER_SECOND = 1024
+"""A body that arrives more slowly than this for long is given up; the slowest mobile link is ten
+times as fast."""
 
 
 def media_type(request: Request) -> str:
@@ -167,15 +172,19 @@ def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Req
             f"body: expected {what} of at most {limit} bytes, found {length} announced"
         )
     received = 0
+    begun = monotonic()
 
     async def receive() -> Message:
         nonlocal received
+        # A pause may last so long, unless the body as a whole is behind.
+        ahead = begun + idle_seconds + received / MIN_BYTES_PER_SECOND - monotonic()
         try:
-            async with asyncio.timeout(idle_seconds):
+            async with asyncio.timeout(min(idle_seconds, ahead)):
                 message = await request.receive()
         except TimeoutError:
             raise BodyTimeout(
-                f"body: expected more bytes, found none for {idle_seconds:g} seconds"
+                f"body: expected more bytes, found none for {min(idle_seconds, ahead):.3g} seconds "
+                f"after {received}"
             ) from None
         # Counted on arrival as well: what a client announces may be wrong or missing.
         received += len(message.get("body", b""))

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
-from facet_vision.service.errors import BadRequest, ClientGone, DeadlineExceeded
+from facet_vision.service.errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
@@ -23,6 +23,9 @@ from .responses import respond
 from .schemas import PredictResponse, Problem
 
 T = TypeVar("T")
+
+MAX_NAMINGS = 4
+"""How often a task may be named in a form, on average; it is asked once."""
 
 router = APIRouter(
     tags=["predict"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
@@ -93,11 +96,20 @@ async def predict_many_tasks(request: Request) -> Response:
     call = _Call.of(request)
     await call.check([])
     images, fields = await read_form(request, call.context.settings, fields=("tasks",))
-    return await call.answer(_named(fields["tasks"]), images)
+    names = _named(fields["tasks"], call.context.settings.queue_limit)
+    return await call.answer(names, images)
 
 
-def _named(values: Sequence[str]) -> list[str] | None:
-    """Return the tasks that a form names, each once; None where it asks for every live task."""
+def _named(values: Sequence[str], limit: int) -> list[str] | None:
+    """Return the tasks that a form names, each once; None where it asks for every live task.
+
+    Raises:
+        BadRequest: there is none.
+        BodyTooLarge: there are far more than a request may have rows.
+    """
+    # Counting is quick; the names are made only once it is known that they are not millions.
+    if (found := len(values) + sum(value.count(",") for value in values)) > MAX_NAMINGS * limit:
+        raise BodyTooLarge(f"form: expected at most {limit} names in 'tasks', found {found}")
     named = [name.strip() for value in values for name in value.split(",")]
     names = [name for name in dict.fromkeys(named) if name]
     if not names:
@@ -140,7 +152,7 @@ class _Call:
         """Answer the images, unless the client leaves or the deadline passes first."""
         left = self.deadline - self.context.clock()
         decoded, predictions = await _while_connected(self.request, self._run(tasks, images), left)
-        return respond(decoded, predictions, self.context.clock() - self.arrived)
+        return await respond(decoded, predictions, self.context.clock() - self.arrived)
 
     async def _run(
         self, tasks: Sequence[str] | None, images: Sequence[ImageBytes]

@@ -10,11 +10,12 @@ from typing import Any
 from fastapi import Response
 from pydantic_core import to_json
 
+from facet_vision.service.predictor.bulk import aside, label_count
 from facet_vision.service.predictor.decoder import DecodedImage
 from facet_vision.service.predictor.protocol import Prediction
 
 
-def respond(
+async def respond(
     images: Sequence[DecodedImage], predictions: Sequence[Prediction], total_seconds: float
 ) -> Response:
     """Make the response, with one result for each image and each task.
@@ -24,12 +25,17 @@ def respond(
         predictions: of all tasks for the first image, then for the second, and so on.
         total_seconds: from the request's arrival to this answer.
     """
-    tasks = len(predictions) // len(images)
-    results = []
-    for place, prediction in enumerate(predictions):
-        position = place // tasks
-        results.append(_result(position, images[position], prediction, total_seconds))
-    return Response(to_json({"results": results}), media_type="application/json")
+
+    def document() -> bytes:
+        tasks = len(predictions) // len(images)
+        results = []
+        for place, prediction in enumerate(predictions):
+            position = place // tasks
+            results.append(_result(position, images[position], prediction, total_seconds))
+        return to_json({"results": results})
+
+    content = await aside(label_count(predictions), document)
+    return Response(content, media_type="application/json")
 
 
 def _result(

@@ -9,10 +9,17 @@ from facet_vision.backbone import Pixels
 from facet_vision.service.engine.batcher import Batcher
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.engine.rows import Answer, Ticket
-from facet_vision.service.errors import BodyTooLarge, Overloaded, ServiceError, UnknownTask
+from facet_vision.service.errors import (
+    BadRequest,
+    BodyTooLarge,
+    Overloaded,
+    ServiceError,
+    UnknownTask,
+)
 from facet_vision.service.residency.listing import Listing
 from facet_vision.service.residency.resolver import TaskResolver
 
+from .bulk import MAX_ANSWER_LABELS, aside
 from .protocol import Prediction, PredictRequest
 
 
@@ -65,6 +72,7 @@ class LocalPredictor:
     async def admit(self, request: PredictRequest) -> "AsyncIterator[_LocalAdmission]":
         """See `Predictor.admit`."""
         residents = await self._bind(request)
+        _check_labels(request, residents)
         tasks = [resident.task for resident in residents]
         with self._batcher.admit(
             tasks, request.images, priority=request.priority, deadline=request.deadline
@@ -106,10 +114,24 @@ class _LocalAdmission:
         for resident in self._residents:
             self._count(resident.task, len(images))
         top_k = self._request.top_k
-        return [
-            _prediction(resident, answer, top_k)
-            for (resident, _), answer in zip(pairs, answers, strict=True)
-        ]
+
+        def predictions() -> list[Prediction]:
+            return [
+                _prediction(resident, answer, top_k)
+                for (resident, _), answer in zip(pairs, answers, strict=True)
+            ]
+
+        # All labels of a task are ranked, however few are answered with.
+        return await aside(sum(len(answer.scores) for answer in answers), predictions)
+
+
+def _check_labels(request: PredictRequest, residents: Sequence[Resident]) -> None:
+    each = sum(min(request.top_k, len(resident.manifest.labels)) for resident in residents)
+    if (labels := request.images * each) > MAX_ANSWER_LABELS:
+        raise BadRequest(
+            f"top_k: expected at most {MAX_ANSWER_LABELS} labels in the answer to all images and "
+            f"tasks, found {labels}"
+        )
 
 
 def _prediction(resident: Resident, answer: Answer, top_k: int) -> Prediction:

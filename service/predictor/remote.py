@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from facet_vision.backbone import Pixels, Preprocess
 from facet_vision.service.errors import DeadlineExceeded, EngineGone, Overloaded
 from facet_vision.service.telemetry.multiprocess import Sample
 
+from .bulk import aside
 from .protocol import Prediction, PredictRequest
 from .wire import Channel, Kind, error_of, is_short, predictions_of, request_bytes
+
+LABEL_BYTES = 30
+"""About as many bytes a label with its number takes in a frame."""
 
 MAX_REFUSAL_SECONDS = 0.25
 """Longest time for which a refusal is repeated without another request to the engine."""
@@ -177,4 +182,5 @@ class _RemoteAdmission:
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
         """See `Admission.answer`."""
         pixels = (image.tobytes() for image in images)
-        return predictions_of(await self._predictor.call(self._number, Kind.IMAGES, *pixels))
+        payload = await self._predictor.call(self._number, Kind.IMAGES, *pixels)
+        return await aside(len(payload) // LABEL_BYTES, partial(predictions_of, payload))

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from facet_vision.backbone import Preprocess
 from facet_vision.service.errors import ServiceError
 from facet_vision.service.telemetry.multiprocess import Sample, growing
 
+from .bulk import aside, label_count
 from .protocol import Predictor, PredictRequest
 from .wire import Channel, Kind, error_bytes, predictions_bytes, request_of
 
@@ -163,7 +165,8 @@ class _Connection:
             self.channel.send(Kind.ADMITTED, number)
             pixels = np.frombuffer(await images, np.uint8).reshape(-1, *self._preprocess.input_size)
             predictions = await admission.answer(list(pixels))
-            self.channel.send(Kind.ANSWERED, number, predictions_bytes(predictions))
+            payload = await aside(label_count(predictions), partial(predictions_bytes, predictions))
+            self.channel.send(Kind.ANSWERED, number, payload)
 
     def _count(self, payload: bytes) -> None:
         self.counted = Counter()

@@ -4,8 +4,11 @@ They are sent through a socket to a real server.
 """
 
 import json
+import select
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -175,3 +178,19 @@ def test_conflicting_lengths_are_an_invalid_request(server: Server) -> None:
             + b"0\r\n\r\nGET / HTTP/1.1\r\n"
         )
         assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_a_body_that_trickles_in_is_given_up(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(head(PATH, "Content-Length: 1000"))
+        begin = time.monotonic()
+        with suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b"x")
+                time.sleep(0.1)
+                if select.select([connection], [], [], 0)[0]:
+                    break
+        assert time.monotonic() - begin < 5
+        status, _, document = answer(connection)
+    assert status == 408
+    assert "expected more bytes" in str(document["detail"])
