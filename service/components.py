@@ -112,9 +112,15 @@ class Components:
         )
 
     @property
-    def ready(self) -> bool:
-        """Whether requests are accepted: the engine runs and no shutdown has begun."""
-        return self.batcher.alive and not self.batcher.draining
+    def obstacle(self) -> str | None:
+        """Why requests are not taken; None if the engine runs and no shutdown has begun."""
+        if self.batcher.draining:
+            return "shutting down"
+        if not self.batcher.alive:
+            return "the engine's thread has died"
+        if (seconds := self.batcher.running_seconds()) > self.settings.engine_hang_seconds / 4:
+            return f"a forward has run for {seconds:.0f} seconds"
+        return None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

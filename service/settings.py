@@ -176,6 +176,19 @@ class Settings(BaseSettings):
         description="Seconds without a byte after which a body is given up with 408.",
         json_schema_extra=LOAD,
     )
+    hang_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds without a sign of life after which an HTTP worker is replaced.",
+        json_schema_extra=LOAD,
+    )
+    engine_hang_seconds: float = Field(
+        120.0,
+        gt=0,
+        description="Seconds after which a forward that is not done ends the server; from a "
+        "quarter of them on it is not ready.",
+        json_schema_extra=LOAD,
+    )
     head_seconds: float = Field(
         20.0,
         gt=0,

@@ -76,6 +76,7 @@ class Batcher:
 
     Attributes:
         draining: whether new requests are refused because the server is shutting down.
+        stopped: set once the threads have nothing left to do.
         clock: as given.
     """
 
@@ -113,6 +114,9 @@ class Batcher:
         self._free = 0  # threads that wait for work
         self._stopped = False
 
+        self.stopped = threading.Event()
+        # By thread: when it began what it runs. Each thread writes its own entry.
+        self._began: dict[int, float] = {}
         self._prepared = threading.Semaphore(0)  # counts the threads that have run `prepare`
         self._threads = [
             threading.Thread(target=self._work, name=f"facet-engine-{number}", daemon=True)
@@ -136,6 +140,10 @@ class Batcher:
     def alive(self) -> bool:
         """Whether all of the engine's threads run."""
         return all(thread.is_alive() for thread in self._threads)
+
+    def running_seconds(self) -> float:
+        """Return for how long the batch or call has run that has run longest; 0 if none runs."""
+        return max((self.clock() - began for began in list(self._began.values())), default=0.0)
 
     @property
     def queued(self) -> int:
@@ -218,6 +226,7 @@ class Batcher:
         for thread in self._threads:
             if thread.is_alive():
                 await asyncio.to_thread(thread.join, JOIN_SECONDS)
+        self.stopped.set()
 
     # Called by tickets, on the event loop.
 
@@ -294,11 +303,14 @@ class Batcher:
         with self._changed:
             share = self._receive()
             work = self._choose(share)
+        thread = threading.get_ident()
+        self._began[thread] = self.clock()
         if work.call:
             _run_call(*work.call)
         if work.images:
             rows, outcomes, report = self._run(work.images, work.full)
             self._settle(rows, outcomes, report)
+        del self._began[thread]
         return not work.is_last
 
     def _receive(self) -> int:

@@ -19,7 +19,8 @@ router = APIRouter(tags=["operations"])
 async def live(components: ComponentsDependency) -> JSONResponse:
     """Answer 503 once the engine's thread has died: then only a restart helps."""
     batcher = components.batcher
-    return _probe(batcher.alive or batcher.draining, "alive", "the engine's thread has died")
+    sound = batcher.alive or batcher.draining
+    return _probe("alive", None if sound else "the engine's thread has died")
 
 
 @router.get(
@@ -29,11 +30,11 @@ async def live(components: ComponentsDependency) -> JSONResponse:
     responses={503: {"model": Probe}},
 )
 async def ready(components: ComponentsDependency) -> JSONResponse:
-    """Answer 503 from the first moment of a shutdown.
+    """Answer 503 from the first moment of a shutdown, and while the engine hangs.
 
     A single task's state does not matter here: see /v1/tasks.
     """
-    return _probe(components.ready, "ready", "shutting down")
+    return _probe("ready", components.obstacle)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -44,5 +45,5 @@ async def metrics(components: ComponentsDependency) -> Response:
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _probe(good: bool, yes: str, no: str) -> JSONResponse:
-    return JSONResponse({"status": yes if good else no}, 200 if good else 503)
+def _probe(good: str, obstacle: str | None) -> JSONResponse:
+    return JSONResponse({"status": obstacle or good}, 503 if obstacle else 200)

@@ -17,13 +17,19 @@ from fastapi import FastAPI
 
 from facet_vision.service.banner import banner
 from facet_vision.service.components import Components
+from facet_vision.service.engine.watchdog import watch_engine
 from facet_vision.service.http.server.uvicorn_server import HttpServer
 from facet_vision.service.settings import Settings
 
 from .app import HTTP_SOCKET, PREDICT_SOCKET, create_http_worker
+from .pulses import Pulses
 
 SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 """What asks a server to stop."""
+
+
+ENGINE = -1
+"""Index of the engine's process among the pulses: the last one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ def run_engine(
     make: Callable[[], FastAPI],
     address: str,
     folder: Path,
+    pulses: Pulses,
     alive: int,
     outcome: Connection,
 ) -> None:
@@ -54,6 +61,7 @@ def run_engine(
         make: builds the application.
         address: where HTTP workers listen.
         folder: where to make the sockets for them; removed at the end.
+        pulses: get signs of life.
         alive: a file descriptor that reads as ended once the supervisor has ended.
         outcome: receives `Started`, or the exception that prevents a start.
     """
@@ -67,6 +75,8 @@ def run_engine(
 
     async def ready() -> None:
         _stop_with_the_supervisor(server, alive)
+        pulses.beat(ENGINE)
+        watch_engine(components.batcher, settings.engine_hang_seconds)
         await components.predictor_server.listen(folder / PREDICT_SOCKET)
         outcome.send(Started(await banner(components, address)))
 
@@ -95,7 +105,13 @@ def run_engine(
 
 
 def run_http_worker(
-    settings: Settings, listener: socket, folder: Path, alive: int, outcome: Connection
+    settings: Settings,
+    listener: socket,
+    folder: Path,
+    pulses: Pulses,
+    index: int,
+    alive: int,
+    outcome: Connection,
 ) -> None:
     """Serve one socket until asked to stop.
 
@@ -105,6 +121,8 @@ def run_http_worker(
         settings: the limits, divided among the HTTP workers.
         listener: the bound socket.
         folder: where the engine's process has its sockets.
+        pulses: get signs of life.
+        index: of this worker among them.
         alive: a file descriptor that reads as ended once the supervisor has ended.
         outcome: receives None once connections are accepted.
     """
@@ -112,6 +130,7 @@ def run_http_worker(
 
     async def ready() -> None:
         _stop_with_the_supervisor(server, alive)
+        pulses.beat(index)
         with suppress(OSError):  # for a worker that replaces another one nobody waits
             outcome.send(None)
 

@@ -5,39 +5,46 @@ all of them in order. It computes nothing itself and has a single thread, so tha
 time. Its children share the memory of everything that it has imported.
 """
 
-import gc
 import logging
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from socket import socket
-from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from fastapi import FastAPI
 
 from facet_vision.service.http.server.sockets import (
     address_of,
-    bind_another,
-    bind_shared,
     check_free,
 )
-from facet_vision.service.http.server.uvicorn_server import freeze_startup_objects
 from facet_vision.service.settings import Settings, SettingsError
 
 from .app import PREDICT_SOCKET
-from .processes import SIGNALS, Started, run_engine, run_http_worker
+from .processes import ENGINE, SIGNALS, Started, run_engine, run_http_worker
+from .pulses import BEAT_SECONDS, Pulses
+from .resources import (
+    LifeLine,
+    frozen_objects,
+    listening_sockets,
+    made_life_line,
+    signal_descriptor,
+    socket_folder,
+)
 
 logger = logging.getLogger("facet.service")
 
 FORK = multiprocessing.get_context("fork")
+
+START_SECONDS = 60.0
+"""Longest time until an HTTP worker that has just been forked serves."""
 
 SHORT_LIFE_SECONDS = 5.0
 """An HTTP worker that ends sooner is replaced after a pause: its successor may end likewise."""
@@ -60,17 +67,6 @@ class _Stopped(Exception):
     """A signal has asked the server to stop."""
 
 
-class _LifeLine(NamedTuple):
-    """A pipe through which child processes notice the supervisor's end.
-
-    No process but the supervisor has the writing end, so the reading end reads as ended once the
-    supervisor has ended, by whatever cause.
-    """
-
-    reading: int
-    writing: int
-
-
 def supervise(
     settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]
 ) -> None:
@@ -88,12 +84,12 @@ def supervise(
     """
     # Undone in reverse order: the processes are stopped first, the folder is removed last.
     with ExitStack() as stack:
-        folder = stack.enter_context(_socket_folder())
+        folder = stack.enter_context(socket_folder())
         _check(settings, folder)
-        listeners = stack.enter_context(_listeners(settings))
-        signals = stack.enter_context(_signals())
-        life_line = stack.enter_context(_life_line())
-        stack.enter_context(_frozen_objects())
+        listeners = stack.enter_context(listening_sockets(settings))
+        signals = stack.enter_context(signal_descriptor())
+        life_line = stack.enter_context(made_life_line())
+        stack.enter_context(frozen_objects())
         supervisor = _Supervisor(settings, folder, listeners, signals, life_line)
         stack.callback(supervisor.stop)
         with suppress(_Stopped):
@@ -118,7 +114,7 @@ class _Supervisor:
         folder: Path,
         listeners: Sequence[socket],
         signals: int,
-        life_line: _LifeLine,
+        life_line: LifeLine,
     ) -> None:
         self._settings = settings
         self._worker_settings = _share(settings)
@@ -126,6 +122,7 @@ class _Supervisor:
         self._listeners = listeners
         self._signals = signals
         self._life_line = life_line
+        self._pulses = Pulses(len(listeners) + 1)
         self._engine: BaseProcess | None = None
         # Both by the worker's index, which is that of its socket among the listeners.
         self._http_workers: dict[int, BaseProcess] = {}
@@ -140,7 +137,7 @@ class _Supervisor:
         """
         address = address_of(self._settings, self._listeners[0])
         self._engine, outcome = self._fork(
-            run_engine, self._settings, make, address, self._folder, index=None
+            run_engine, self._settings, make, address, self._folder, self._pulses, index=None
         )
         started = self._receive(self._engine, outcome)
         if isinstance(started, Exception):
@@ -161,14 +158,40 @@ class _Supervisor:
         """
         engine = self._engine
         assert engine is not None
+        self._pulses.renew()
         while True:
+            waited = monotonic()
             workers = {process.sentinel: index for index, process in self._http_workers.items()}
-            for ended in self._wait(engine.sentinel, *workers):
+            for ended in self._wait(engine.sentinel, *workers, timeout=BEAT_SECONDS):
                 if ended == engine.sentinel:
                     raise ProcessFailed(
                         f"engine: expected its process to run, found it ended {_cause(engine)}"
                     )
                 self._replace(workers[cast(int, ended)])
+            if monotonic() - waited > 2 * BEAT_SECONDS + PAUSE_SECONDS:
+                self._pulses.renew()  # this process or the whole machine was asleep
+            self._end_hung(engine)
+
+    def _end_hung(self, engine: BaseProcess) -> None:
+        """Kill an HTTP worker that hangs; it is then replaced as one that has died.
+
+        Raises:
+            ProcessFailed: the engine's process hangs.
+        """
+        for index, process in self._http_workers.items():
+            if (seconds := self._pulses.age(index)) > self._settings.hang_seconds:
+                logger.error(
+                    "HTTP worker %d gives no sign of life for %.0f seconds and is killed",
+                    index,
+                    seconds,
+                )
+                process.kill()
+        if (seconds := self._pulses.age(ENGINE)) > self._settings.engine_hang_seconds:
+            engine.kill()
+            raise ProcessFailed(
+                "engine: expected a sign of life from its process, found none for "
+                f"{seconds:.0f} seconds"
+            )
 
     def stop(self) -> None:
         """Let the HTTP workers finish their requests, then the engine."""
@@ -180,11 +203,14 @@ class _Supervisor:
         _end([self._engine] if self._engine else [], seconds, self._signals)
 
     def _start_http_worker(self, index: int) -> Connection:
+        self._pulses.grant(index, START_SECONDS)
         process, ready = self._fork(
             run_http_worker,
             self._worker_settings,
             self._listeners[index],
             self._folder,
+            self._pulses,
+            index,
             index=index,
         )
         self._http_workers[index] = process
@@ -279,60 +305,6 @@ def _share(settings: Settings) -> Settings:
             "decode_threads": max(1, settings.decode_threads // count),
         }
     )
-
-
-@contextmanager
-def _socket_folder() -> Iterator[Path]:
-    # Errors are ignored because the engine's process also removes it.
-    with TemporaryDirectory(prefix="facet-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _listeners(settings: Settings) -> Iterator[list[socket]]:
-    """Bind one socket for each HTTP worker, all to the same port."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(bind_shared(settings))]
-        while len(listeners) < settings.http_workers:
-            listeners.append(stack.enter_context(bind_another(settings, listeners[0])))
-        yield listeners
-
-
-@contextmanager
-def _life_line() -> Iterator[_LifeLine]:
-    life_line = _LifeLine(*os.pipe())
-    try:
-        yield life_line
-    finally:
-        os.close(life_line.reading)
-        os.close(life_line.writing)
-
-
-@contextmanager
-def _frozen_objects() -> Iterator[None]:
-    # The collector writes into every object it visits, and each page written to is no longer
-    # shared with the children.
-    freeze_startup_objects()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def _signals() -> Iterator[int]:
-    """Yield a file descriptor that can be read once SIGINT or SIGTERM has arrived."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    handlers = {sig: signal.signal(sig, lambda *_: os.write(writing, b"!")) for sig in SIGNALS}
-    try:
-        yield reading
-    finally:
-        for sig, handler in handlers.items():
-            signal.signal(sig, handler)
-        os.close(reading)
-        os.close(writing)
 
 
 def _end(processes: Sequence[BaseProcess], seconds: float, signals: int) -> None:
