@@ -184,9 +184,14 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise BackboneError(f"device: expected auto, cpu or cuda, found {name!r}") from error
+        device = torch.device(name)
+        torch.ones(1).to(device).cpu()  # torch finds out whether there is such a device only now
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).partition("\n")[0].partition(". ")[0][:80]
+        raise BackboneError(
+            f"device: expected auto, cpu or a device of this machine, found {name!r} ({why})"
+        ) from error
+    return device
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

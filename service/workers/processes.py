@@ -24,8 +24,8 @@ from facet_vision.service.settings import Settings
 from .app import HTTP_SOCKET, PREDICT_SOCKET, create_http_worker
 from .pulses import Pulses
 
-SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
-"""What asks a server to stop."""
+SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""What asks a server to stop; a terminal that closes sends the last."""
 
 
 ENGINE = -1
@@ -150,6 +150,7 @@ def _leave_signals_to_the_supervisor() -> None:
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 

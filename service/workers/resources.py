@@ -71,11 +71,12 @@ def frozen_objects() -> Iterator[None]:
 
 @contextmanager
 def signal_descriptor() -> Iterator[int]:
-    """Yield a file descriptor that can be read once SIGINT or SIGTERM has arrived."""
+    """Yield a file descriptor that can be read once one of the signals has arrived."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
-    handlers = {sig: signal.signal(sig, lambda *_: os.write(writing, b"!")) for sig in SIGNALS}
+    taken = [sig for sig in SIGNALS if signal.getsignal(sig) is not signal.SIG_IGN]  # nohup's
+    handlers = {sig: signal.signal(sig, lambda *_: os.write(writing, b"!")) for sig in taken}
     try:
         yield reading
     finally:

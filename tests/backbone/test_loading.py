@@ -100,7 +100,7 @@ def test_device_and_dtype_are_checked() -> None:
     ):
         backbone.wrap(build("plain"), dtype="int8")
     with pytest.raises(
-        backbone.BackboneError, match="device: expected auto, cpu or cuda, found 'abacus'"
+        backbone.BackboneError, match="device: expected auto, cpu or a device of this machine, "
     ):
         backbone.wrap(build("plain"), device="abacus")
     assert backbone.wrap(build("plain"), device="cpu", dtype="bfloat16").features(
@@ -122,6 +122,13 @@ def test_the_fingerprint_is_that_of_the_weights_alone() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("device", ["meta", "abacus", "xla:0", "cpu:x", ""])
+def test_a_device_that_this_machine_lacks_is_refused_in_a_sentence(device: str) -> None:
+    expected = f"device: expected auto, cpu or a device of this machine, found '{device}' .*"
+    with pytest.raises(backbone.BackboneError, match=expected):
+        backbone.load("facet-tiny", device=device)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_a_gpu_the_answers_are_those_of_the_cpu() -> None:
     images, learned = torch.randn(4, 3, 32, 32), [torch.randn(5, 32)] * 3

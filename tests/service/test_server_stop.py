@@ -22,7 +22,10 @@ def slow_image() -> bytes:
 
 
 @pytest.mark.parametrize("http_workers", [0, 2])
-def test_sigterm_lets_admitted_requests_finish(tmp_path: Path, http_workers: int) -> None:
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_admitted_requests_finish(
+    tmp_path: Path, http_workers: int, sig: signal.Signals
+) -> None:
     parts = [("file", ("slow.png", slow_image()))] * 10
     with (
         small_server(tmp_path, http_workers=http_workers) as server,
@@ -36,7 +39,7 @@ def test_sigterm_lets_admitted_requests_finish(tmp_path: Path, http_workers: int
         while metrics(client)["facet_admitted_rows"] == 0:
             assert not asking.done()
             time.sleep(0.01)
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(sig)
         time.sleep(0.3)
         assert not asking.done(), "the machine is too fast for this test: use larger images"
         with pytest.raises(httpx.TransportError):

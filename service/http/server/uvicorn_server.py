@@ -20,6 +20,9 @@ from .connections import Connections, connection_limit
 from .limits import HttpLimits
 from .uvicorn_internals import LOGGING_CONFIG, Config, Server
 
+CHATTY = ("PIL", "python_multipart")
+"""Loggers of libraries that report what clients send; the client is told, in one sentence."""
+
 KEEP_ALIVE_SECONDS = 75
 """Longer than the usual 60 of proxies: they close an idle connection first, so that no request
 of theirs meets a connection that we are about to close."""
@@ -61,7 +64,7 @@ class HttpServer(Server):
         self._on_exit = on_exit
 
     def serve_until_stopped(self, listeners: list[socket] | None = None) -> None:
-        """Serve until SIGINT or SIGTERM, then finish admitted requests and return.
+        """Serve until SIGINT, SIGTERM or SIGHUP, then finish admitted requests and return.
 
         Args:
             listeners: bound sockets; without them the socket that the options name.
@@ -72,6 +75,8 @@ class HttpServer(Server):
         # uvicorn handles the signals while it serves. Once it has shut down it raises them again,
         # for the former handlers: SIGINT becomes KeyboardInterrupt, SIGTERM only calls `stop`.
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, lambda *_: self.stop())
         try:
             with suppress(KeyboardInterrupt):
                 self.run(sockets=listeners)
@@ -134,4 +139,6 @@ def _logging(level: str) -> dict[str, Any]:
     config["loggers"]["facet"] = {"handlers": ["default"], "propagate": False}
     for name in config["loggers"]:
         config["loggers"][name]["level"] = level
+    for name in CHATTY:
+        config["loggers"][name] = {"level": "CRITICAL"}
     return config
