@@ -3,6 +3,7 @@
 import sys
 from importlib.abc import MetaPathFinder
 
+import pytest
 import torch
 from hypothesis import settings
 
@@ -24,3 +25,9 @@ class OneName(MetaPathFinder):
 
 
 sys.meta_path.insert(0, OneName())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="run tests/fuzz at full length, as `make fuzz` does"
+    )
