@@ -30,7 +30,7 @@ BELOW_IN_SERVICE = {
     "http/server": {"errors", "settings", "http", "predictor", "telemetry"},
     "workers": {
         *("errors", "settings", "components", "banner"),
-        *("http", "http/server", "predictor", "telemetry"),
+        *("engine", "http", "http/server", "predictor", "telemetry"),
     },
     "client": set(),
 }
