@@ -13,7 +13,7 @@ from facet_vision.common.terminal import one_sentence
 
 from . import plans
 
-app = typer.Typer(help="Measure, side by side in one run.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Out = Annotated[
     Path | None,

@@ -8,29 +8,41 @@ from contextlib import contextmanager
 import typer
 
 from .errors import UsageError
+from .exits import ExitCode
 
 
 @contextmanager
-def one_sentence(command: str) -> Iterator[None]:
-    """Print an error that is a sentence for the person at the terminal and exit with status 1.
+def one_sentence(command: str, code: ExitCode = ExitCode.FAILED) -> Iterator[None]:
+    """Print an error that is a sentence for the person at the terminal and exit.
 
     Every exception class of this package has a message of one sentence, and so have those of the
     operating system. Any other exception is a fault of ours and passes with its traceback.
 
+    Args:
+        command: which one failed.
+        code: to exit with, unless the error's class has an `exit_code` of its own.
+
     Raises:
-        typer.Exit: with status 1, in the place of such an error.
+        typer.Exit: in the place of such an error.
     """
     try:
         yield
     except Exception as error:
         if not _is_sentence(error):
             raise
-        typer.secho(f"facet {command}: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
+        complain(f"facet {command}: {error}")
+        raise typer.Exit(getattr(error, "exit_code", code)) from error
+
+
+def complain(sentence: str) -> None:
+    """Print an error."""
+    typer.secho(sentence, fg="red", err=True)
 
 
 def _is_sentence(error: Exception) -> bool:
     package = __name__.partition(".")[0]
+    if isinstance(error, BrokenPipeError):  # what reads our output has ended, as `head` does
+        return False
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == package
 
 

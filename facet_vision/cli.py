@@ -1,23 +1,98 @@
-"""The `facet` command. Each subcommand lives in the room that it belongs to."""
+"""The `facet` command: its subcommands by name, each loaded from its room when it is called."""
 
 import typer
 
-from facet_vision.bench.command import app as bench
-from facet_vision.service.client.command import predict, push, tasks
-from facet_vision.service.command import serve
-from facet_vision.training.ablation.command import ablate
-from facet_vision.training.attention.command import attention
-from facet_vision.training.command import train
-from facet_vision.training.comparison.command import compare
-from facet_vision.training.embedding.command import tsne
-from facet_vision.training.pretrain.command import pretrain
+from facet_vision.common.lazy import LazyCommand, LazyGroup
 
-app = typer.Typer(
-    help="Many vision tasks from one frozen transformer: train, store and serve visual prompts.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+SERVER = "Serving"
+SERVED = "Tasks of a server"
+LEARN = "Learning"
+STUDY = "Reports"
+
+COMMANDS = (
+    LazyCommand(
+        "serve",
+        "service.command",
+        "Serve every task of a store from one backbone, over HTTP.",
+        SERVER,
+    ),
+    LazyCommand(
+        "push",
+        "service.client.command",
+        "Upload a task file; the server's next request sees it.",
+        SERVED,
+    ),
+    LazyCommand(
+        "predict", "service.client.command", "Ask a task about one or several images.", SERVED
+    ),
+    LazyCommand("tasks", "service.client.command", "List the tasks of a server.", SERVED),
+    LazyCommand(
+        "train",
+        "training.command",
+        "Train a task on labelled images and write its task file.",
+        LEARN,
+    ),
+    LazyCommand(
+        "pretrain",
+        "training.pretrain.command",
+        "Pre-train the embedded backbone on generated images and export its weights.",
+        LEARN,
+    ),
+    LazyCommand(
+        "compare",
+        "training.comparison.command",
+        "Train every method on every task with every seed, and write a report with tables and "
+        "figures.",
+        STUDY,
+    ),
+    LazyCommand(
+        "ablate",
+        "training.ablation.command",
+        "Vary one thing about prompts, and write a table, its numbers and a figure.",
+        STUDY,
+    ),
+    LazyCommand(
+        "tsne",
+        "training.embedding.command",
+        "Show held-out images by their features, without prompts and under each file.",
+        STUDY,
+    ),
+    LazyCommand(
+        "attention",
+        "training.attention.command",
+        "Draw the attention of the class token over images, with a task's prompts and without.",
+        STUDY,
+    ),
+    LazyCommand("bench", "bench.command", "Measure, side by side in one run.", STUDY),
 )
-for command in (serve, train, push, predict, tasks, compare, ablate, tsne, attention, pretrain):
-    app.command()(command)
-app.add_typer(bench, name="bench")
+"""All subcommands, in the order of the help."""
+
+
+class Facet(LazyGroup):
+    """The group of all subcommands."""
+
+    lazy = COMMANDS
+
+
+app = typer.Typer(cls=Facet, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from facet_vision import __version__
+
+        typer.echo(f"facet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def facet(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        help="Show the version and exit.",
+        callback=_print_version,
+        is_eager=True,
+    ),
+) -> None:
+    """Many vision tasks from one frozen transformer: train, store and serve visual prompts."""

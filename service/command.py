@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence
 
@@ -24,9 +25,10 @@ def serve(given: dict[str, Any]) -> None:
 
     Each option is also an environment variable: FACET_PORT is --port. The flag wins.
     """
-    with one_sentence("serve"):
-        # Before torch is imported, which takes seconds: a bad flag is reported at once.
+    # Before torch is imported, which takes seconds: a bad flag is reported at once.
+    with one_sentence("serve", ExitCode.USAGE):
         settings = read_settings(given)
+    with one_sentence("serve"):
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         from .server import run
 

@@ -1,21 +1,97 @@
 """The `facet` command as a whole."""
 
+import json
+import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
-from facet_vision.cli import app
+from facet_vision.cli import COMMANDS, app
+from facet_vision.common.lazy import LazyCommand
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "timm", "fastapi", "uvicorn", "sklearn", "obstore"}
 
 
-def test_every_command_explains_itself() -> None:
-    listed = CliRunner().invoke(app, ["--help"]).output
-    for name in ("serve", "train", "push", "predict", "tasks", "pretrain", "bench"):
-        assert name in listed
-        assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
+def facet(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "facet_vision", *arguments],
+        env={**os.environ, "COLUMNS": "200", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def test_starting_it_does_not_load_torch() -> None:
-    """A client's command should answer at once; torch takes seconds to import."""
-    code = "import sys, facet_vision.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that are in memory when a command ends."""
+    code = (
+        "import atexit, json, sys\n"
+        "atexit.register(lambda: print(json.dumps(list(sys.modules)), file=sys.__stdout__))\n"
+        "from facet_vision.cli import app\n"
+        f"app({list(arguments)!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_help_names_every_command() -> None:
+    help_text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+    for command in COMMANDS:
+        assert f" {command.name} " in help_text
+        assert str(command.help) in help_text
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
+def test_what_stands_in_for_a_command_says_what_it_says(command: LazyCommand) -> None:
+    loaded = command.load()
+    assert loaded.name == command.name
+    assert str(loaded.help).split("\n\n")[0].replace("\n", " ") == command.help
+    assert CliRunner().invoke(app, [str(command.name), "--help"]).exit_code == 0
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    assert not HEAVY & loaded_by("--help")
+    assert not HEAVY & loaded_by("--version")
+    assert not HEAVY & loaded_by("train", "--help")
+    assert not HEAVY & loaded_by("serve", "--port", "none")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    done = facet("--version")
+    assert (done.returncode, done.stdout) == (0, f"facet {project['version']}\n")
+
+
+def completed(words: str) -> list[str]:
+    count = len(words.split(" ")) - 1
+    done = facet(_FACET_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(count))
+    return done.stdout.split()
+
+
+def test_the_shell_completes_commands_and_their_options() -> None:
+    assert completed("facet tr") == ["train"]
+    assert completed("facet bench me") == ["memory"]
+    assert completed("facet train --back") == ["--backbone"]
+    assert "facet" in facet("--show-completion", "bash").stdout
+
+
+def test_a_wrong_command_line_exits_with_2() -> None:
+    for arguments in (
+        ["taks"],
+        ["tasks", "--no-such-option"],
+        ["predict"],
+        ["bench", "htt"],
+        ["serve", "--port", "70000"],
+        ["train", "digits", "--task", "t", "--out", "t", "--method", "linear", "--tokens", "3"],
+        ["compare", "digits", "--out", "t", "--methods", "magic"],
+        ["ablate", "length", "digits", "--out", "t", "--seeds", "x"],
+        ["bench", "mix", "--rounds", "0"],
+    ):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2, (arguments, done.output)
+        assert "Traceback" not in done.output

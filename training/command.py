@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence
 
@@ -53,15 +54,29 @@ def train(
     """
     from rich.console import Console
 
-    with one_sentence("train"):
-        console = Console(stderr=True)
+    console = Console(stderr=True)
+    # Before data and backbone are loaded, which can take minutes: mistakes are reported at once.
+    with one_sentence("train", ExitCode.USAGE):
+        complete = _recipe(recipe, given)
+        _check_out(out)
         run_folder = _run_folder(run, tensorboard, console)
-        _run(given, recipe, out, samples, device, run_folder, console)
+    with one_sentence("train"):
+        _run(complete, out, samples, device, run_folder, console)
+
+
+def _recipe(file: Path | None, given: dict[str, Any]) -> Recipe:
+    from facet_vision.training.tuning.search import candidates
+
+    from .new_recipe import new_recipe
+
+    recipe = new_recipe(file, **given)
+    if recipe.search is not None:
+        candidates(recipe)  # raises where it is no grid
+    return recipe
 
 
 def _run(
-    given: dict[str, Any],
-    file: Path | None,
+    recipe: Recipe,
     out: Path,
     samples: Path | None,
     device: str,
@@ -73,10 +88,6 @@ def _run(
     from facet_vision.training.data.reading import read_data
     from facet_vision.training.output.samples import save_samples
 
-    from .new_recipe import new_recipe
-
-    recipe = new_recipe(file, **given)
-    _check_out(out)
     data = read_data(recipe)
     for sentence in data.skipped:
         console.print(

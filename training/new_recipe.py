@@ -8,6 +8,8 @@ from typing import Any
 
 from facet_vision.prompts_store import check_task_name
 
+from .data.augment import check_augment
+from .data.reading import check_parts
 from .errors import TrainingError
 from .methods import find
 from .recipe import Recipe, make_recipe, read_recipe
@@ -21,7 +23,8 @@ def new_recipe(file: Path | None = None, /, **given: Any) -> Recipe:
         given: fields of a recipe by name; `data` and `task` are required here or in the file.
 
     Raises:
-        TrainingError: a field is unknown, missing or out of its range, or is given and not read.
+        TrainingError: a field is unknown, missing or out of its range, is given and not read, or
+            does not go with another.
         InvalidTaskName: the task's name breaks the rule for names.
     """
     values = ({} if file is None else read_recipe(file)) | given
@@ -29,7 +32,20 @@ def new_recipe(file: Path | None = None, /, **given: Any) -> Recipe:
     recipe = make_recipe(values, method.defaults)
     check_task_name(recipe.task)
     _check_used(given, recipe, method.uses)
+    check_recipe(recipe)
     return recipe
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse values that exclude one another, before data and backbone are loaded.
+
+    Raises:
+        TrainingError: there are some.
+    """
+    method = find(recipe.method)
+    method.check(recipe)
+    check_augment(recipe, extracts_features=method.extracts)
+    check_parts(recipe)
 
 
 def _check_used(given: Mapping[str, Any], recipe: Recipe, uses: frozenset[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import TrainingError
 from .methods import find
+from .new_recipe import check_recipe
 from .recipe import Recipe, make_recipe, read_recipe
 
 SET_BY_PLAN = frozenset({"data", "task", "method", "seed", "description", "measure_on"})
@@ -46,12 +47,14 @@ class RecipeOverrides:
             value: of the study, where there is one.
 
         Raises:
-            TrainingError: a value is out of its field's range.
+            TrainingError: a value is out of its field's range, or does not go with another.
         """
         tables = self.tables.get(method, {}) | self.tables.get(value, {})
         # later entries win: the plan over flags, flags over tables, tables over common fields
         given = {**self.common, **tables, **self.flags, **fixed, "method": method}
-        return make_recipe(given, find(method).defaults)
+        recipe = make_recipe(given, find(method).defaults)
+        check_recipe(recipe)
+        return recipe
 
     def check(self, known: Iterable[str], varied: Iterable[str], where: str) -> None:
         """Raise TrainingError for a table or a flag that no training reads.
@@ -68,4 +71,15 @@ class RecipeOverrides:
         for name in sorted(self.flags.keys() & set(varied)):
             raise TrainingError(
                 f"{name}: expected no value, which {where} varies, found {self.flags[name]}"
+            )
+
+    def check_read(self, recipes: Iterable[Recipe], where: str) -> None:
+        """Raise TrainingError for a flag that none of the recipes reads; `where` as for `check`."""
+        unread = set(self.flags)
+        for recipe in recipes:
+            unread &= recipe.unread(find(recipe.method).uses).keys()
+        for name in sorted(unread):
+            raise TrainingError(
+                f"{name}: expected no value, which no method of {where} uses, "
+                f"found {self.flags[name]!r}"
             )

@@ -14,6 +14,7 @@ from facet_vision.bench.command import app as bench
 from facet_vision.cli import app as facet
 from facet_vision.common.errors import UsageError
 from facet_vision.common.flags import checked, with_options
+from facet_vision.common.lazy import LazyCommand
 from facet_vision.service.settings import Settings
 from facet_vision.training.recipe import Recipe
 
@@ -80,7 +81,9 @@ def test_the_terminal_reads_numbers_and_the_model_the_rest() -> None:
 
 def options_of(app: typer.Typer, command: str) -> dict[str, Any]:
     group: Any = typer.main.get_command(app)
-    return {str(option.name): option for option in group.commands[command].params}
+    found = group.commands[command]
+    loaded = found.load() if isinstance(found, LazyCommand) else found
+    return {str(option.name): option for option in loaded.params}
 
 
 MODELS = {"serve": Settings, "train": Recipe}

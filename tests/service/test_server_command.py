@@ -23,10 +23,10 @@ cli = typer.Typer()
 cli.command()(serve)
 
 
-def refused(*arguments: str, **variables: str) -> str:
+def refused(*arguments: str, code: int = 1, **variables: str) -> str:
     """The one line with which `facet serve` refuses to start."""
     result = CliRunner().invoke(cli, list(arguments), env=variables)
-    assert result.exit_code == 1
+    assert result.exit_code == code
     (line,) = result.output.strip().splitlines()
     assert line.startswith("facet serve: ")
     return line
@@ -38,14 +38,14 @@ def test_refusals_are_one_sentence(tmp_path: Path) -> None:
         port = listener.getsockname()[1]
         taken = refused("--port", str(port), *store)
         assert taken == f"facet serve: port {port} is already in use on 127.0.0.1"
-    assert "no keys are configured" in refused("--host", "0.0.0.0")
-    assert "FACET_PROT" in refused(FACET_PROT="1")
+    assert "no keys are configured" in refused("--host", "0.0.0.0", code=2)
+    assert "FACET_PROT" in refused(FACET_PROT="1", code=2)
     assert "cannot be used on 192.0.2.1" in refused(
         "--host", "192.0.2.1", "--trust-network", "--port", "0", *store
     )
-    assert "port" in refused("--port", "70000")
-    assert "device_budget" in refused("--device-budget", "lots")
-    assert "host_budget" in refused("--host-budget", "5 bananas")
+    assert "port" in refused("--port", "70000", code=2)
+    assert "device_budget" in refused("--device-budget", "lots", code=2)
+    assert "host_budget" in refused("--host-budget", "5 bananas", code=2)
     assert "resnet50" in refused("--backbone", "resnet50", "--port", "0", *store)
     assert "missing.bin" in refused("--checkpoint", "missing.bin", "--port", "0", *store)
     (tmp_path / "file").write_text("not a folder")

@@ -115,63 +115,70 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ("digits", "task: expected a value, found none"),
+        ("digits --task ../t", "task name: expected"),
+        ("digits --task t --method magic", "method: expected one of linear"),
+        ("digits --task t --method full --tokens 3", "tokens: expected no value, which full does"),
+        ("digits --task t --tokens 0", "tokens: expected at least 1 for vpt-deep, found 0"),
+        ("digits --task t --crop-scale 0.5", "crop_scale: expected no value, which augment none"),
+        ("digits --task t --validation 9", "validation: expected no value, which measure_on test"),
+        ("digits --task t --patience 0", "patience: input should be greater than or equal to 1"),
+        ("digits --task t --precision float16", "precision: input should be 'float32', 'bfloat16'"),
         (
-            ["nowhere", "--task", "t"],
-            "torchvision:NAME:FOLDER, hf:NAME or one of digits, ",
-        ),
-        (["digits"], "task: expected a value, found none"),
-        (["digits", "--task", "../t"], "task name: expected"),
-        (["digits", "--task", "t", "--method", "magic"], "method: expected one of linear"),
-        (
-            ["digits", "--task", "t", "--method", "full", "--tokens", "3"],
-            "tokens: expected no value, which full does",
-        ),
-        (
-            ["digits", "--task", "t", "--method", "partial-99"],
-            "method: expected partial-1 to partial-",
+            "digits --task t --method linear --augment timm",
+            "augment: expected none or vtab, since linear extracts features once, found 'timm'",
         ),
         (
-            ["digits", "--task", "t", "--tokens", "0"],
-            "tokens: expected at least 1 for vpt-deep, found 0",
+            "digits --task t --shots 3 --fraction 0.5",
+            "shots and fraction: expected one of them, found 3 and 0.5",
         ),
         (
-            ["digits", "--task", "t", "--crop-scale", "0.5"],
-            "crop_scale: expected no value, which augment none does",
+            "digits --task t --search lr",
+            "search: expected numbers with commas between after each name",
         ),
+        ("digits --task t --tensorboard", "tensorboard: expected --run FOLDER to write"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_loaded(
+    arguments: str, sentence: str, tmp_path: Path
+) -> None:
+    """There are neither such data nor such a backbone, and yet the option is what is wrong."""
+    words = arguments.replace("digits", str(tmp_path / "nowhere")).split()
+    out = tmp_path / "t.safetensors"
+    code, stdout, stderr = run_train(*words, "--out", out, "--checkpoint", tmp_path / "none")
+    assert (code, stdout) == (2, "")
+    assert sentence in stderr
+    assert stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("nowhere --task t", "torchvision:NAME:FOLDER, hf:NAME or one of digits, "),
+        ("digits --task t --method partial-99", "method: expected partial-1 to partial-"),
         (
-            ["digits", "--task", "t", "--validation", "9"],
-            "validation: expected no value, which measure_on test does",
-        ),
-        (
-            ["digits", "--task", "t", "--patience", "0"],
-            "patience: input should be greater than or equal to 1, found 0",
-        ),
-        (
-            ["digits", "--task", "t", "--precision", "float16"],
-            "precision: input should be 'float32', 'bfloat16' or '",
-        ),
-        (
-            ["digits", "--task", "t", "--label-column", "x"],
+            "digits --task t --label-column x",
             "label_column: expected no value, which digits does not use",
         ),
         (
-            ["digits", "--task", "t", "--shots", "500"],
+            "digits --task t --shots 500",
             "shots: expected at most 100, the training images of class '0', found 500",
         ),
         (
-            ["torchvision:CIFAR10:none", "--task", "t"],
+            "torchvision:CIFAR10:none --task t",
             "expected the files of torchvision's CIFAR10 in none",
         ),
-        (["none.csv", "--task", "t"], "data: expected a table, found no file at none.csv"),
-        (["digits", "--task", "t", "--backbone", "resnet18"], "backbone: expected one of"),
-        (["digits", "--task", "t", "--device", "abacus"], "device: expected"),
+        ("none.csv --task t", "data: expected a table, found no file at none.csv"),
+        ("digits --task t --backbone resnet18", "backbone: expected one of"),
+        ("digits --task t --device abacus", "device: expected"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(
-    arguments: list[str], sentence: str, checkpoint: Path, tmp_path: Path
+    arguments: str, sentence: str, checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "t.safetensors"
-    code, stdout, stderr = run_train(*arguments, "--out", out, "--checkpoint", checkpoint)
+    code, stdout, stderr = run_train(*arguments.split(), "--out", out, "--checkpoint", checkpoint)
     assert (code, stdout) == (1, "")
     assert sentence in stderr
     assert "Traceback" not in stderr
@@ -182,7 +189,7 @@ def test_place_to_write_is_checked_before_the_training(tmp_path: Path) -> None:
     code, _, stderr = run_train(
         "digits", "--task", "t", "--out", tmp_path / "none" / "t.safetensors"
     )
-    assert code == 1
+    assert code == 2
     assert stderr.startswith(
         "facet train: out: expected a file name in a folder that exists, found "
     )

@@ -57,7 +57,7 @@ def test_a_run_that_was_killed_is_continued_by_the_same_command(
 
 def test_events_need_a_folder(tmp_path: Path) -> None:
     code, _, stderr = run_train("digits", "--task", "t", "--out", tmp_path / "t", "--tensorboard")
-    assert code == 1
+    assert code == 2
     assert "tensorboard: expected --run FOLDER to write the events into, found none" in stderr
 
 

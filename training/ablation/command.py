@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence, seeds_of, words
 from facet_vision.training.recipe import Recipe
@@ -67,15 +68,16 @@ def ablate(
     from rich.console import Console
 
     console = Console(stderr=True)
-    with one_sentence("ablate"):
+    with one_sentence("ablate", ExitCode.USAGE):
         plan = _plan(study, data, values, methods, seeds, recipe, given, device)
+    with one_sentence("ablate"):
         failed = _run(plan, out, console)
     if failed:
         console.print(
             f"facet ablate: {failed} trainings failed; the same command tries them again",
             style="red",
         )
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _plan(

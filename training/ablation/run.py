@@ -69,6 +69,7 @@ def run_study(plan: StudyPlan, out: Path, report: Callable[[str], None]) -> tupl
     for source in plan.data:
         for seed in plan.seeds:
             cells += _cells(plan, source, seed, cache)
+    plan.overrides.check_read((cell.recipe for cell in cells), f"the study {plan.study.name}")
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out / f"{plan.study.name}.jsonl")
     measured = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence, seeds_of, words
 from facet_vision.training.recipe import Recipe
@@ -72,15 +73,17 @@ def compare(
     from rich.console import Console
 
     console = Console(stderr=True)
-    with one_sentence("compare"):
+    with one_sentence("compare", ExitCode.USAGE):
         plan = _plan(data, methods, seeds, recipe, given)
+        plan.check()
+    with one_sentence("compare"):
         missing = _run(plan, out, device, jobs, train, console)
     if missing:
         console.print(
             f"facet compare: {missing} trainings are missing; the same command tries them again",
             style="red",
         )
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _plan(

@@ -65,6 +65,7 @@ class Plan:
         for entry in self.entries():
             entry.trials()
         self.overrides.check(self.methods, (), "the comparison")
+        self.overrides.check_read((entry.recipe for entry in self.entries()), "the comparison")
 
 
 @dataclass(frozen=True)

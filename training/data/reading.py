@@ -50,11 +50,20 @@ def _watched(data: TaskData, recipe: Recipe) -> TaskData:
     return replace(data, test=data.validation)
 
 
-def _reduced(data: TaskData, recipe: Recipe) -> TaskData:
-    """Reduce the training part to the recipe's shots or fraction."""
+def check_parts(recipe: Recipe) -> None:
+    """Refuse a recipe that asks for parts which exclude one another.
+
+    Raises:
+        DataError: such a recipe.
+    """
     if recipe.shots is not None and recipe.fraction is not None:
         found = f"{recipe.shots} and {recipe.fraction:g}"
         raise DataError(f"shots and fraction: expected one of them, found {found}")
+
+
+def _reduced(data: TaskData, recipe: Recipe) -> TaskData:
+    """Reduce the training part to the recipe's shots or fraction."""
+    check_parts(recipe)
     if recipe.shots is not None:
         return take_shots(data, recipe.shots, recipe.seed)
     return data if recipe.fraction is None else take_fraction(data, recipe.fraction, recipe.seed)

@@ -45,10 +45,19 @@ class Method(nn.Module, ABC):
             generator: the only source of randomness, a CPU generator.
         """
         super().__init__()
+        self.check(recipe)
         # a Backbone is no nn.Module, so its weights are not parameters of the method
         self.backbone = backbone
         self.recipe = resolve_precision(recipe, backbone)
         self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Refuse a value that this method cannot use, as far as it shows without a backbone.
+
+        Raises:
+            TrainingError: there is one.
+        """
 
     def frozen_part(self, images: Tensor) -> Tensor:
         """Compute the part of the forward that training does not change, of preprocessed images."""

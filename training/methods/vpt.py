@@ -34,15 +34,18 @@ class VisualPrompts(Method):
         self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
     ) -> None:
         super().__init__(backbone, classes, recipe, generator)
-        if recipe.tokens < 1:
-            raise TrainingError(
-                f"tokens: expected at least 1 for {self.name}, found {recipe.tokens}"
-            )
         bound = prompt_bound(backbone)
         self.prompts = nn.ParameterList(
             torch.empty(recipe.tokens, width).uniform_(-bound, bound, generator=generator)
             for width in self.widths(backbone)
         )
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        if recipe.tokens < 1:
+            raise TrainingError(
+                f"tokens: expected at least 1 for {cls.name}, found {recipe.tokens}"
+            )
 
     @staticmethod
     @abstractmethod
