@@ -134,7 +134,7 @@ def test_side_weights_are_read(colours: Path, checkpoint: Path, tmp_path: Path) 
         ),
         (
             "digits --task t --search lr",
-            "search: expected numbers with commas between after each name",
+            "search: expected numbers with commas between",
         ),
         ("digits --task t --tensorboard", "tensorboard: expected --run FOLDER to write"),
     ],
