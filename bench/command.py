@@ -66,6 +66,13 @@ def http(given: Given, out: Out = None) -> None:
 
 
 @app.command()
+@with_options(plans.AttacksPlan)
+def attacks(given: Given, out: Out = None) -> None:
+    """Attack a server on one connection and time another client; overload it beside slow ones."""
+    _run("attacks", plans.AttacksPlan, given, out, module="attacks.measure")
+
+
+@app.command()
 @with_options(plans.SwapPlan)
 def swap(given: Given, out: Out = None) -> None:
     """Time uploads until they are live, and compare traffic with and without uploads beside it."""

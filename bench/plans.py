@@ -153,6 +153,30 @@ class HttpPlan(ServingPlan):
     seconds: Share = Field(10.0, description="Seconds of each measurement.")
 
 
+class AttacksPlan(ServingPlan):
+    """Attacks on a server, and an overload beside slow connections."""
+
+    backbone: str = Field(
+        "facet-tiny", description="facet-tiny or a timm name; timm's get random weights."
+    )
+    attack: Names = Field((), description="Names of attacks, with commas; all unless given.")
+    tasks: Count = Field(5, description="Tasks that the other clients ask.")
+    clients: Count = Field(32, description="Clients of the closed load that finds the saturation.")
+    overload: float = Field(
+        10.0, ge=0, description="Random arrivals of this many times the saturation; 0 for none."
+    )
+    slow: int = Field(
+        1000, ge=0, description="Slow connections beside the overload, of which each trickles."
+    )
+    image_size: Size = Field(
+        (500, 375),
+        description="Width x height of the images that are sent, in pixels.",
+        json_schema_extra={"shown": "500x375"},
+    )
+    seconds: Share = Field(10.0, description="Seconds of each measurement.")
+    rounds: Count = Field(3, description="Rounds; every contender runs once in each.")
+
+
 class SwapPlan(ServingPlan):
     """Uploads, and traffic beside them."""
 

@@ -34,7 +34,10 @@ PART_BYTES = 64 * 1024
 
 LINGER_SECONDS = 2.0
 """How long the bytes of a refused client are thrown away, so that it reads the answer: the kernel
-discards an answer once bytes arrive at a closed connection."""
+discards an answer once bytes arrive at a closed connection.
+
+It also is the pause after which a client that sends nothing else can do so again.
+"""
 
 PROBES = (0.0, 0.1, 0.5)
 """Seconds after which a client that has sent its last byte is probed for whether it still reads."""
@@ -73,7 +76,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits = limits
         self._framing = Framing(limits)
         self._head_timer: asyncio.TimerHandle | None = None
-        self._refused = False
+        self._reads_body = False
+        self._owed = 0  # requests begun and not yet answered
+        self._last: bytes | None = None  # what ends the connection, once nothing else is owed
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
@@ -97,7 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes of requests; this calls the `on_…` methods below."""
-        if self._refused:
+        if self._last is not None:
             return
         try:
             for part in _parts(data):
@@ -144,11 +149,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._framing.target(len(self.url))
         self._cancel_head_timer()
         self._framing.begin_body()
+        self._reads_body = True
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             self.transport.abort()
+            # What the parser still holds may be thousands of further requests.
+            raise BadRequest(f"requests: expected at most {MAX_PIPELINED_REQUESTS}, found more")
         answer = self._shed_answer()
         if answer is None:
             self._all.work(self)
+            self._owed += 1
             super().on_headers_complete()
         else:
             self.cycle = _SHED
@@ -161,17 +170,22 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that a request has been read to its end."""
+        self._reads_body = False
         if self.cycle is _SHED:
             self.cycle = None  # type: ignore[assignment]
-            self.on_response_complete()
+            super().on_response_complete()
         else:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for one."""
+        self._owed -= 1
         if not self.pipeline:
             self._all.wait(self)
-        super().on_response_complete()
+        if self._last is not None and not self._owed:
+            self._end()
+        else:
+            super().on_response_complete()
 
     def _parse(self, part: bytes | memoryview) -> None:
         try:
@@ -191,22 +205,42 @@ class HttpProtocol(HttpToolsProtocol):
         return self._shed(self.parser.get_method(), self.url, self.headers)
 
     def _busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return self._owed > 0
 
     def _refuse(self, error: ServiceError) -> None:
-        """Answer, throw away what still arrives, and close."""
-        self._refused = True
+        """End the connection with an answer, after those to the requests before."""
         self._cancel_head_timer()
         self._cancel_keep_alive_timer()
-        if self._busy() and self.cycle.response_started:
+        self._last = self._refuse_with(error)
+        if self._reads_body:
+            self._abandon()
+        if not self._owed:
+            self._end()
+
+    def _abandon(self) -> None:
+        """Let go of the request whose body is being read: this answer takes the place of its own.
+
+        If its own has begun or is given, the connection just ends.
+        """
+        cycle = self.cycle
+        if cycle.response_complete:
             self.transport.abort()
             return
-        self.transport.write(self._refuse_with(error))
-        # No answer of a request that still runs may follow.
-        if self._busy():
-            self.transport.close()
+        self._owed -= 1
+        if self.pipeline and self.pipeline[0][0] is cycle:
+            self.pipeline.popleft()  # it waits behind others and has not begun
+        elif cycle.response_started:
+            self.transport.abort()
         else:
-            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _end(self) -> None:
+        """Answer, throw away what still arrives for a while, and close."""
+        assert self._last is not None
+        self.transport.write(self._last)
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _probe(self) -> None:
         """Write to a client that sends no more, if it is owed an answer.

@@ -6,10 +6,11 @@ from typing import Self
 from facet_vision.service.errors import BadRequest, HeadTooLarge, ServiceError
 from facet_vision.service.settings import Settings
 
-MAX_FRAMING_PER_BYTE = 16
-"""Bytes of chunk sizes, chunk extensions and trailers that come with a byte of body at most.
+FREE_FRAMING_BYTES = 64 * 1024
+"""Bytes of chunk sizes, chunk extensions and trailers that a body may have, however short it is.
 
-A client that sends every byte as a chunk of its own needs five.
+Beyond these they may be as long as the body itself. The parser reports each chunk apart, so a long
+body of which every byte is a chunk, with five bytes of framing, would hold the event loop.
 """
 
 
@@ -100,10 +101,10 @@ class Framing:
             HeadTooLarge, BadRequest: in its head, or in what frames its body.
         """
         limit = self._limits.head_bytes
-        unread = self._received - self._begin - self._body
-        allowed = limit + MAX_FRAMING_PER_BYTE * self._body
-        if unread > allowed or self._field_bytes > limit:
-            raise self._fault(f"at most {limit} bytes")
+        allowed = limit if self.in_head else max(limit, FREE_FRAMING_BYTES, self._body)
+        beside = self._received - self._begin - self._body
+        if beside > allowed or self._field_bytes > limit:
+            raise self._fault(f"at most {limit if self._field_bytes > limit else allowed} bytes")
 
     def _begin_part(self) -> None:
         self._begin = self._received

@@ -4,6 +4,7 @@ They are sent through a socket to a real server.
 """
 
 import json
+import re
 import select
 import socket
 import time
@@ -147,7 +148,8 @@ def test_more_bytes_than_announced_are_an_invalid_request(server: Server) -> Non
         connection.sendall(
             head(PATH, f"Content-Length: {len(image)}") + image + b"and more\r\n\r\n"
         )
-        assert connection.recv(12) == b"HTTP/1.1 400"
+        received = connection.makefile("rb").read()
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"400"]
 
 
 def test_a_body_that_stops_is_refused_after_a_while(server: Server) -> None:

@@ -170,6 +170,27 @@ def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(server
         assert connection.makefile("rb").read().count(b"HTTP/1.1 200") == 2
 
 
+@pytest.mark.parametrize("bad", ["no HTTP", "two lengths", "many headers", "many trailers"])
+def test_what_is_refused_takes_the_place_of_its_own_answer_only(server: Server, bad: str) -> None:
+    whole = post(b"Content-Length: %d" % len(png())) + png()
+    data, status, _ = BAD[bad]
+    with server.connect() as connection:
+        sending = threading.Thread(target=send, args=(connection, whole + get() + data))
+        sending.start()
+        assert [answer(connection)[0] for _ in range(3)] == [200, 200, status]
+        sending.join()
+
+
+def test_chunks_of_a_byte_each_are_read_only_so_far(server: Server) -> None:
+    with server.connect() as connection:
+        sending = threading.Thread(target=send, args=(connection, CHUNKED + 10**6 * chunk(b"a")))
+        sending.start()
+        found, _, document = answer(connection)
+        sending.join()
+    assert found == 400
+    assert "chunk extensions" in str(document["detail"])
+
+
 def test_refusals_are_counted(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(get(b"X: " + HEAD * b"a"))
