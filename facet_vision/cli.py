@@ -27,6 +27,33 @@ COMMANDS = (
     ),
     LazyCommand("tasks", "service.client.command", "List the tasks of a server.", SERVED),
     LazyCommand(
+        "versions",
+        "service.client.versions",
+        "List the versions of a task, and say which one is live.",
+        SERVED,
+    ),
+    LazyCommand(
+        "activate",
+        "service.client.versions",
+        "Make a stored version of a task the live one.",
+        SERVED,
+    ),
+    LazyCommand(
+        "rollback",
+        "service.client.versions",
+        "Go back to the version that was live before the one that is.",
+        SERVED,
+    ),
+    LazyCommand(
+        "retire",
+        "service.client.versions",
+        "Take a task out of service; its versions stay in the store.",
+        SERVED,
+    ),
+    LazyCommand(
+        "download", "service.client.versions", "Download the task file of a version.", SERVED
+    ),
+    LazyCommand(
         "train",
         "training.command",
         "Train a task on labelled images and write its task file.",

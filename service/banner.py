@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Sequence
 
 from facet_vision.prompts_store import builtin
+from facet_vision.service.client.words import describe
+from facet_vision.service.http.schemas import TaskSummary
 from facet_vision.service.residency.listing import Listed
 
 from .components import Components
@@ -44,17 +46,7 @@ def _headline(components: Components, listed: Sequence[Listed], address: str) ->
 
 
 def _describe(listed: Listed) -> str:
-    manifest = listed.manifest
-    if manifest is None:
-        return f"not served: {listed.reason}" if listed.reason else "not live"
-    parts = [
-        f"version {listed.entry.live}",
-        manifest.method,
-        f"{len(manifest.labels)} labels",
-    ]
-    for name, value in list(manifest.metrics.items())[:1]:
-        parts.append(f"{name} {value:.3f}")
-    return ", ".join(parts)
+    return describe(TaskSummary.model_validate(listed).model_dump())
 
 
 def _try(listed: Sequence[Listed], address: str) -> list[str]:

@@ -9,8 +9,12 @@ from urllib.parse import quote
 
 import httpx
 
+from facet_vision.common.exits import ExitCode
+
 TASK_FILE = "application/octet-stream"
 IMAGES_PER_REQUEST = 32
+LABELS_PER_REQUEST = 50_000
+"""Labels of all images of a request; a server makes no answer of more than twice as many."""
 TASKS_PER_REQUEST = 500
 
 
@@ -19,11 +23,19 @@ class ClientError(Exception):
 
     Attributes:
         status: HTTP status of the answer; None if there was none.
+        reason: the end of the type of the server's problem document, such as "unknown-task".
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, reason: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
+
+
+class NoServer(ClientError):
+    """No Facet server answers at the address."""
+
+    exit_code = ExitCode.NO_SERVER
 
 
 class Client:
@@ -83,6 +95,35 @@ class Client:
         """Make a stored version live."""
         return self._json("PUT", f"{_path(task)}/live", json={"version": version})
 
+    def live_version(self, task: str) -> int:
+        """Return the number of the live version.
+
+        Raises:
+            ClientError: there is none.
+        """
+        shown = self.task(task)
+        if shown.get("live") is None:
+            raise ClientError(f"task '{task}': expected a live version, found it {shown['state']}")
+        return int(shown["live"])
+
+    def rollback(self, task: str) -> dict[str, Any]:
+        """Make the version live that was live before the one that is.
+
+        Of a task that has been retired, it is the last one that was live.
+
+        Raises:
+            ClientError: no other version was ever live, or none that is still stored.
+        """
+        shown = self.task(task)
+        stored = {version["number"] for version in shown["stored"]}
+        for event in reversed(shown["history"]):
+            version = event["version"]
+            if event["event"] == "activate" and version in stored - {shown.get("live")}:
+                return self.activate(task, version)
+        raise ClientError(
+            f"task '{task}': expected a version that was live before, found none in its history"
+        )
+
     def retire(self, task: str) -> None:
         """Take a task out of service."""
         self._call("DELETE", _path(task))
@@ -102,8 +143,9 @@ class Client:
             predictions and timings.
         """
         results: list[dict[str, Any]] = []
-        for start in range(0, len(images), IMAGES_PER_REQUEST):
-            files = [("file", image) for image in images[start : start + IMAGES_PER_REQUEST]]
+        step = max(1, min(IMAGES_PER_REQUEST, LABELS_PER_REQUEST // top_k))
+        for start in range(0, len(images), step):
+            files = [("file", image) for image in images[start : start + step]]
             answer = self._json(
                 "POST", f"{_path(task)}/predict", params={"top_k": top_k}, files=files
             )
@@ -118,7 +160,7 @@ class Client:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise ClientError(
+            raise NoServer(
                 f"{self._url}: expected a Facet server, found something else", response.status_code
             )
         return document
@@ -127,22 +169,24 @@ class Client:
         try:
             response = self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
-            raise ClientError(
+            raise NoServer(
                 f"{self._url}: expected a Facet server, found none that answers ({error})"
             ) from error
         if response.is_success:
             return response
-        raise ClientError(_detail(response), response.status_code)
+        raise _refusal(response)
 
 
 def _path(task: str) -> str:
     return f"/v1/tasks/{quote(task, safe='')}"
 
 
-def _detail(response: httpx.Response) -> str:
-    """Return the sentence of a problem document, or the status that a proxy answered with."""
+def _refusal(response: httpx.Response) -> ClientError:
+    """Return the error with the sentence of a problem document, or a proxy's status."""
+    status = response.status_code
     try:
-        return str(response.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        status = f"{response.status_code} {response.reason_phrase}"
-        return f"server: expected an answer, found status {status}"
+        problem = response.json()
+        return ClientError(str(problem["detail"]), status, problem["type"].rpartition(":")[2])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        found = f"{status} {response.reason_phrase}"
+        return ClientError(f"server: expected an answer, found status {found}", status)

@@ -1,70 +1,79 @@
 """The commands `facet push`, `facet predict` and `facet tasks`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.exits import ExitCode
+from facet_vision.common.terminal import complain
 
-if TYPE_CHECKING:
-    from .client import Client
+from .options import URL, AsJson, connected, print_json
 
-URL = "http://127.0.0.1:8000"
-
-ToUrl = Annotated[str, typer.Option("--to", help="Address of the server.")]
 Url = Annotated[str, typer.Argument(help="Address of the server.")]
-Images = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Image files.")]
 
 
 def push(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Task file to upload.")],
-    to: ToUrl = URL,
+    to: Annotated[str, typer.Option("--to", "--server", help="Address of the server.")] = URL,
     activate: Annotated[bool, typer.Option(help="Make it live at once.")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Upload a task file; the server's next request sees it."""
-    data = file.read_bytes()
-    with _client(to, "push") as client:
+    with connected(to, "push") as client:
+        data = file.read_bytes()
         task = _task_name(data)
         made = client.upload(task, data, activate=activate)
-        live = "live" if made["live"] else "stored, not live"
-        typer.echo(f"{task} version {made['version']} is {live} at {to}")
+    if as_json:
+        print_json(made)
+        return
+    live = "live" if made["live"] else "stored, not live"
+    typer.echo(f"{task} version {made['version']} is {live} at {to}")
 
 
 def predict(
     url: Url,
     task: Annotated[str, typer.Argument(help="Name of the task.")],
-    images: Images,
+    images: Annotated[
+        list[str], typer.Argument(help="Image files, folders of images, or quoted patterns.")
+    ],
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show for each image.")] = 3,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object in a line for each image.")
+    ] = False,
 ) -> None:
-    """Ask a task about one or several images."""
-    files = [(str(image), image.read_bytes()) for image in images]
-    with _client(url, "predict") as client:
-        results = client.predict(task, files, top_k=top_k)
-    for image, result in zip(images, results, strict=True):
-        labels = [f"{each['label']} {_number(each):.3f}" for each in result["predictions"]]
-        typer.echo(f"{image}: {', '.join(labels)}")
+    """Ask a task about one or several images.
+
+    An image that cannot be answered is named; the others are answered.
+    """
+    from .images import ask, expand
+
+    show = _show_json if as_json else _show
+    failed = 0
+    with connected(url, "predict") as client:
+        paths = expand(images)
+        for answer in ask(client, task, paths, top_k=top_k):
+            show(answer.path, answer.result, answer.error)
+            failed += answer.error is not None
+    if failed:
+        raise typer.Exit(ExitCode.PARTIAL if failed < len(paths) else ExitCode.FAILED)
 
 
-def tasks(url: Annotated[str, typer.Argument(help="Address of the server.")] = URL) -> None:
+def tasks(url: Url = URL, as_json: AsJson = False) -> None:
     """List the tasks of a server."""
-    with _client(url, "tasks") as client:
+    from .words import describe
+
+    with connected(url, "tasks") as client:
         listed = client.tasks()
+    if as_json:
+        print_json(listed)
+        return
     if not listed["tasks"]:
         typer.echo(f"no tasks yet: facet push FILE --to {url}")
     width = max((len(task["task"]) for task in listed["tasks"]), default=0)
     for task in listed["tasks"]:
-        typer.echo(f"{task['task']:<{width}}  {_describe(task)}")
-
-
-@contextmanager
-def _client(url: str, command: str) -> "Iterator[Client]":
-    from .client import Client
-
-    with one_sentence(command), Client(url) as client:
-        yield client
+        typer.echo(f"{task['task']:<{width}}  {describe(task)}")
 
 
 def _task_name(data: bytes) -> str:
@@ -78,19 +87,22 @@ def _task_name(data: bytes) -> str:
     return Manifest.from_json(read_header(data).manifest).task
 
 
+def _show(path: Path, result: dict[str, Any] | None, error: str | None) -> None:
+    if result is None:
+        complain(f"facet predict: {path}: {error}")
+        return
+    labels = [f"{each['label']} {_number(each):.3f}" for each in result["predictions"]]
+    typer.echo(f"{path}: {', '.join(labels)}")
+
+
+def _show_json(path: Path, result: dict[str, Any] | None, error: str | None) -> None:
+    # The place among all images says nothing that the order of the lines does not say.
+    found = {"error": error} if result is None else result
+    fields = {name: value for name, value in found.items() if name not in ("image", "file")}
+    typer.echo(json.dumps({"file": str(path)} | fields, ensure_ascii=False))
+
+
 def _number(prediction: dict[str, Any]) -> float:
     """Return the probability, or the score of a task without activation."""
     number: float = prediction["probability" if "probability" in prediction else "score"]
     return number
-
-
-def _describe(task: dict[str, Any]) -> str:
-    if task["state"] != "live":
-        return f"{task['state']}: {task['reason']}" if "reason" in task else str(task["state"])
-    parts = [
-        f"version {task['live']} of {task['versions']}",
-        task["method"],
-        f"{len(task['labels'])} labels",
-        *(f"{name} {value:.3f}" for name, value in task["metrics"].items()),
-    ]
-    return ", ".join(parts)

@@ -86,7 +86,8 @@ class TaskSummary(BaseModel):
     labels: list[str] | None = None
     activation: str | None = None
     metrics: dict[str, float] | None = Field(
-        None, description="Measured on held-out data when it was trained."
+        None,
+        description="Measured on held-out data when it was trained; the task's main one is first.",
     )
     size: int | None = Field(None, description="Bytes of the live version's task file.")
     place: Literal["device", "host", "store"] | None = Field(

@@ -20,6 +20,7 @@ from facet_vision.prompts_store import (
     Version,
 )
 from facet_vision.prompts_store.header import header_end
+from facet_vision.prompts_store.metrics import ranked
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import TaskUnavailable, UnknownTask
 
@@ -106,8 +107,9 @@ class Listed:
 
     @property
     def metrics(self) -> dict[str, float] | None:
-        """Metrics of the live version on held-out data."""
-        return dict(self.manifest.metrics) if self.manifest else None
+        """Metrics of the live version on held-out data, the task's main one first."""
+        manifest = self.manifest
+        return ranked(manifest.metrics, manifest.activation) if manifest else None
 
     @property
     def size(self) -> int | None:

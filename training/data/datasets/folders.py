@@ -5,17 +5,15 @@
     flowers/test/rose/9.jpg …                 beside test/, val/ is the validation part
 
 Images are files, at any depth of a class folder, whose suffix is that of a format the server reads.
-Hidden files and folders are skipped.
+Hidden files and folders are skipped, and so are those that archives add, such as __MACOSX.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from facet_vision.backbone.decode import FORMATS
+from facet_vision.common.image_files import images_below, subfolders
 from facet_vision.training.errors import DataError
 
 from .assemble import PART_NAMES, TRAIN, Rows, assemble
@@ -44,7 +42,7 @@ def _parts(root: Path) -> dict[str, Path]:
     """Return the folders of class folders by part; a single one that must be split is TRAIN."""
     train = root / "train"
     # a class may be called "train": then the folder holds images, not class folders
-    if not train.is_dir() or not _subfolders(train):
+    if not train.is_dir() or not subfolders(train):
         return {TRAIN: root}
     held_out = {PART_NAMES[name]: root / name for name in PART_NAMES if _held_out(root / name)}
     return {TRAIN: train, **held_out}
@@ -54,15 +52,9 @@ def _held_out(folder: Path) -> bool:
     return folder.is_dir() and PART_NAMES[folder.name] != TRAIN
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(
-        child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
-    )
-
-
 def _labels(folder: Path) -> tuple[str, ...]:
-    labels = tuple(child.name for child in _subfolders(folder))
-    if not any(_image_files(folder / label) for label in labels):
+    labels = tuple(child.name for child in subfolders(folder))
+    if not any(images_below(folder / label) for label in labels):
         raise DataError(f"data: expected images in class folders, found none in {folder}")
     if len(labels) < 2:
         raise DataError(
@@ -73,7 +65,7 @@ def _labels(folder: Path) -> tuple[str, ...]:
 
 def _check_known(folder: Path, labels: Sequence[str]) -> None:
     """Check that the classes of a held-out part are among `labels`."""
-    found = [child.name for child in _subfolders(folder)]
+    found = [child.name for child in subfolders(folder)]
     unknown = [label for label in found if label not in labels]
     if unknown:
         raise DataError(
@@ -85,26 +77,10 @@ def _check_known(folder: Path, labels: Sequence[str]) -> None:
 
 def _rows(folder: Path) -> Rows:
     rows = Rows()
-    for child in _subfolders(folder):
-        files = _image_files(child)
+    for child in subfolders(folder):
+        files = images_below(child)
         if not files:
             raise DataError(f"class {child.name!r}: expected images, found none in {child}")
         for file in files:
             rows.add(file, [child.name], str(file))
     return rows
-
-
-def _image_files(folder: Path) -> list[Path]:
-    suffixes = _suffixes()
-    return sorted(file for file in _visible_files(folder) if file.suffix.lower() in suffixes)
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        inner = file.relative_to(folder).parts
-        if file.is_file() and not any(part.startswith(".") for part in inner):
-            yield file
-
-
-def _suffixes() -> set[str]:
-    return {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}

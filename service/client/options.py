@@ -1,0 +1,34 @@
+"""What the commands that call a server have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facet_vision.common.terminal import one_sentence
+
+if TYPE_CHECKING:
+    from .client import Client
+
+URL = "http://127.0.0.1:8000"
+
+Server = Annotated[str, typer.Option("--server", help="Address of the server.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+
+
+@contextmanager
+def connected(url: str, command: str) -> Iterator[Client]:
+    """Give a client; a refusal ends the command in one sentence."""
+    from .client import Client
+
+    with one_sentence(command), Client(url) as client:
+        yield client
+
+
+def print_json(document: Any) -> None:
+    """Print a document as people and programs can read it."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,94 @@
+"""The commands about one task of a server: its versions, and which of them is live."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import URL, AsJson, Server, connected, print_json
+
+Task = Annotated[str, typer.Argument(help="Name of the task.")]
+Number = Annotated[int, typer.Argument(min=1, help="Number of the version.")]
+
+
+def versions(task: Task, server: Server = URL, as_json: AsJson = False) -> None:
+    """List the versions of a task, and say which one is live."""
+    from .words import describe
+
+    with connected(server, "versions") as client:
+        shown = client.task(task)
+    if as_json:
+        names = ("task", "state", "reason", "live", "stored", "history")
+        print_json({name: shown[name] for name in names if name in shown})
+        return
+    typer.echo(f"{task}  {describe(shown)}")
+    for row in _aligned([_row(version, shown.get("live")) for version in shown["stored"]]):
+        typer.echo(f"  {row}")
+
+
+def activate(task: Task, version: Number, server: Server = URL) -> None:
+    """Make a stored version of a task the live one."""
+    with connected(server, "activate") as client:
+        client.activate(task, version)
+    typer.echo(f"{task} version {version} is live at {server}")
+
+
+def rollback(task: Task, server: Server = URL) -> None:
+    """Go back to the version that was live before the one that is.
+
+    A second rollback undoes the first. A retired task gets its last live version back.
+    """
+    with connected(server, "rollback") as client:
+        version = client.rollback(task)["version"]
+    typer.echo(f"{task} version {version} is live at {server}")
+
+
+def retire(task: Task, server: Server = URL) -> None:
+    """Take a task out of service; its versions stay in the store."""
+    with connected(server, "retire") as client:
+        client.retire(task)
+    where = "" if server == URL else f" --server {server}"
+    typer.echo(f"{task} is retired at {server}; facet rollback {task}{where} brings it back")
+
+
+def download(
+    task: Task,
+    version: Annotated[
+        int | None, typer.Argument(min=1, help="Number of the version; the live one if not given.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; TASK-vN.safetensors if not given.")
+    ] = None,
+    server: Server = URL,
+) -> None:
+    """Download the task file of a version."""
+    from facet_vision.prompts_store import durable
+
+    with connected(server, "download") as client:
+        number = client.live_version(task) if version is None else version
+        data = client.download(task, number)
+        file = out or Path(f"{task}-v{number}.safetensors")
+        durable.replace(file, data)
+    typer.echo(f"wrote {file} ({len(data) / 1000:.0f} kB), version {number} of {task}")
+
+
+def _row(version: dict[str, Any], live: int | None) -> list[str]:
+    at = datetime.fromisoformat(version["at"])
+    return [
+        f"version {version['number']}",
+        "live" if version["number"] == live else "",
+        f"{version['size'] / 1000:.0f} kB",
+        f"{at:%Y-%m-%d %H:%M} UTC",
+        f"by {version['by']}",
+        f"sha256 {version['sha256'][:12]}",
+    ]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return [line.rstrip() for line in lines]
