@@ -121,14 +121,14 @@ def test_the_fingerprint_is_that_of_the_weights_alone() -> None:
     assert fingerprint(model) != mark
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("device", ["meta", "abacus", "xla:0", "cpu:x", ""])
+@pytest.mark.parametrize("device", ["meta", "abacus", "hpu", "xla:0", "cpu:x", ""])
 def test_a_device_that_this_machine_lacks_is_refused_in_a_sentence(device: str) -> None:
     expected = f"device: expected auto, cpu or a device of this machine, found '{device}' .*"
     with pytest.raises(backbone.BackboneError, match=expected):
         backbone.load("facet-tiny", device=device)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_a_gpu_the_answers_are_those_of_the_cpu() -> None:
     images, learned = torch.randn(4, 3, 32, 32), [torch.randn(5, 32)] * 3
