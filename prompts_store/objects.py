@@ -3,6 +3,7 @@
 obstore reads and lists everywhere, and creates everywhere except in a local folder.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 from . import durable
 from .errors import StoreError, StoreUnavailable
 
+_ABSOLUTE_PATH = re.compile(r"""(?<![\w:/.])/(?:[^\s"':,]+/)+([^\s"':,/]+)""")
 _REMOTE = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 
 
@@ -122,4 +124,6 @@ def _translated(path: str) -> Iterator[None]:
         raise
     except (BaseError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # Clients read it, and where the store lies is not theirs to know.
+        reason = _ABSOLUTE_PATH.sub("…/\\1", reason)
         raise StoreUnavailable(f"storage of '{path}': {reason}") from error

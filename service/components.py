@@ -18,6 +18,7 @@ from .engine.batch_size import batch_sizes
 from .engine.batcher import Batcher
 from .engine.engine import Engine
 from .engine.threads import use_threads
+from .engine.watchdog import watch_engine
 from .predictor.context import RequestContext
 from .predictor.decoder import Decoder
 from .predictor.local import LocalPredictor
@@ -145,6 +146,10 @@ class Components:
             self.context.decoder.close()
             self.resolver.loads.close()
             self.listing.reads.close()
+
+    def end_when_hung(self) -> None:
+        """End the process once the engine hangs; for a process that does nothing but serve."""
+        watch_engine(self.batcher, self.settings.engine_hang_seconds)
 
     def drain(self) -> None:
         """Refuse new requests and changes from now on; admitted ones are finished."""

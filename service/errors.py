@@ -3,6 +3,7 @@
     ServiceError
     ├─ BadRequest              a request that cannot be read
     │  ├─ UnsupportedMedia     a body of a type that this call does not take
+    │  ├─ UnsupportedEncoding  a body that is encoded in a way not known here
     │  ├─ BodyTooLarge         more bytes, files or rows than the limits allow
     │  ├─ BodyTimeout          a body that stopped arriving
     │  ├─ HeadTooLarge         a head of more bytes or fields than the limits allow
@@ -37,6 +38,10 @@ class BadRequest(ServiceError):
 
 class UnsupportedMedia(BadRequest):
     """The body's content type is not one that this call takes."""
+
+
+class UnsupportedEncoding(BadRequest):
+    """The body's content encoding is not one that is decoded here."""
 
 
 class BodyTooLarge(BadRequest):

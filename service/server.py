@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store, builtin, open_store
 from facet_vision.service.engine.threads import engine_threads, engine_workers
-from facet_vision.service.engine.watchdog import watch_engine
 from facet_vision.service.http.app import create_app, load_backbone
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.http.server.sockets import address_of, bind
@@ -58,7 +57,7 @@ def _serve_alone(
         components: Components = app.state.components
 
         async def ready() -> None:
-            watch_engine(components.batcher, settings.engine_hang_seconds)
+            components.end_when_hung()
             announce(await banner(components, address_of(settings, listener)))
 
         shed = Shedding(components.context.predictor.refusal, components.metrics)

@@ -24,6 +24,7 @@ LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
 # Kubernetes adds such variables to every container of a namespace that has a Service "facet".
 _SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
 
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9._-]+|[0-9a-f:.]+")
 
 
@@ -60,6 +61,18 @@ class Settings(BaseSettings):
         description="Further names under which it may be asked, separated by commas, such as "
         "'vision.example.org, *.internal'; '*' is any. On loopback only its own names are served "
         "otherwise; beyond it any.",
+        json_schema_extra=NETWORK,
+    )
+    root_path: str = Field(
+        "",
+        description="Prefix under which a reverse proxy publishes it, such as /vision; requests "
+        "may arrive with it or without.",
+        json_schema_extra=NETWORK,
+    )
+    forwarded_allow_ips: str = Field(
+        "",
+        description="Addresses or networks of reverse proxies, separated by commas, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed; '*' is all, by default none.",
         json_schema_extra=NETWORK,
     )
     http_workers: int = Field(
@@ -253,6 +266,13 @@ class Settings(BaseSettings):
         for name in _split(value):
             if not _HOST_PATTERN.fullmatch(name):
                 raise ValueError("expected names without ports, separated by commas")
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if value and (not _ROOT_PATH.fullmatch(value) or value.split("/")[1] in ("v1", "v2")):
+            raise ValueError("expected a path such as /vision, without a slash at its end")
         return value
 
     @property

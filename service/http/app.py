@@ -17,10 +17,15 @@ from facet_vision.service.components import Components
 from facet_vision.service.settings import Settings, read_settings
 
 from . import predict, probes, problems, tasks
-from .bodies import LingeringClose
-from .body_budget import BodyBudget, BoundedBodies
-from .origins import KnownOrigins, Origins
-from .request_metrics import RequestMetrics
+from .documents import document_problems
+from .middleware.body_budget import BodyBudget, BoundedBodies
+from .middleware.encodings import DecodedBodies
+from .middleware.head import HeadAsGet
+from .middleware.lingering import LingeringClose
+from .middleware.origins import KnownOrigins, Origins
+from .middleware.prefix import Prefix
+from .middleware.request_ids import RequestIds
+from .middleware.request_metrics import RequestMetrics
 
 DESCRIPTION = (
     "Many vision tasks on one frozen transformer. "
@@ -50,7 +55,10 @@ def create_app(
     backbone = backbone or load_backbone(settings)
     components = Components.build(settings, store, backbone, clock)
     app = FastAPI(
-        title="Facet", version=version("facet-vision"), description=DESCRIPTION, lifespan=_lifespan
+        title="Facet",
+        version=version("facet-vision"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
     )
     app.state.components = components
     app.state.context = components.context
@@ -62,13 +70,15 @@ def create_app(
     # The middleware added last sees a request first: a refusal by the budget is counted, and like
     # every early answer it lingers until the client has sent its body.
     app.add_middleware(BoundedBodies, budget=budget)
-    app.add_middleware(
-        KnownOrigins,
-        origins=Origins(settings),
-        count_rejection=components.metrics.count_rejection,
-    )
+    counting = {"count_rejection": components.metrics.count_rejection}
+    app.add_middleware(DecodedBodies, **counting)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(KnownOrigins, origins=Origins(settings), **counting)
     app.add_middleware(RequestMetrics, metrics=components.metrics)
     app.add_middleware(LingeringClose)
+    app.add_middleware(Prefix, root_path=settings.root_path)
+    app.add_middleware(RequestIds)
+    document_problems(app)
     return app
 
 

@@ -1,6 +1,6 @@
 """The options of a predict call, given in its query."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -8,13 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facet_vision.service.predictor.protocol import Priority
 
+from .parameters import PlainDigits
+
 
 class PredictOptions(BaseModel):
     """Options of a predict call."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    top_k: int = Field(
+    top_k: Annotated[int, PlainDigits] = Field(
         5, ge=1, description="How many labels to answer with; capped at the number there are."
     )
     # Not the Priority header of RFC 9218: browsers set it by themselves, by what they think of a

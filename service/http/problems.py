@@ -28,6 +28,9 @@ from facet_vision.prompts_store import (
 from facet_vision.prompts_store.errors import shown
 from facet_vision.service import errors
 
+from .middleware.head import methods_of
+from .middleware.request_ids import Ids, current, ids_of
+
 logger = logging.getLogger("facet.service")
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,6 +38,7 @@ CLIENT_CLOSED_REQUEST = 499
 """nginx's number; no client reads it, it is for the metrics."""
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
+    errors.UnsupportedEncoding: (415, "unsupported-encoding"),
     errors.UnsupportedMedia: (415, "unsupported-media"),
     errors.BodyTooLarge: (413, "too-large"),
     errors.BodyTimeout: (408, "body-timeout"),
@@ -103,19 +107,24 @@ def refusal_bytes(
     path: str,
     count_rejection: Callable[[str], None],
     headers: Mapping[str, str] = MappingProxyType({}),
+    ids: Ids | None = None,
 ) -> tuple[int, bytes]:
     """Make the status and the whole HTTP/1.1 response of a refusal without a request object."""
+    ids = ids or ids_of(())
     status, reason = _lookup(error)
     count_rejection(reason)
-    body = to_json(document(status, reason, sentence(error), path))
+    body = to_json(document(status, reason, sentence(error), path, ids.request))
     fields = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
+    fields |= {name.decode(): value.decode() for name, value in ids.headers()}
     fields |= _headers(error, status) or {}
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in fields.items()]
     return status, "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def document(status: int, reason: str, detail: str, path: str) -> dict[str, Any]:
+def document(
+    status: int, reason: str, detail: str, path: str, request_id: str = ""
+) -> dict[str, Any]:
     """Make a problem document; see `schemas.Problem`."""
     closed = status == CLIENT_CLOSED_REQUEST
     title = "Client Closed Request" if closed else HTTPStatus(status).phrase
@@ -125,6 +134,7 @@ def document(status: int, reason: str, detail: str, path: str) -> dict[str, Any]
         "status": status,
         "detail": detail,
         "instance": path,
+        "request_id": request_id or current.get(),
     }
 
 
@@ -159,6 +169,8 @@ def _lookup(error: Exception) -> tuple[int, str]:
 
 
 def _headers(error: Exception, status: int) -> dict[str, str] | None:
+    if isinstance(error, errors.UnsupportedEncoding):
+        return {"Accept-Encoding": "gzip, deflate"}
     if isinstance(error, errors.Overloaded):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
@@ -171,11 +183,19 @@ async def _http_error(request: Request, error: Exception) -> Response:
         detail = f"There is nothing at {request.url.path}."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not a method of {request.url.path}."
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names the methods of the first route of this path only.
+        headers["Allow"] = ", ".join(methods_of(request.app.routes, request.scope))
     return problem(error.status_code, "http", detail, request, headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _unexpected(request: Request, error: Exception) -> Response:
     # uvicorn logs the error, whose message may hold what a client should not see.
     detail = "The server failed to answer this request; its log has the cause."
-    return problem(500, "unexpected", detail, request)
+    # This runs outside of all middleware, so the ids are those that it has left in the request.
+    ids = ids_of(request.headers.raw)
+    logger.error("request %s failed: %s", ids.request, type(error).__name__)
+    headers = {name.decode(): value.decode() for name, value in ids.headers()}
+    content = document(500, "unexpected", detail, request.url.path, ids.request)
+    return JSONResponse(content, 500, headers, media_type=MEDIA_TYPE)

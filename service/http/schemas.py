@@ -20,6 +20,9 @@ class Problem(BaseModel):
     instance: str = Field(
         description="The path that was asked for.", examples=["/v1/tasks/flwers/predict"]
     )
+    request_id: str = Field(
+        description="Id of the request, as in X-Request-ID and in the server's log."
+    )
 
 
 class RankedLabel(BaseModel):
@@ -165,7 +168,7 @@ class Activation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int = Field(ge=1, le=MAX_VERSION, examples=[2])
+    version: int = Field(ge=1, le=MAX_VERSION, strict=True, examples=[2])
 
 
 class Live(BaseModel):

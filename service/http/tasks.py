@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from facet_vision.prompts_store import check_task_name
 from facet_vision.service.errors import UnsupportedMedia
 
 from .bodies import media_type, read_bytes
 from .deps import ComponentsDependency
+from .parameters import PlainDigits, known_parameters
 from .schemas import (
     MAX_VERSION,
     Activation,
@@ -23,9 +24,15 @@ from .schemas import (
 MAX_JSON_BYTES = 64 * 1024
 MAX_PAGE = 1000
 
-router = APIRouter(tags=["tasks"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
+router = APIRouter(
+    tags=["tasks"],
+    responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
+    dependencies=[Depends(known_parameters)],
+)
 
-VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION, description="Number of the version.")]
+VersionNumber = Annotated[
+    int, PlainDigits, Path(ge=1, le=MAX_VERSION, description="Number of the version.")
+]
 
 _TASK_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _UPLOAD_BODY = {
@@ -45,7 +52,9 @@ async def list_tasks(
     after: Annotated[
         str, Query(description="Names after this one: `next` of the page before.")
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer.")] = 100,
+    limit: Annotated[
+        int, PlainDigits, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer.")
+    ] = 100,
 ) -> TaskList:
     """List a page of the store's tasks with their state, by name.
 
@@ -98,7 +107,8 @@ async def upload_version(
         request, settings.max_task_bytes, "a task file", settings.idle_body_seconds
     )
     version = await components.publisher.publish(task, data, activate=activate, by=_client(request))
-    response.headers["Location"] = f"/v1/tasks/{task}/versions/{version.number}"
+    prefix = request.scope.get("root_path", "")
+    response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{version.number}"
     return Published(
         task=task, version=version.number, sha256=version.sha256, size=version.size, live=activate
     )
@@ -120,7 +130,7 @@ async def download_version(
     record, data = await components.listing.read(task, version)
     etag = f'"{record.sha256}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if etag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
+    if _matches(etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="{task}-v{version}.safetensors"'
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -148,6 +158,12 @@ async def activate_version(task: str, request: Request, components: ComponentsDe
 async def retire_task(task: str, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
     await components.publisher.retire(task, by=_client(request))
+
+
+def _matches(etag: str, condition: str) -> bool:
+    """Compare weakly, as If-None-Match asks for (RFC 9110, section 13.1.2)."""
+    named = [part.strip().removeprefix("W/") for part in condition.split(",")]
+    return etag in named or "*" in named
 
 
 def _client(request: Request) -> str:

@@ -15,10 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http import predict, problems
-from facet_vision.service.http.bodies import LingeringClose
-from facet_vision.service.http.body_budget import BodyBudget, BoundedBodies
-from facet_vision.service.http.origins import KnownOrigins, Origins
-from facet_vision.service.http.request_metrics import RequestMetrics
+from facet_vision.service.http.middleware.body_budget import BodyBudget, BoundedBodies
+from facet_vision.service.http.middleware.encodings import DecodedBodies
+from facet_vision.service.http.middleware.lingering import LingeringClose
+from facet_vision.service.http.middleware.origins import KnownOrigins, Origins
+from facet_vision.service.http.middleware.prefix import Prefix
+from facet_vision.service.http.middleware.request_ids import RequestIds
+from facet_vision.service.http.middleware.request_metrics import RequestMetrics
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import Decoder
@@ -81,24 +84,30 @@ def create_http_worker(
     app.include_router(predict.router)
     metrics.watch_bodies(lambda: budget.held)
     app.add_middleware(BoundedBodies, budget=budget)
+    app.add_middleware(DecodedBodies, count_rejection=metrics.count_rejection)
     app.add_middleware(RequestMetrics, metrics=metrics)
 
     def refusal(task: str) -> Overloaded | None:
         context: RequestContext = app.state.context
         return context.predictor.refusal(task)
 
-    served = KnownOrigins(_Dispatch(app, proxy), Origins(settings), metrics.count_rejection)
-    return LingeringClose(served), Shedding(refusal, metrics)
+    dispatch = _Dispatch(app, proxy, settings.root_path)
+    served = KnownOrigins(dispatch, Origins(settings), metrics.count_rejection)
+    prefixed = Prefix(LingeringClose(served), settings.root_path)
+    return RequestIds(prefixed), Shedding(refusal, metrics)
 
 
 class _Dispatch:
     """Sends predict calls to one application and all other calls to another."""
 
-    def __init__(self, predicting: ASGIApp, other: ASGIApp) -> None:
+    def __init__(self, predicting: ASGIApp, other: ASGIApp, root_path: str) -> None:
         self._predicting = predicting
         self._other = other
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Events of the lifespan go to the predicting application, which connects to the engine.
-        here = scope["type"] != "http" or _PREDICT.fullmatch(scope["path"])
+        here = scope["type"] != "http" or _PREDICT.fullmatch(
+            scope["path"].removeprefix(self._root_path)
+        )
         await (self._predicting if here else self._other)(scope, receive, send)

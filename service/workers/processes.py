@@ -17,7 +17,6 @@ from fastapi import FastAPI
 
 from facet_vision.service.banner import banner
 from facet_vision.service.components import Components
-from facet_vision.service.engine.watchdog import watch_engine
 from facet_vision.service.http.server.uvicorn_server import HttpServer
 from facet_vision.service.settings import Settings
 
@@ -76,7 +75,7 @@ def run_engine(
     async def ready() -> None:
         _stop_with_the_supervisor(server, alive)
         pulses.beat(ENGINE)
-        watch_engine(components.batcher, settings.engine_hang_seconds)
+        components.end_when_hung()
         await components.predictor_server.listen(folder / PREDICT_SOCKET)
         outcome.send(Started(await banner(components, address)))
 
@@ -86,6 +85,7 @@ def run_engine(
         "uds": str(folder / HTTP_SOCKET),
         "access_log": False,
         "date_header": False,
+        "proxy_headers": True,
         "forwarded_allow_ips": "*",
     }
     # They have applied the limits of heads, and add headers of their own.

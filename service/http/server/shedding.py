@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http.bodies import announced_bytes
+from facet_vision.service.http.middleware.request_ids import ids_of
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.predictor.wire import is_short
 from facet_vision.service.telemetry.metrics import Metrics
@@ -50,7 +51,8 @@ class Shedding:
         refused = self._refusal(match[1].decode("ascii", "replace"))
         if refused is None:
             return None
-        status, answer = refusal_bytes(refused, url.decode("ascii"), self.count_rejection)
+        path = url.decode("ascii")
+        status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids_of(headers))
         self._metrics.count_request("POST", ROUTE, status, 0.0)
         return answer
 

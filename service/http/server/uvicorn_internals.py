@@ -83,6 +83,7 @@ CONFIG_OPTIONS = (
     "forwarded_allow_ips",
     "http",
     "log_config",
+    "proxy_headers",
     "server_header",
     "timeout_graceful_shutdown",
     "timeout_keep_alive",

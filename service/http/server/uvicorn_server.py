@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from facet_vision.service.http.middleware.request_ids import IdFilter
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.settings import Settings, SettingsError
 
@@ -129,6 +130,8 @@ def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> Config
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         "server_header": False,
+        "proxy_headers": bool(settings.forwarded_allow_ips),
+        "forwarded_allow_ips": settings.forwarded_allow_ips,
     }
     return Config(app, **(defaults | options))
 
@@ -139,6 +142,9 @@ def _logging(level: str) -> dict[str, Any]:
     config["loggers"]["facet"] = {"handlers": ["default"], "propagate": False}
     for name in config["loggers"]:
         config["loggers"][name]["level"] = level
+    config["filters"] = {"ids": {"()": IdFilter}}
+    for handler in config["handlers"].values():
+        handler["filters"] = ["ids"]
     for name in CHATTY:
         config["loggers"][name] = {"level": "CRITICAL"}
     return config

@@ -111,7 +111,8 @@ def assert_problem(response: Any, status: int, *words: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     document = response.json()
     assert document["status"] == status
-    assert set(document) == {"type", "title", "status", "detail", "instance"}
+    assert set(document) == {"type", "title", "status", "detail", "instance", "request_id"}
+    assert document["request_id"] == response.headers["x-request-id"]
     assert "\n" not in document["detail"]
     for word in words:
         assert word in document["detail"]

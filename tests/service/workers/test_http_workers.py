@@ -3,6 +3,7 @@
 It answers as a single process does, and loses little when one of its processes dies.
 """
 
+import gzip
 import io
 import os
 import signal
@@ -128,7 +129,7 @@ def test_every_other_call_is_passed_on(client: httpx.Client) -> None:
     assert client.get("/v1/tasks/counter").json()["history"][0]["by"] == "http:127.0.0.1"
     assert "/v1/predict" in client.get("/openapi.json").json()["paths"]
     assert client.delete("/v1/tasks/counter").status_code == 204
-    assert client.head("/readyz").status_code == 405
+    assert client.head("/readyz").status_code == 200
     assert len(client.get("/readyz").headers.get_list("date")) == 1
 
 
@@ -139,11 +140,50 @@ def test_a_task_may_be_named_predict(client: httpx.Client) -> None:
     assert client.delete("/v1/tasks/predict").status_code == 204
 
 
-def test_the_client_is_the_one_that_a_local_reverse_proxy_names(client: httpx.Client) -> None:
+@pytest.mark.parametrize("http_workers", [0, 1])
+@pytest.mark.parametrize(
+    ("trusted", "named"),
+    [("", "127.0.0.1"), ("10.0.0.0/8", "127.0.0.1"), ("127.0.0.1", "192.0.2.7")],
+)
+def test_only_a_proxy_that_is_trusted_names_the_client(
+    tmp_path: Path, http_workers: int, trusted: str, named: str
+) -> None:
     headers = {"Content-Type": "application/octet-stream", "X-Forwarded-For": "192.0.2.7"}
     data = task_file(small_backbone(), "mine").to_bytes()
-    assert client.post("/v1/tasks/mine/versions", content=data, headers=headers).status_code == 201
-    assert client.get("/v1/tasks/mine").json()["history"][0]["by"] == "http:192.0.2.7"
+    options = {"http_workers": http_workers, "forwarded_allow_ips": trusted}
+    with small_server(tmp_path, **options) as server, server.client() as client:
+        made = client.post("/v1/tasks/mine/versions", content=data, headers=headers)
+        assert made.status_code == 201
+        assert client.get("/v1/tasks/mine").json()["history"][0]["by"] == f"http:{named}"
+
+
+def test_an_id_and_an_encoded_body_reach_the_engines_process(client: httpx.Client) -> None:
+    for path in ("/v1/tasks/pets/predict", "/v1/tasks/pets", "/v1/tasks/none"):
+        method = "POST" if path.endswith("predict") else "GET"
+        answer = client.request(method, path, headers={"X-Request-ID": "order-17"})
+        assert answer.headers.get_list("x-request-id") == ["order-17"]
+    headers = {"Content-Type": "application/octet-stream", "Content-Encoding": "gzip"}
+    packed = gzip.compress(task_file(small_backbone(), "more").to_bytes())
+    assert (
+        client.post("/v1/tasks/more/versions", content=packed, headers=headers).status_code == 201
+    )
+    image = {"Content-Type": "image/png", "Content-Encoding": "gzip"}
+    answer = client.post("/v1/tasks/pets/predict", content=gzip.compress(png()), headers=image)
+    assert answer.status_code == 200
+    assert client.head("/v1/tasks/pets").headers["content-length"] != "0"
+    refused = client.request("DELETE", "/livez")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_behind_a_prefix(tmp_path: Path) -> None:
+    options = {"http_workers": 1, "root_path": "/vision"}
+    with small_server(tmp_path, **options) as server, server.client() as client:
+        made = upload(client, task_file(small_backbone(), "pets"))
+        assert made.headers["location"] == "/vision/v1/tasks/pets/versions/1"
+        for prefix in ("", "/vision"):
+            url = f"{prefix}/v1/tasks/pets"
+            assert client.get(url).status_code == 200
+            assert client.post(f"{url}/predict", content=png(), headers=PNG).status_code == 200
 
 
 def test_refusals_are_the_same_sentences(client: httpx.Client) -> None:

@@ -34,7 +34,9 @@ def test_the_answer_is_a_whole_response() -> None:
     head, _, body = (shed(b"POST", URL, SHORT) or b"").partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0] == "HTTP/1.1 429 Too Many Requests"
+    identity = json.loads(body)["request_id"]
     assert set(lines[1:]) == {
+        f"x-request-id: {identity}",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
         "Retry-After: 3",
@@ -45,6 +47,7 @@ def test_the_answer_is_a_whole_response() -> None:
         "status": 429,
         "detail": "queue: expected room for 1 rows, found 0",
         "instance": "/v1/tasks/pets/predict",
+        "request_id": identity,
     }
     assert asked == ["pets"]
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from facet_vision.service.errors import BodyTooLarge, Overloaded
-from facet_vision.service.http.body_budget import BodyBudget, BoundedBodies
+from facet_vision.service.http.middleware.body_budget import BodyBudget, BoundedBodies
 from tests.service.support.app import (
     ask,
     assert_problem,

@@ -4,8 +4,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facet_vision.service.errors import BodyTooLarge, Overloaded
-
-from .bodies import announced_bytes
+from facet_vision.service.http.bodies import announced_bytes
 
 RETRY_AFTER_SECONDS = 1
 """When a refused client may try again; most bodies are released much sooner."""
