@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .errors import BackboneError
 from .execution import packed
-from .fingerprint import fingerprint
+from .identity import fingerprint, identity
 from .prefix import Prefix
 from .preprocess import Channels, Preprocess
 
@@ -41,7 +41,8 @@ class Backbone:
     Attributes:
         name: the name it was loaded by.
         model: the timm network; frozen, in evaluation mode.
-        fingerprint: sha256 of its float32 weights, classifier left out.
+        identity: what its features depend on: weights, architecture and preprocessing.
+        fingerprint: a hash of that.
         preprocess: from an RGB image to a (3, height, width) tensor.
         device, dtype: where and in what precision it computes.
         is_packed: whether `pack` was called.
@@ -51,9 +52,10 @@ class Backbone:
         self, name: str, model: nn.Module, family: Family, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.name = name
-        # Before the cast: the identity is that of the float32 weights.
-        self.fingerprint = fingerprint(model)
         self.preprocess = Preprocess.of(model)
+        # Before the cast: the identity is that of the float32 weights.
+        self.identity = identity(model, self.preprocess)
+        self.fingerprint = fingerprint(self.identity)
         self.model = model.to(device, dtype).eval().requires_grad_(False)
         self.device = device
         self.dtype = dtype

@@ -18,7 +18,7 @@ from facet_vision.backbone.execution.native import has_bfloat16
 from . import tiny
 from .backbone import Backbone, Family
 from .errors import BackboneError, UnsupportedBackbone
-from .fingerprint import CLASSIFIER_PREFIXES
+from .identity import CLASSIFIER_PREFIXES
 from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 

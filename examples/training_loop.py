@@ -60,6 +60,7 @@ def main(file: str) -> None:
         method="vpt-deep",
         backbone=backbone.name,
         fingerprint=backbone.fingerprint,
+        identity=facet.Identity(**backbone.identity),
         layers=len(prompts),
         tokens=TOKENS,
         pooling=backbone.pooling,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backbone import Backbone, load, wrap
-    from .prompts_store import Head, Manifest, Store, TaskFile, open_store
+    from .prompts_store import Head, Identity, Manifest, Store, TaskFile, open_store
     from .service.client.client import Client, ClientError
     from .service.http.app import create_app
     from .service.settings import Settings
@@ -32,6 +32,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Head",
+    "Identity",
     "Manifest",
     "Recipe",
     "Settings",
@@ -52,6 +53,7 @@ _HOMES = {
     "Client": "service.client.client",
     "ClientError": "service.client.client",
     "Head": "prompts_store",
+    "Identity": "prompts_store",
     "Manifest": "prompts_store",
     "Recipe": "training.recipe",
     "Settings": "service.settings",

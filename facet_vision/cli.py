@@ -60,6 +60,12 @@ COMMANDS = (
         LEARN,
     ),
     LazyCommand(
+        "migrate",
+        "training.migrate",
+        "State the whole identity of their backbone in task files of an older release.",
+        LEARN,
+    ),
+    LazyCommand(
         "pretrain",
         "training.pretrain.command",
         "Pre-train the embedded backbone on generated images and export its weights.",

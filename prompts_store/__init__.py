@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .fits import BackboneFacts
     from .head import Head
     from .header import MAX_FILE_BYTES
-    from .manifest import Manifest
+    from .manifest import Identity, Manifest
     from .names import check_task_name
     from .preview import Preview
     from .store import Store, open_store
@@ -45,6 +45,7 @@ _HOMES = {
     "DamagedObject": "errors",
     "Event": "events",
     "Head": "head",
+    "Identity": "manifest",
     "InvalidManifest": "errors",
     "InvalidTaskName": "errors",
     "InvalidTensors": "errors",
@@ -74,6 +75,7 @@ __all__ = [
     "DamagedObject",
     "Event",
     "Head",
+    "Identity",
     "InvalidManifest",
     "InvalidTaskName",
     "InvalidTensors",

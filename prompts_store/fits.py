@@ -1,20 +1,25 @@
 """The check that a task belongs to a given backbone."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from .errors import WrongBackbone
+from .errors import WrongBackbone, shown
 from .manifest import Manifest
 
 
 class BackboneFacts(Protocol):
-    """Properties that a task file must agree with; `input_size` is (3, height, width) in pixels."""
+    """Properties that a task file must agree with; `input_size` is (3, height, width) in pixels.
+
+    `identity` holds "weights", "architecture" and "preprocessing" as a manifest's identity does.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def identity(self) -> Mapping[str, Any]: ...
     @property
     def layer_dims(self) -> tuple[int, ...]: ...
     @property
@@ -45,12 +50,21 @@ def check_fits(
         )
 
 
+def trusted(manifest: Manifest) -> str | None:
+    """Say what could not be compared of a task that fits; None if everything could."""
+    if manifest.identity is not None:
+        return None
+    return (
+        f"the file of task '{manifest.task}' has a fingerprint of the weights alone, so its "
+        "backbone's activations, heads, crop and the like could not be compared"
+    )
+
+
 def _differences(
     manifest: Manifest, prompt_dims: tuple[int, ...], feature_dim: int, facts: BackboneFacts
 ) -> Iterator[tuple[str, object, object]]:
     """Yield (field, expected, found) where they differ, the most telling first."""
-    if manifest.fingerprint != facts.fingerprint:
-        yield "fingerprint", facts.fingerprint, f"{manifest.fingerprint} ('{manifest.backbone}')"
+    yield from _other_identity(manifest, facts)
     if manifest.pooling != facts.pooling:
         yield "pooling", repr(facts.pooling), repr(manifest.pooling)
     depth = len(facts.layer_dims)
@@ -70,3 +84,32 @@ def _differences(
         # A tolerance, since the backbone's numbers may have passed through float32.
         if not all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(ours, theirs, strict=True)):
             yield f"normalisation {field}", list(theirs), list(ours)
+
+
+def _other_identity(
+    manifest: Manifest, facts: BackboneFacts
+) -> Iterator[tuple[str, object, object]]:
+    """Yield what differs in weights, architecture and preprocessing.
+
+    A fingerprint of version 1 is the hash of the weights. What its file says of pooling, size and
+    normalisation is compared for all files; the rest of it cannot be known (`trusted`).
+    """
+    stated = manifest.identity
+    weights = manifest.fingerprint if stated is None else stated.weights
+    if weights != facts.identity["weights"]:
+        yield (
+            "fingerprint (weights)",
+            facts.identity["weights"],
+            f"{weights} ('{manifest.backbone}')",
+        )
+    if stated is None:
+        return
+    parts = {"architecture": stated.architecture, "preprocessing": stated.preprocessing}
+    for part, theirs in parts.items():
+        ours = facts.identity[part]
+        for option in sorted({*ours, *theirs}):
+            expected, found = ours.get(option), theirs.get(option)
+            if expected != found:
+                yield f"fingerprint ({part}, {option[:80]})", shown(expected), shown(found)
+    if manifest.fingerprint != facts.fingerprint:
+        yield "fingerprint", facts.fingerprint, manifest.fingerprint

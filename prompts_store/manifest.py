@@ -27,6 +27,29 @@ Size = Annotated[int, Field(ge=1, le=8192)]
 Scalar = str | int | float | bool | None
 Mean = Annotated[float, Field(allow_inf_nan=False)]
 Std = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Options = Annotated[dict[str, Scalar | list[Scalar]], Field(min_length=1, max_length=5000)]
+
+
+class Identity(BaseModel):
+    """What the features of a backbone depend on; a fingerprint of version 2 is a hash of it.
+
+    `weights` is the sha256 of the weights. `architecture` holds, by their paths in the network, the
+    options that change its function and have no weights; `preprocessing` those of the input.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    architecture: Options
+    preprocessing: Options
+
+    @field_validator("architecture", "preprocessing", mode="before")
+    @classmethod
+    def _options(cls, options: object) -> object:
+        for key, value in options.items() if isinstance(options, dict) else ():
+            for each in value if isinstance(value, list) else (value,):
+                _check_scalar(key, each)
+        return options
 
 
 class Manifest(BaseModel):
@@ -35,7 +58,8 @@ class Manifest(BaseModel):
     `layers` counts the prompt tensors: 0 for none, 1 for shallow prompts, the backbone's number of
     layers for deep ones. `tokens` is the number of prompt tokens per layer. `input_size` is
     (channels, height, width) in pixels; `mean` and `std` are per channel, for pixel values in 0..1.
-    `metrics` were measured on held-out data.
+    `metrics` were measured on held-out data. `identity` is absent from files whose fingerprint is
+    of version 1, a hash of the weights alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +68,8 @@ class Manifest(BaseModel):
     task: str
     method: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     backbone: Text
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    fingerprint: Annotated[str, Field(pattern=r"^(v2:)?[0-9a-f]{64}$")]
+    identity: Identity | None = None
     layers: Annotated[int, Field(ge=0, le=1000)]
     tokens: Annotated[int, Field(ge=0, le=10_000)]
     pooling: Text
@@ -85,14 +110,8 @@ class Manifest(BaseModel):
     @field_validator("recipe", mode="before")
     @classmethod
     def _recipe(cls, recipe: object) -> object:
-        # Before pydantic's own check, whose first error would name only one type of the union.
         for key, value in recipe.items() if isinstance(recipe, dict) else ():
-            if not isinstance(value, str | int | float | None):
-                raise ValueError(
-                    f"expected text, numbers, true, false or null, found {shown(value)} for {key!r}"
-                )
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"expected finite numbers, found {value} for {key!r}")
+            _check_scalar(key, value)
         return recipe
 
     @field_validator("created")
@@ -109,11 +128,19 @@ class Manifest(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _identity_is_stated(self) -> Self:
+        if (self.identity is None) == self.fingerprint.startswith("v2:"):
+            raise ValueError(
+                "identity: expected with a fingerprint that begins with 'v2:' and only then, "
+                f"found {'none' if self.identity is None else 'one'} with {self.fingerprint!r}"
+            )
+        return self
+
     def to_json(self) -> str:
         """Return canonical JSON: the same manifest always gives the same text."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        fields = self.model_dump(mode="json", exclude=None if self.identity else {"identity"})
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -122,6 +149,16 @@ class Manifest(BaseModel):
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise InvalidManifest(_first_fault(error)) from None
+
+
+def _check_scalar(key: str, value: object) -> None:
+    """Raise ValueError for what no option may be; pydantic would name only one type of a union."""
+    if not isinstance(value, str | int | float | None):
+        raise ValueError(
+            f"expected text, numbers, true, false or null, found {shown(value)} for {key[:80]!r}"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected finite numbers, found {value} for {key[:80]!r}")
 
 
 def _first_fault(error: ValidationError) -> str:

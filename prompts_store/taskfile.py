@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +17,7 @@ from .fits import BackboneFacts, check_fits
 from .head import Head
 from .header import MAX_START_BYTES, METADATA_KEY, TensorSpec, read_header
 from .layout import check_specs, hidden_layers
-from .manifest import Manifest
+from .manifest import Identity, Manifest
 from .preview import Preview
 
 _DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
@@ -111,6 +111,17 @@ class TaskFile:
         """Raise WrongBackbone with the field when the task was not learned for this backbone."""
         dims = [prompt.shape[1] for prompt in self.prompts]
         check_fits(self.manifest, dims, self.head.feature_dim, facts)
+
+    def migrated(self, facts: BackboneFacts) -> "TaskFile":
+        """Return the task with a fingerprint of today's version; tensors and the rest stay.
+
+        Raises:
+            WrongBackbone: it was not learned for this backbone, as far as its file can tell.
+        """
+        self.check_fits(facts)
+        identity = Identity.model_validate(facts.identity)
+        stated = {"fingerprint": facts.fingerprint, "identity": identity}
+        return replace(self, manifest=self.manifest.model_copy(update=stated))
 
 
 def _check_start(file: BinaryIO) -> None:

@@ -48,7 +48,7 @@ def test_public_names() -> None:
     assert set(facet_vision.__all__) == {
         *("Backbone", "load", "wrap"),
         *("Recipe", "new_recipe", "read_data", "train_task"),
-        *("Head", "Manifest", "TaskFile", "Store", "open_store"),
+        *("Head", "Identity", "Manifest", "TaskFile", "Store", "open_store"),
         *("Settings", "create_app", "Client", "ClientError", "__version__"),
     }
     for name in facet_vision.__all__:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from facet_vision import backbone
 from facet_vision.backbone import Backbone, tiny
-from facet_vision.prompts_store import Head, Manifest, Store, TaskFile
+from facet_vision.prompts_store import Head, Identity, Manifest, Store, TaskFile
 from facet_vision.prompts_store.durable import Folder
 from facet_vision.prompts_store.objects import Objects
 
@@ -115,6 +115,7 @@ def task_file(net: Backbone, task: str, shape: TaskShape, seed: int) -> TaskFile
         method=KINDS[shape.kind],
         backbone=net.name,
         fingerprint=net.fingerprint,
+        identity=Identity.model_validate(net.identity),
         layers=layers,
         tokens=shape.tokens if layers else 0,
         pooling=net.pooling,

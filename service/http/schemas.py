@@ -80,6 +80,11 @@ class TaskSummary(BaseModel):
         "see `reason`. retired: it was live once. unpublished: no version was ever made live."
     )
     reason: str | None = Field(None, description="Why a task is unavailable.")
+    note: str | None = Field(
+        None,
+        description="What of a live version could not be compared with the backbone, because its "
+        "file has a fingerprint of the weights alone.",
+    )
     live: int | None = Field(None, description="Number of the live version.")
     versions: int | None = Field(
         None, description="How many versions the store holds; absent if it cannot be read."
@@ -108,7 +113,8 @@ class TaskList(BaseModel):
 
     backbone: str = Field(examples=["facet-tiny"])
     fingerprint: str = Field(
-        description="sha256 of the backbone's weights: what an uploaded task must be made for."
+        description="Hash of the backbone's weights, architecture and preprocessing: what an "
+        "uploaded task must be made for."
     )
     tasks: list[TaskSummary]
     next: str | None = Field(

@@ -19,6 +19,7 @@ from facet_vision.prompts_store import (
     TaskState,
     Version,
 )
+from facet_vision.prompts_store.fits import trusted
 from facet_vision.prompts_store.header import header_end
 from facet_vision.prompts_store.metrics import ranked
 from facet_vision.service.engine.resident import Resident
@@ -74,6 +75,11 @@ class Listed:
     def reason(self) -> str | None:
         """Why the task is unavailable."""
         return self.entry.reason
+
+    @property
+    def note(self) -> str | None:
+        """What of the live version could not be compared with the backbone."""
+        return trusted(self.manifest) if self.manifest else None
 
     @property
     def live(self) -> int | None:

@@ -1,5 +1,6 @@
 """Loader from a task file to a resident, for loads, uploads and rollbacks."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from typing import Literal
 import torch
 
 from facet_vision.prompts_store import BackboneFacts, Store, TaskFile
+from facet_vision.prompts_store.fits import trusted
 from facet_vision.service.engine.engine import Engine
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import DeviceFull, UnfitTask
+
+logger = logging.getLogger("facet.service")
 
 Source = Literal["host", "store"]
 
@@ -90,6 +94,8 @@ class TaskLoader:
                 f"task: expected {task!r} as in the path, found {found!r} in the manifest"
             )
         file.check_fits(self._facts)
+        if note := trusted(file.manifest):
+            logger.info("accepted, but %s", note)
         return file
 
     def place(self, file: TaskFile, version: int) -> Resident:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from facet_vision.prompts_store import InvalidManifest, InvalidTensors, NotATaskFile, TaskFileError
-from tests.prompts_store.task_examples import manifest_fields, task_file
+from tests.prompts_store.task_examples import identity, manifest_fields, task_file
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,11 @@ def _manifests() -> Iterator[Hostile]:
     yield case("dots_in_name", "'task'", "a..b", task="a..b")
     yield case("reserved_name", "'task'", "reserved", task="stats")
     yield case("bad_fingerprint", "'fingerprint'", "xyz", fingerprint="xyz")
+    stated = identity()
+    yield case("no_identity", "identity", "found none", identity=...)
+    yield case("bad_weights", "'identity.weights'", "xyz", identity=stated | {"weights": "xyz"})
+    nested = stated | {"preprocessing": {"mean": [{"red": 1}]}}
+    yield case("nested_option", "'identity.preprocessing'", "'mean'", identity=nested)
     yield case("unknown_head", "'head'", "linear", "forest", head="forest")
     yield case("unknown_activation", "'activation'", "relu", activation="relu")
     yield case("no_labels", "'labels'", labels=[])

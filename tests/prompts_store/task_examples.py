@@ -1,6 +1,7 @@
 """Small sound task files, and facts of the backbones that they fit or do not fit."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -10,12 +11,23 @@ import torch
 from facet_vision.prompts_store import Head, Manifest, TaskFile
 
 
+def identity(**changes: Any) -> dict[str, Any]:
+    """What the features of the backbone `Facts` depend on."""
+    stated = {
+        "weights": "ab" * 32,
+        "architecture": {"blocks.*.mlp.act": "gelu", "blocks.*.attn.num_heads": 2},
+        "preprocessing": {"crop_pct": 0.9, "mean": [0.5, 0.4, 0.3]},
+    }
+    return stated | changes
+
+
 @dataclass(frozen=True)
 class Facts:
     """A backbone as the store sees it: two layers 6 wide, features 4 wide."""
 
     name: str = "small"
-    fingerprint: str = "ab" * 32
+    fingerprint: str = f"v2:{'12' * 32}"
+    identity: Mapping[str, Any] = field(default_factory=identity)
     layer_dims: tuple[int, ...] = (6, 6)
     feature_dim: int = 4
     pooling: str = "token"
@@ -35,7 +47,8 @@ def manifest_fields(**changes: Any) -> dict[str, Any]:
         "task": "flowers",
         "method": "vpt-deep",
         "backbone": "small",
-        "fingerprint": "ab" * 32,
+        "fingerprint": f"v2:{'12' * 32}",
+        "identity": identity(),
         "layers": 2,
         "tokens": 3,
         "pooling": "token",

@@ -7,7 +7,7 @@ import pytest
 
 from facet_vision.prompts_store import Store, TaskFile, TaskNotFound, open_store
 from facet_vision.prompts_store import builtin as shipped
-from tests.prompts_store.task_examples import Facts, task_file
+from tests.prompts_store.task_examples import Facts, identity, task_file
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_an_empty_store_is_seeded_once(store: Store, folder: Path) -> None:
 
 
 def test_tasks_for_another_backbone_stay_out(store: Store, folder: Path) -> None:
-    assert shipped.seed(store, Facts(fingerprint="cd" * 32), folder) == []
+    assert shipped.seed(store, Facts(identity=identity(weights="cd" * 32)), folder) == []
     assert store.tasks() == []
 
 

@@ -12,6 +12,7 @@ NAMES = {
     *(
         "BackboneFacts",
         "Head",
+        "Identity",
         "MAX_FILE_BYTES",
         "Manifest",
         "Preview",

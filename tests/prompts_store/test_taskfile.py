@@ -23,7 +23,13 @@ from facet_vision.prompts_store import (
 )
 from facet_vision.prompts_store.header import CHECKPOINT_KEY, MAX_FILE_BYTES
 from facet_vision.prompts_store.names import is_task_name
-from tests.prompts_store.task_examples import Facts, manifest, manifest_fields, task_file
+from tests.prompts_store.task_examples import (
+    Facts,
+    identity,
+    manifest,
+    manifest_fields,
+    task_file,
+)
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 words = st.text(min_size=1, max_size=20).filter(str.isprintable)
@@ -224,7 +230,7 @@ def test_fits_its_backbone(changes: dict[str, Any]) -> None:
     ("facts", "sentence"),
     [
         (
-            Facts(fingerprint="cd" * 32),
+            Facts(identity=identity(weights="cd" * 32)),
             f"fingerprint .*: expected {'cd' * 32} .*found {'ab' * 32} \\('small'\\)",
         ),
         (Facts(pooling="avg"), "pooling .*: expected 'avg' .*found 'token'"),

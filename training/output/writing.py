@@ -101,5 +101,5 @@ def _tokens(prompts: tuple[Tensor, ...]) -> int:
 
 
 def _backbone_facts(backbone: Backbone) -> dict[str, Any]:
-    names = ("fingerprint", "pooling", "input_size", "mean", "std")
+    names = ("fingerprint", "identity", "pooling", "input_size", "mean", "std")
     return {"backbone": backbone.name, **{name: getattr(backbone, name) for name in names}}

@@ -182,7 +182,7 @@ def test_files_that_do_not_fit(client: TestClient, small: Backbone) -> None:
     good = task_file(small, "counter", layers=DEPTH)
     narrow = Head(((torch.zeros(2, 8), torch.zeros(2)),))
     refused: list[tuple[TaskFile, list[str]]] = [
-        (task_file(small_backbone(seed=1), "counter"), ["fingerprint", small.fingerprint]),
+        (task_file(small_backbone(seed=1), "counter"), ["fingerprint", small.identity["weights"]]),
         (task_file(small, "counter", pooling="avg"), ["pooling", "'avg'"]),
         (task_file(small, "counter", input_size=(3, 64, 64)), ["input size", "64"]),
         (task_file(small, "counter", mean=(0.1, 0.2, 0.3)), ["mean"]),
@@ -199,6 +199,21 @@ def test_files_that_do_not_fit(client: TestClient, small: Backbone) -> None:
     assert_problem(upload(client, wild), 422, "'counter'", "finite")
     assert answer(client, "counter") == (1, "v1")
     assert len(client.get("/v1/tasks/counter").json()["stored"]) == 1
+
+
+def test_a_task_of_the_first_fingerprint_is_served_with_a_note(
+    client: TestClient, small: Backbone
+) -> None:
+    first = {"fingerprint": small.identity["weights"], "identity": None}
+    assert upload(client, task_file(small, "old", **first)).status_code == 201
+    assert upload(client, task_file(small, "new")).status_code == 201
+    new, old = client.get("/v1/tasks").json()["tasks"]
+    assert "note" not in new
+    assert "weights alone" in old["note"]
+    assert "weights alone" in client.get("/v1/tasks/old").json()["note"]
+    assert ask(client, "old").status_code == 200
+    other = {"fingerprint": "0" * 64, "identity": None}
+    assert_problem(upload(client, task_file(small, "old", **other)), 422, "weights", "0" * 64)
 
 
 def test_the_name_in_the_path_must_be_the_manifests(client: TestClient, small: Backbone) -> None:

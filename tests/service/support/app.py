@@ -53,6 +53,7 @@ def task_file(
         "method": {0: "linear", 1: "vpt-shallow"}.get(layers, "vpt-deep"),
         "backbone": on.name,
         "fingerprint": on.fingerprint,
+        "identity": on.identity,
         "layers": layers,
         "tokens": tokens if layers else 0,
         "pooling": on.pooling,

@@ -24,9 +24,8 @@ from tests.training.support.methods import images, logits, method, network, nudg
 
 
 def _manifest(net: Backbone, name: str, **given: Any) -> Manifest:
-    facts = {
-        key: getattr(net, key) for key in ("fingerprint", "pooling", "input_size", "mean", "std")
-    }
+    names = ("fingerprint", "identity", "pooling", "input_size", "mean", "std")
+    facts = {key: getattr(net, key) for key in names}
     about = {
         "task": "t",
         "method": name,
@@ -101,7 +100,8 @@ def test_a_checkpoint_is_not_a_task_file(tmp_path: Path) -> None:
 def test_a_checkpoint_belongs_to_its_backbone(tmp_path: Path) -> None:
     _checkpoint("adapter", network("plain")).save(tmp_path / "c")
     with pytest.raises(
-        WrongBackbone, match=r"^fingerprint of task 't': expected .* as backbone 'swin' has"
+        WrongBackbone,
+        match=r"^fingerprint \(weights\) of task 't': .* as backbone 'swin' has",
     ):
         Checkpoint.load(tmp_path / "c").restore(network("swin"))
 

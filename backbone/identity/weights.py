@@ -1,4 +1,4 @@
-"""The identity of a backbone: a hash of its weights."""
+"""The weights of a backbone as a hash."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from torch import nn
 CLASSIFIER_PREFIXES = ("head.", "head_dist.")
 
 
-def fingerprint(model: nn.Module) -> str:
+def weights_digest(model: nn.Module) -> str:
     """Return the sha256 (64 hex digits) of a model's weights, classifier left out.
 
     It covers names, shapes and float32 bytes, in the order of the names. Integer buffers
