@@ -2,8 +2,10 @@
 
 * `taskfile`: one version in memory; `manifest`, `head` and `layout` are its parts, `header` reads a
   file before its tensors are believed, `preview` is the header alone.
-* `store`: durable versions and events; it caches only events, which never change. `objects` reads
-  and creates objects in a folder or bucket, `durable` writes files that survive a power cut.
+* `store`: durable versions and events; it caches only events, which never change. `keys` says which
+  objects are its own, `storage` has the folder or bucket that they are in, and `durable` writes
+  files that survive a power cut.
+* `prune`: what a store no longer needs.
 * `events`: the state of a task as the sum of its events.
 * `builtin`: the demo tasks that ship with the package.
 
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
         NotATaskFile,
         StoreConflict,
         StoreError,
+        StoreFull,
         StoreUnavailable,
         TaskFileError,
         TaskNotFound,
         TaskNotLive,
+        VersionDeleted,
+        VersionLive,
         VersionNotFound,
         WrongBackbone,
     )
@@ -56,6 +61,7 @@ _HOMES = {
     "Store": "store",
     "StoreConflict": "errors",
     "StoreError": "errors",
+    "StoreFull": "errors",
     "StoreUnavailable": "errors",
     "TaskFile": "taskfile",
     "TaskFileError": "errors",
@@ -63,6 +69,8 @@ _HOMES = {
     "TaskNotLive": "errors",
     "TaskState": "events",
     "Version": "events",
+    "VersionDeleted": "errors",
+    "VersionLive": "errors",
     "VersionNotFound": "errors",
     "WrongBackbone": "errors",
     "check_task_name": "names",
@@ -85,6 +93,7 @@ __all__ = [
     "Store",
     "StoreConflict",
     "StoreError",
+    "StoreFull",
     "StoreUnavailable",
     "TaskFile",
     "TaskFileError",
@@ -92,6 +101,8 @@ __all__ = [
     "TaskNotLive",
     "TaskState",
     "Version",
+    "VersionDeleted",
+    "VersionLive",
     "VersionNotFound",
     "WrongBackbone",
     "check_task_name",

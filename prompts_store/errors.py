@@ -4,10 +4,13 @@ StoreError                the store
   InvalidTaskName         a name outside the rule (also a ValueError)
   TaskNotFound            no history under this name
   VersionNotFound         the task has no such version
+    VersionDeleted        it had one, which was deleted
+  VersionLive             deletion of the live version
   TaskNotLive             retire of a task that has no live version
   StoreConflict           too many lost races for one number
   DamagedObject           an object whose bytes are not what was published
   StoreUnavailable        the folder, bucket or network failed
+    StoreFull             it has no room
 TaskFileError             a task file (also a ValueError)
   NotATaskFile            no readable safetensors file with a manifest: pickle, zip, truncated
   InvalidManifest         the manifest breaks its own rules
@@ -32,6 +35,14 @@ class VersionNotFound(StoreError):
     """The task exists, this version of it does not."""
 
 
+class VersionDeleted(VersionNotFound):
+    """The version was deleted; its number is never used again."""
+
+
+class VersionLive(StoreError):
+    """The version is the live one, which cannot be deleted."""
+
+
 class TaskNotLive(StoreError):
     """The task has no live version to retire."""
 
@@ -46,6 +57,10 @@ class DamagedObject(StoreError):
 
 class StoreUnavailable(StoreError):
     """The storage behind the store failed; the message carries its reason."""
+
+
+class StoreFull(StoreUnavailable):
+    """The storage has no room; what was to be written is not there."""
 
 
 class TaskFileError(ValueError):

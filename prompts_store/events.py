@@ -7,9 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import DamagedObject, VersionNotFound
+from .errors import DamagedObject, VersionDeleted, VersionNotFound
 
 MAX_BY_LENGTH = 200
+
+EventKind = Literal["publish", "activate", "retire", "delete"]
+"""What happened to a version. A reader refuses a history with a kind that it does not know, rather
+than show a state that may not be the true one; so no format number is needed for another kind."""
 
 
 class Event(BaseModel):
@@ -18,7 +22,7 @@ class Event(BaseModel):
     # A later release may add fields; this one then reads those that it knows.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    event: Literal["publish", "activate", "retire"]
+    event: EventKind
     version: Annotated[int, Field(ge=1)]
     at: AwareDatetime
     by: Annotated[str, Field(min_length=1, max_length=MAX_BY_LENGTH)]
@@ -59,8 +63,10 @@ class TaskState:
 
     Attributes:
         live: number of the live version, if any.
+        versions: those that are stored, ascending.
         head: number of the last event. It may exceed the number of events where an operator removed
             one.
+        deleted: numbers of the versions that were deleted.
     """
 
     name: str
@@ -68,12 +74,23 @@ class TaskState:
     versions: tuple[Version, ...]
     events: tuple[Event, ...]
     head: int
+    deleted: frozenset[int] = frozenset()
+
+    @property
+    def last(self) -> int:
+        """The highest number that any version ever had; 0 if there was none."""
+        return max((*self.deleted, *(version.number for version in self.versions)), default=0)
 
     def version(self, number: int) -> Version:
-        """Return the version with this number; raise VersionNotFound."""
+        """Return the version with this number; raise VersionNotFound or VersionDeleted."""
         for version in self.versions:
             if version.number == number:
                 return version
+        if number in self.deleted:
+            raise VersionDeleted(
+                f"version of task '{self.name}': expected one that is stored, found {number}, "
+                "which was deleted"
+            )
         known = f"1 to {self.versions[-1].number}" if self.versions else "none"
         raise VersionNotFound(
             f"version of task '{self.name}': expected a published one ({known}), found {number}"
@@ -84,9 +101,10 @@ def fold(name: str, events: Sequence[Event], head: int) -> TaskState:
     """Return the state of task `name` after `events`, the last of which has the number `head`."""
     live: int | None = None
     versions: dict[int, Version] = {}
+    deleted: set[int] = set()
     for event in events:
         match event.event:
-            case "publish":
+            case "publish" if event.version not in deleted:
                 # A publish that was written twice, since the network hid its success, counts once.
                 versions.setdefault(
                     event.version,
@@ -96,5 +114,8 @@ def fold(name: str, events: Sequence[Event], head: int) -> TaskState:
                 live = event.version
             case "retire":
                 live = None
+            case "delete":
+                versions.pop(event.version, None)
+                deleted.add(event.version)
     ordered = tuple(versions[number] for number in sorted(versions))
-    return TaskState(name, live, ordered, tuple(events), head)
+    return TaskState(name, live, ordered, tuple(events), head, frozenset(deleted))

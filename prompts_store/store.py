@@ -1,7 +1,7 @@
 """The store: immutable task files and the events that say which of them is live.
 
     <task>/versions/000003.safetensors    the task file
-    <task>/events/000007.json             publish, activate or retire
+    <task>/events/000007.json             publish, activate, retire or delete
 
 Objects are created once and never rewritten. A writer takes the number after the last one it knows;
 when another writer took it first, creating fails, the writer reads what is new and tries the next
@@ -9,19 +9,33 @@ number. So an event is only ever written on top of the exact state it was checke
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from .errors import DamagedObject, StoreConflict, StoreError, TaskNotFound, TaskNotLive
-from .events import MAX_BY_LENGTH, Event, TaskState, Version, fold
+from .errors import (
+    DamagedObject,
+    StoreConflict,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    TaskNotFound,
+    TaskNotLive,
+    VersionLive,
+    VersionNotFound,
+)
+from .events import MAX_BY_LENGTH, Event, EventKind, TaskState, Version, fold
 from .header import header_end
-from .names import check_task_name, is_task_name
-from .objects import Objects, open_objects
+from .keys import Key, Kind
+from .names import check_task_name
+from .storage.objects import Objects, open_objects
+
+logger = logging.getLogger("facet.store")
 
 _HEADER_GUESS_BYTES = 16 * 1024  # most headers are shorter; a longer one costs a second read
 _TRIES = 100
@@ -62,13 +76,44 @@ class Store:
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def publish(self, task: str, data: bytes, *, by: str) -> Version:
-        """Add a version; it is durable when this returns, and not live until it is activated."""
+        """Add a version; it is durable when this returns, and not live until it is activated.
+
+        Where a version with the same bytes is stored, that one is returned and nothing written.
+
+        Raises:
+            StoreFull: there is no room; nothing of the version is left.
+        """
         with self._writing(task, by):
             sha256 = hashlib.sha256(data).hexdigest()
+            state = self._refresh(task)
+            if (known := self._same(state, sha256)) is not None:
+                return known
             # The file first: an event must never name a version that is not there.
-            number = self._create_version(task, data)
+            number = self._create_version(state, data)
             publish = self._event("publish", number, by, sha256, len(data))
-            return self._append(task, lambda _: publish).version(number)
+            try:
+                return self._append(task, lambda _: publish).version(number)
+            except StoreFull:
+                self._remove(task, number)
+                raise
+
+    def find(self, task: str, data: bytes) -> Version | None:
+        """Return the newest version that holds exactly `data`, whose file is checked as well."""
+        check_task_name(task)
+        return self._same(self._refresh(task), hashlib.sha256(data).hexdigest())
+
+    def _same(self, state: TaskState, sha256: str) -> Version | None:
+        for version in reversed(state.versions):
+            if version.sha256 == sha256 and self._is_sound(state.name, version.number):
+                return version
+        return None
+
+    def _is_sound(self, task: str, number: int) -> bool:
+        try:
+            self.read(task, number)
+        except (DamagedObject, VersionNotFound):
+            return False
+        return True
 
     def activate(self, task: str, version: int, *, by: str) -> TaskState:
         """Make a published version the live one; raise TaskNotFound or VersionNotFound."""
@@ -78,7 +123,7 @@ class Store:
             return self._event("activate", version, by, chosen.sha256, chosen.size)
 
         with self._writing(task, by):
-            return self._append(task, event)
+            return self._append(task, event, urgent=True)
 
     def retire(self, task: str, *, by: str) -> TaskState:
         """Take the live version out of service; versions stay in the store.
@@ -95,7 +140,38 @@ class Store:
             return self._event("retire", live.number, by, live.sha256, live.size)
 
         with self._writing(task, by):
-            return self._append(task, event)
+            return self._append(task, event, urgent=True)
+
+    def delete(self, task: str, version: int, *, by: str) -> TaskState:
+        """Delete the file of a version that is not live; its number is never used again.
+
+        Raises:
+            TaskNotFound, VersionNotFound, VersionDeleted: there is nothing to delete.
+            VersionLive: it is the live one.
+        """
+
+        def event(state: TaskState) -> Event:
+            chosen = _existing(state).version(version)
+            if state.live == version:
+                raise VersionLive(
+                    f"version of task '{task}': expected one that is not live to delete, "
+                    f"found {version}, the live one"
+                )
+            return self._event("delete", version, by, chosen.sha256, chosen.size)
+
+        with self._writing(task, by):
+            # The event first: no state may name a version whose file is gone.
+            state = self._append(task, event, urgent=True)
+            self._remove(task, version)
+            return state
+
+    def _remove(self, task: str, number: int) -> None:
+        """Remove the file of a version that no state names."""
+        path = Key(task, "versions", number).path
+        try:
+            self._objects.delete(path)
+        except StoreUnavailable as error:  # what is left, facet store prune finds
+            logger.warning("store: '%s' could not be removed: %s", path, error)
 
     def tasks(self) -> list[str]:
         """Return the names of all tasks that have a history, retired ones too, sorted."""
@@ -107,11 +183,8 @@ class Store:
         It costs one listing, so replicas poll it to notice new events.
         """
         heads: dict[str, int] = {}
-        for path in self._objects.paths():
-            task, _, rest = path.partition("/")
-            number = _number(rest, "events/", ".json")
-            if number is not None and is_task_name(task):
-                heads[task] = max(number, heads.get(task, 0))
+        for key in self._objects.keys("events"):
+            heads[key.task] = max(key.number, heads.get(key.task, 0))
         return heads
 
     def state(self, task: str) -> TaskState:
@@ -129,7 +202,7 @@ class Store:
         data = self._read_version(task, version)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            path = _version_path(task, version)
+            path = Key(task, "versions", version).path
             raise DamagedObject(f"object '{path}': expected sha256 {expected}, found {found}")
         return data
 
@@ -158,10 +231,11 @@ class Store:
         return state.version(number)
 
     def _read_version(self, task: str, number: int, length: int | None = None) -> bytes:
-        path = _version_path(task, number)
+        path = Key(task, "versions", number).path
         try:
             return self._objects.read(path, length)
         except FileNotFoundError:
+            self.state(task).version(number)  # raises if another server has deleted it
             raise DamagedObject(
                 f"object '{path}': expected the published file, found none"
             ) from None
@@ -178,7 +252,7 @@ class Store:
 
     def _event(
         self,
-        kind: Literal["publish", "activate", "retire"],
+        kind: EventKind,
         version: int,
         by: str,
         sha256: str,
@@ -186,32 +260,40 @@ class Store:
     ) -> Event:
         return Event(event=kind, version=version, at=self._clock(), by=by, sha256=sha256, size=size)
 
-    def _create_version(self, task: str, data: bytes) -> int:
+    def _create_version(self, state: TaskState, data: bytes) -> int:
         """Store the file under the next free number and return it.
 
         A number whose publish event is missing, since its writer crashed, stays taken.
         """
-        state = self._refresh(task)
-        number = max((version.number for version in state.versions), default=0) + 1
+        task, number = state.name, state.last + 1
         for _ in range(_TRIES):
             try:
-                self._objects.create(_version_path(task, number), data)
+                self._objects.create(Key(task, "versions", number).path, data)
                 return number
             except FileExistsError:
-                number = max(self._numbers(task, "versions", ".safetensors"), default=number) + 1
+                number = max(self._numbers(task, "versions"), default=number) + 1
         raise StoreConflict(
             f"version of task '{task}': expected a free number within {_TRIES} tries, found none"
         )
 
-    def _append(self, task: str, event: Callable[[TaskState], Event]) -> TaskState:
-        """Write the event that `event` derives from the newest state; return the state after it."""
+    def _append(
+        self, task: str, event: Callable[[TaskState], Event], *, urgent: bool = False
+    ) -> TaskState:
+        """Write the event that `event` derives from the newest state; return the state after it.
+
+        An urgent one may use the space that is kept for what frees space.
+        """
         for _ in range(_TRIES):
             state = self._refresh(task)
             made, number = event(state), state.head + 1
             try:
-                self._objects.create(_event_path(task, number), made.to_bytes())
+                self._objects.create(
+                    Key(task, "events", number).path, made.to_bytes(), urgent=urgent
+                )
             except FileExistsError:
-                continue
+                # A network may hide that this very event was written, and a retry then finds it.
+                if self._read_event(task, number) != made:
+                    continue
             return self._cache(fold(task, (*state.events, made), number))
         raise StoreConflict(
             f"event of task '{task}': expected a free number within {_TRIES} tries, found none"
@@ -232,7 +314,7 @@ class Store:
 
     def _load(self, task: str) -> TaskState:
         """Read the whole history, many events at a time since each may be a round trip."""
-        numbers = sorted(self._numbers(task, "events", ".json"))
+        numbers = sorted(self._numbers(task, "events"))
         events = self._readers.map(lambda number: self._read_event(task, number), numbers)
         state = fold(task, [event for event in events if event], numbers[-1] if numbers else 0)
         # A task without history is not cached: clients could fill the memory with invented names.
@@ -246,25 +328,14 @@ class Store:
         return state
 
     def _read_event(self, task: str, number: int) -> Event | None:
-        path = _event_path(task, number)
+        path = Key(task, "events", number).path
         try:
             return Event.from_bytes(self._objects.read(path), path)
         except FileNotFoundError:
             return None
 
-    def _numbers(self, task: str, folder: str, suffix: str) -> Iterator[int]:
-        for path in self._objects.paths(f"{task}/{folder}"):
-            number = _number(path, f"{task}/{folder}/", suffix)
-            if number is not None:
-                yield number
-
-
-def _version_path(task: str, number: int) -> str:
-    return f"{task}/versions/{number:06}.safetensors"
-
-
-def _event_path(task: str, number: int) -> str:
-    return f"{task}/events/{number:06}.json"
+    def _numbers(self, task: str, kind: Kind) -> list[int]:
+        return [key.number for key in self._objects.keys(kind, task)]
 
 
 def _existing(state: TaskState) -> TaskState:
@@ -273,10 +344,3 @@ def _existing(state: TaskState) -> TaskState:
             f"task '{state.name}': expected a published task, found none of that name"
         )
     return state
-
-
-def _number(path: str, prefix: str, suffix: str) -> int | None:
-    """Return the number in a path such as events/000007.json, None for any other path."""
-    digits = path.removeprefix(prefix).removesuffix(suffix)
-    is_number = digits.isascii() and digits.isdigit() and len(digits) >= 6
-    return int(digits) if is_number and path == f"{prefix}{digits}{suffix}" else None

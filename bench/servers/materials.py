@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
-from obstore.store import LocalStore
 from PIL import Image
 
 from facet_vision import backbone
 from facet_vision.backbone import Backbone, tiny
 from facet_vision.prompts_store import Head, Identity, Manifest, Store, TaskFile
-from facet_vision.prompts_store.durable import Folder
-from facet_vision.prompts_store.objects import Objects
+from facet_vision.prompts_store.storage.folder import Folder
 
 KINDS = {"deep": "vpt-deep", "shallow": "vpt-shallow", "linear": "linear"}
 IMAGES = 16
@@ -136,7 +134,7 @@ def task_file(net: Backbone, task: str, shape: TaskShape, seed: int) -> TaskFile
 def fill_store(folder: Path, files: Iterable[TaskFile]) -> None:
     """Publish and activate tasks in a folder, unlike the service without waiting for the disk."""
     folder.mkdir(parents=True, exist_ok=True)
-    store = Store(Objects(LocalStore(folder), Folder(folder, sync=lambda _: None)))
+    store = Store(Folder(folder, sync=lambda _: None))
     for file in files:
         task = file.manifest.task
         version = store.publish(task, file.to_bytes(torch.float16), by="bench")

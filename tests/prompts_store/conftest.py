@@ -14,7 +14,8 @@ from obstore.store import MemoryStore
 from werkzeug.serving import make_server
 
 from facet_vision.prompts_store import Store
-from facet_vision.prompts_store.objects import Objects, open_objects
+from facet_vision.prompts_store.storage.bucket import Bucket
+from facet_vision.prompts_store.storage.objects import Objects, open_objects
 
 OpenLocation = Callable[[], Objects]
 
@@ -43,7 +44,7 @@ def open_location(request: pytest.FixtureRequest, tmp_path: Path) -> OpenLocatio
     """A function that opens one and the same empty location at every call."""
     if request.param == "memory":
         shared = MemoryStore()
-        return lambda: Objects(shared)
+        return lambda: Bucket(shared)
     if request.param == "local":
         return lambda: open_objects(tmp_path / "new" / "store")
     options = request.getfixturevalue("s3")

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
 from facet_vision.prompts_store import Store, StoreError, Version, open_store
-from facet_vision.prompts_store.objects import Objects
+from facet_vision.prompts_store.storage.bucket import Bucket
+from facet_vision.prompts_store.storage.objects import Objects
 
 OpenLocation = Callable[[], Objects]
 WRITERS, EACH = 8, 6
@@ -49,17 +50,17 @@ def test_two_stores_with_many_threads_lose_nothing(open_location: OpenLocation) 
     assert stores[0].state("flowers") == stores[1].state("flowers") == state
 
 
-class SlowObjects(Objects):
+class SlowObjects(Bucket):
     """Takes its time to create, so that writers that do not wait for each other collide."""
 
     def __init__(self) -> None:
         super().__init__(MemoryStore())
         self.collisions = 0
 
-    def create(self, path: str, data: bytes) -> None:
+    def create(self, path: str, data: bytes, *, urgent: bool = False) -> None:
         sleep(0.005)
         try:
-            super().create(path, data)
+            super().create(path, data, urgent=urgent)
         except FileExistsError:
             self.collisions += 1
             raise
@@ -100,23 +101,37 @@ def test_readers_see_the_history_only_grow(tmp_path: Path) -> None:
 
 
 class TwoStores(RuleBasedStateMachine):
-    """Any calls through two stores behave like a list of versions and one live number."""
+    """Any calls through two stores behave like a list of versions; some are gone, one is live."""
 
     def __init__(self) -> None:
         super().__init__()
         shared = MemoryStore()
-        self.stores = [Store(Objects(shared)), Store(Objects(shared))]
-        self.versions: list[bytes] = []
+        self.stores = [Store(Bucket(shared)), Store(Bucket(shared))]
+        self.versions: list[bytes | None] = []  # None: deleted
         self.live: int | None = None
 
     @rule(which=st.integers(0, 1), data=st.binary(max_size=9))
     def publish(self, which: int, data: bytes) -> None:
-        self.versions.append(data)
-        assert self.stores[which].publish("task", data, by="x").number == len(self.versions)
+        if data not in self.versions:
+            self.versions.append(data)
+        number = self.versions.index(data) + 1
+        assert self.stores[which].publish("task", data, by="x").number == number
+
+    @rule(which=st.integers(0, 1), number=st.integers(1, 5))
+    def delete(self, which: int, number: int) -> None:
+        if self._is_stored(number) and number != self.live:
+            self.versions[number - 1] = None
+            self.stores[which].delete("task", number, by="x")
+        else:
+            with pytest.raises(StoreError):
+                self.stores[which].delete("task", number, by="x")
+
+    def _is_stored(self, number: int) -> bool:
+        return number <= len(self.versions) and self.versions[number - 1] is not None
 
     @rule(which=st.integers(0, 1), number=st.integers(1, 5))
     def activate(self, which: int, number: int) -> None:
-        if number <= len(self.versions):
+        if self._is_stored(number):
             assert self.stores[which].activate("task", number, by="x").live == number
             self.live = number
         else:
@@ -137,9 +152,14 @@ class TwoStores(RuleBasedStateMachine):
         for store in self.stores if self.versions else ():
             state = store.state("task")
             assert state.live == self.live
-            assert [v.sha256 for v in state.versions] == [
-                hashlib.sha256(data).hexdigest() for data in self.versions
-            ]
+            assert {v.number: v.sha256 for v in state.versions} == {
+                number: hashlib.sha256(data).hexdigest()
+                for number, data in enumerate(self.versions, 1)
+                if data is not None
+            }
+            assert all(
+                store.read("task", v.number) == self.versions[v.number - 1] for v in state.versions
+            )
             assert store.heads() == {"task": state.head}
 
 

@@ -16,7 +16,8 @@ from facet_vision.prompts_store import (
     TaskFileError,
     WrongBackbone,
 )
-from facet_vision.prompts_store.objects import Objects
+from facet_vision.prompts_store.storage.bucket import Bucket
+from facet_vision.prompts_store.storage.objects import Objects
 from tests.prompts_store.hostile import Hostile, cases
 from tests.prompts_store.task_examples import Facts, task_file
 
@@ -30,7 +31,7 @@ class Metered(Objects):
         self._inner = inner
         self.bytes = 0
         self.create = inner.create
-        self.paths = inner.paths
+        self.keys = inner.keys
 
     def read(self, path: str, length: int | None = None) -> bytes:
         data = self._inner.read(path, length)
@@ -125,6 +126,6 @@ def test_a_file_that_is_gone(open_location: OpenLocation) -> None:
 
 def publication(data: bytes) -> bytes:
     """The event of a version 1 that holds `data`."""
-    objects = Objects(MemoryStore())
+    objects = Bucket(MemoryStore())
     Store(objects).publish("flowers", data, by="ada")
     return objects.read("flowers/events/000001.json")

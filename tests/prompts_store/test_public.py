@@ -21,7 +21,8 @@ NAMES = {
     ),
     *("Event", "Store", "TaskState", "Version", "open_store"),
     *("StoreError", "InvalidTaskName", "TaskNotFound", "VersionNotFound", "TaskNotLive"),
-    *("StoreConflict", "DamagedObject", "StoreUnavailable"),
+    *("VersionDeleted", "VersionLive"),
+    *("StoreConflict", "DamagedObject", "StoreUnavailable", "StoreFull"),
     *("TaskFileError", "NotATaskFile", "InvalidManifest", "InvalidTensors", "WrongBackbone"),
 }
 

@@ -17,13 +17,20 @@ from facet_vision.prompts_store import (
     TaskNotLive,
     VersionNotFound,
 )
-from facet_vision.prompts_store.objects import Objects
+from facet_vision.prompts_store.keys import Key, Kind
+from facet_vision.prompts_store.storage.objects import Objects
 
 OpenLocation = Callable[[], Objects]
+KINDS: tuple[Kind, Kind] = ("versions", "events")
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def paths(objects: Objects) -> list[str]:
+    """The paths of all objects of a store."""
+    return sorted(key.path for kind in KINDS for key in objects.keys(kind))
 
 
 def test_a_new_store_is_empty(store: Store) -> None:
@@ -140,14 +147,14 @@ def test_who_acts_is_checked_before_anything_is_written(
 ) -> None:
     with pytest.raises(StoreError, match="by: expected 1 to 200 characters"):
         store.publish("flowers", b"one", by=by)
-    assert open_location().paths() == []
+    assert paths(open_location()) == []
 
 
 def test_the_layout_is_as_documented(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
     store.activate("flowers", 1, by="ada")
     objects = open_location()
-    assert sorted(objects.paths()) == [
+    assert paths(objects) == [
         "flowers/events/000001.json",
         "flowers/events/000002.json",
         "flowers/versions/000001.safetensors",
@@ -259,21 +266,24 @@ class Rival(Objects):
         self._act = act
         self._times = times
         self.read = self._ours.read
-        self.paths = self._ours.paths
+        self.keys = self._ours.keys
 
-    def create(self, path: str, data: bytes) -> None:
+    def create(self, path: str, data: bytes, *, urgent: bool = False) -> None:
         if self._times > 0:
             self._times -= 1
             self._act(self._theirs)
-        self._ours.create(path, data)
+        self._ours.create(path, data, urgent=urgent)
 
 
 @pytest.mark.parametrize("times", [1, 5])
 def test_a_lost_race_takes_the_next_number(
     store: Store, open_location: OpenLocation, times: int
 ) -> None:
+    files = iter(range(times))
     rival = Rival(
-        open_location, lambda theirs: theirs.publish("flowers", b"theirs", by="rival"), times
+        open_location,
+        lambda theirs: theirs.publish("flowers", b"theirs %d" % next(files), by="rival"),
+        times,
     )
     mine = Store(rival).publish("flowers", b"mine", by="ada")
     state = store.state("flowers")
@@ -333,9 +343,9 @@ def test_known_events_are_not_read_again(open_location: OpenLocation) -> None:
             self.calls += 1
             return self._inner.read(path, length)
 
-        def paths(self, prefix: str | None = None) -> list[str]:
+        def keys(self, kind: Kind, task: str | None = None) -> list[Key]:
             self.calls += 1
-            return self._inner.paths(prefix)
+            return self._inner.keys(kind, task)
 
     objects = Counting()
     store = Store(objects)

@@ -12,14 +12,16 @@ from starlette.testclient import TestClient
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store, StoreUnavailable
-from facet_vision.prompts_store.objects import Objects
+from facet_vision.prompts_store.keys import Key, Kind
+from facet_vision.prompts_store.storage.bucket import Bucket
+from facet_vision.prompts_store.storage.objects import Objects
 from facet_vision.service.components import Components
 from tests.service.support.app import DEPTH, ask, numbered
 
 FILE, HEADER, EVENT = "file", "header", "event"
 
 
-class WatchedObjects(Objects):
+class WatchedObjects(Bucket):
     """Objects in memory.
 
     Attributes:
@@ -52,9 +54,9 @@ class WatchedObjects(Objects):
             )
         return self.damage(path, data)
 
-    def paths(self, prefix: str | None = None) -> list[str]:
+    def keys(self, kind: Kind, task: str | None = None) -> list[Key]:
         self.counts["listing"] += 1
-        return super().paths(prefix)
+        return super().keys(kind, task)
 
 
 def fill(objects: Objects, files: dict[str, bytes]) -> None:

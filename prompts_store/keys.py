@@ -1,0 +1,53 @@
+"""The keys of a store's objects.
+
+    <task>/versions/000003.safetensors    a task file
+    <task>/events/000007.json             an entry of the task's history
+
+Whatever else lies in the folder or bucket is foreign, and no part of the store.
+"""
+
+from typing import Literal, NamedTuple
+
+from .names import is_task_name
+
+Kind = Literal["versions", "events"]
+
+_SUFFIXES: dict[str, str] = {"versions": ".safetensors", "events": ".json"}
+_MIN_DIGITS, _MAX_DIGITS = 6, 9
+
+
+class Key(NamedTuple):
+    """One object: the version or event of a task with a number."""
+
+    task: str
+    kind: Kind
+    number: int
+
+    @property
+    def path(self) -> str:
+        """Where the object lies, from the root of the store."""
+        return f"{self.task}/{self.kind}/{self.number:0{_MIN_DIGITS}}{_SUFFIXES[self.kind]}"
+
+
+class Stored(NamedTuple):
+    """What a storage knows of an object: path, size in bytes, and seconds since 1970."""
+
+    path: str
+    size: int
+    modified: float
+
+
+def parse_key(path: str) -> Key | None:
+    """Return the key whose path this is, None for any other path."""
+    task, _, rest = path.partition("/")
+    folder, _, name = rest.partition("/")
+    for kind in ("versions", "events"):
+        digits = name.removesuffix(_SUFFIXES[kind])
+        if folder == kind and _is_number(digits) and is_task_name(task):
+            key = Key(task, kind, int(digits))
+            return key if key.number and key.path == path else None
+    return None
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and _MIN_DIGITS <= len(digits) <= _MAX_DIGITS
