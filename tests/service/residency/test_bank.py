@@ -93,7 +93,7 @@ def test_an_evicted_resident_is_counted_until_its_rows_are_answered() -> None:
 class TwoTiers(RuleBasedStateMachine):
     """The device holds the tasks used last, the host the files; both know the version put last."""
 
-    DEVICE, HOST = 3500, 6000
+    DEVICE, HOST = 3500, 12_000
 
     def __init__(self) -> None:
         super().__init__()
