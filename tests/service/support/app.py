@@ -71,12 +71,15 @@ def task_file(
     return TaskFile(Manifest(**(fields | manifest)), prompts, Head(((weight, logits),)))
 
 
-def numbered(on: Backbone, task: str, number: int, classes: int = 64) -> bytes:
+def numbered(
+    on: Backbone, task: str, number: int, classes: int = 64, description: str = ""
+) -> bytes:
     """A task file whose answer is `v<number>`, with nearly all of the probability."""
     labels = [f"v{index}" for index in range(classes)]
     bias = [20.0 if index == number else 0.0 for index in range(classes)]
     layers = number % 3 and DEPTH  # linear and deep tasks alternate
-    return task_file(on, task, labels=labels, bias=bias, layers=layers, seed=number).to_bytes()
+    options = {"layers": layers, "seed": number, "description": description}
+    return task_file(on, task, labels=labels, bias=bias, **options).to_bytes()
 
 
 def png(seed: int = 0, size: tuple[int, int] = (SIDE, SIDE)) -> bytes:
