@@ -37,7 +37,7 @@ def test_the_command_writes_a_row_for_each_task_and_their_mean(tmp_path: Path) -
 
 def test_unknown_names_are_refused() -> None:
     for options in (["--dtype", "int8"], ["--tasks", "cats"], ["--images", "1"]):
-        assert CliRunner().invoke(app, ["bench", "precision", *options]).exit_code == 1
+        assert CliRunner().invoke(app, ["bench", "precision", *options]).exit_code in (1, 2)
 
 
 @pytest.fixture(scope="module")
