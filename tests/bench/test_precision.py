@@ -36,8 +36,9 @@ def test_the_command_writes_a_row_for_each_task_and_their_mean(tmp_path: Path) -
 
 
 def test_unknown_names_are_refused() -> None:
-    for options in (["--dtype", "int8"], ["--tasks", "cats"], ["--images", "1"]):
-        assert CliRunner().invoke(app, ["bench", "precision", *options]).exit_code in (1, 2)
+    refused = {("--dtype", "int8"): 2, ("--tasks", "cats"): 1, ("--images", "1"): 2}
+    for options, status in refused.items():
+        assert CliRunner().invoke(app, ["bench", "precision", *options]).exit_code == status
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,6 @@ def test_bfloat16_answers_the_builtin_tasks_as_float32_does(
     both: tuple[backbone.Backbone, backbone.Backbone], task: str
 ) -> None:
     found = measure_task(*both, task, 150)
-    # Which images flip depends on the processor: at most 4 of 150, whichever way they go.
+    # Which images flip depends on the processor, and a gain is no loss.
     assert found["same"] >= 0.97
-    assert abs(found["loss"]) <= 0.03
+    assert found["loss"] <= 0.02
