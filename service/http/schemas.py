@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from facet_vision.prompts_store.events import EventKind
+
 
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
@@ -139,7 +141,7 @@ class EventRecord(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    event: Literal["publish", "activate", "retire"]
+    event: EventKind
     version: int
     at: datetime
     by: str

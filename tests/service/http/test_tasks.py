@@ -6,7 +6,7 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Head, TaskFile, open_store
+from facet_vision.prompts_store.events import EventKind
 from tests.prompts_store import hostile
 from tests.service.support.app import (
     DEPTH,
@@ -116,6 +117,18 @@ def test_the_list_describes_each_task(client: TestClient, small: Backbone) -> No
     detail = client.get("/v1/tasks/pets").json()
     assert detail["manifest"]["tokens"] == 4
     assert [version["number"] for version in detail["stored"]] == [1]
+
+
+def test_a_history_shows_every_kind_of_event(serve: Serve, small: Backbone) -> None:
+    store = open_store("memory:")
+    for number in (1, 2):
+        store.publish("counter", numbered(small, "counter", number), by="test")
+    store.activate("counter", 1, by="test")
+    store.retire("counter", by="test")
+    store.delete("counter", 2, by="test")
+    shown = serve(store=store).get("/v1/tasks/counter").json()
+    assert {event["event"] for event in shown["history"]} == set(get_args(EventKind))
+    assert [version["number"] for version in shown["stored"]] == [1]
 
 
 def test_download_returns_the_bytes_with_an_immutable_tag(
