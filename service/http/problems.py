@@ -29,7 +29,7 @@ from facet_vision.prompts_store.errors import shown
 from facet_vision.service import errors
 
 from .middleware.head import methods_of
-from .middleware.request_ids import Ids, current, ids_of
+from .middleware.request_ids import Ids, ids_of
 
 logger = logging.getLogger("facet.service")
 
@@ -115,16 +115,13 @@ def refusal_bytes(
     count_rejection(reason)
     body = to_json(document(status, reason, sentence(error), path, ids.request))
     fields = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
-    fields |= {name.decode(): value.decode() for name, value in ids.headers()}
-    fields |= _headers(error, status) or {}
+    fields |= ids.headers() | (_headers(error, status) or {})
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in fields.items()]
     return status, "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def document(
-    status: int, reason: str, detail: str, path: str, request_id: str = ""
-) -> dict[str, Any]:
+def document(status: int, reason: str, detail: str, path: str, request_id: str) -> dict[str, Any]:
     """Make a problem document; see `schemas.Problem`."""
     closed = status == CLIENT_CLOSED_REQUEST
     title = "Client Closed Request" if closed else HTTPStatus(status).phrase
@@ -134,7 +131,7 @@ def document(
         "status": status,
         "detail": detail,
         "instance": path,
-        "request_id": request_id or current.get(),
+        "request_id": request_id,
     }
 
 
@@ -150,7 +147,9 @@ def problem(
         request: the request that failed.
         headers: further headers.
     """
-    content = document(status, reason, detail, request.url.path)
+    # The middleware `RequestIds` leaves the id there, whether or not the client has sent one.
+    request_id = request.headers.get("x-request-id", "")
+    content = document(status, reason, detail, request.url.path, request_id)
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
@@ -196,6 +195,4 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     # This runs outside of all middleware, so the ids are those that it has left in the request.
     ids = ids_of(request.headers.raw)
     logger.error("request %s failed: %s", ids.request, type(error).__name__)
-    headers = {name.decode(): value.decode() for name, value in ids.headers()}
-    content = document(500, "unexpected", detail, request.url.path, ids.request)
-    return JSONResponse(content, 500, headers, media_type=MEDIA_TYPE)
+    return problem(500, "unexpected", detail, request, ids.headers())

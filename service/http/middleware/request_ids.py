@@ -17,7 +17,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 current: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered; empty outside of one."""
+"""The id of the request that is being answered, for the log; empty outside of one."""
 
 
 class Ids(NamedTuple):
@@ -31,10 +31,10 @@ class Ids(NamedTuple):
     request: str
     trace: str
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> dict[str, str]:
         """Return the headers of the answer."""
-        named = [(b"x-request-id", self.request.encode())]
-        return [*named, (b"traceparent", self.trace.encode())] if self.trace else named
+        traced = {"traceparent": self.trace} if self.trace else {}
+        return {"x-request-id": self.request} | traced
 
 
 def ids_of(headers: Iterable[tuple[bytes, bytes]]) -> Ids:
@@ -63,7 +63,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         ids = ids_of(scope["headers"])
-        answer = ids.headers()
+        answer = [(name.encode(), value.encode()) for name, value in ids.headers().items()]
         ours = {name for name, _ in answer}
 
         async def identified(message: Message) -> None:
