@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-from collections.abc import Callable
 
 from .batcher import Batcher
 
@@ -12,15 +11,12 @@ logger = logging.getLogger("facet.service")
 CHECK_SECONDS = 1.0
 
 
-def watch_engine(
-    batcher: Batcher, limit: float, end: Callable[[], None] = lambda: os._exit(1)
-) -> None:
+def watch_engine(batcher: Batcher, limit: float) -> None:
     """End the process once a forward has taken too long; returns at once.
 
     Args:
         batcher: whose threads are watched, until they have stopped.
         limit: seconds that a forward may take.
-        end: what to do then.
     """
 
     def watch() -> None:
@@ -32,7 +28,6 @@ def watch_engine(
                     limit,
                     seconds,
                 )
-                end()
-                return
+                os._exit(1)
 
     threading.Thread(target=watch, name="facet-watchdog", daemon=True).start()

@@ -55,10 +55,7 @@ def create_app(
     backbone = backbone or load_backbone(settings)
     components = Components.build(settings, store, backbone, clock)
     app = FastAPI(
-        title="Facet",
-        version=version("facet-vision"),
-        description=DESCRIPTION,
-        lifespan=_lifespan,
+        title="Facet", version=version("facet-vision"), description=DESCRIPTION, lifespan=_lifespan
     )
     app.state.components = components
     app.state.context = components.context

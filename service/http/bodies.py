@@ -1,7 +1,4 @@
-"""Request bodies: reading them within limits, and answers that overtake them.
-
-`_Watched` owns how much of one body has arrived; everything else here keeps no state.
-"""
+"""Request bodies, read within limits."""
 
 import asyncio
 import sys
@@ -176,13 +173,13 @@ def bounded(request: Request, limit: int, what: str, idle_seconds: float) -> Req
         nonlocal received
         # A pause may last so long, unless the body as a whole is behind.
         ahead = begun + idle_seconds + received / MIN_BYTES_PER_SECOND - monotonic()
+        pause = min(idle_seconds, ahead)
         try:
-            async with asyncio.timeout(min(idle_seconds, ahead)):
+            async with asyncio.timeout(pause):
                 message = await request.receive()
         except TimeoutError:
             raise BodyTimeout(
-                f"body: expected more bytes, found none for {min(idle_seconds, ahead):.3g} seconds "
-                f"after {received}"
+                f"body: expected more bytes, found none for {pause:.3g} seconds after {received}"
             ) from None
         # Counted on arrival as well: what a client announces may be wrong or missing.
         received += len(message.get("body", b""))

@@ -21,10 +21,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
-from facet_vision.service.http.server.sockets import (
-    address_of,
-    check_free,
-)
+from facet_vision.service.http.server.sockets import address_of, check_free
 from facet_vision.service.settings import Settings, SettingsError
 
 from .app import PREDICT_SOCKET

@@ -1,1 +1,1 @@
-"""What every request passes on its way to a route, outermost first in `stack`."""
+"""What every request passes on its way to a route; `http.app` says in which order."""

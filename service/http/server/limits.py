@@ -25,9 +25,9 @@ class HttpLimits:
             head's end.
     """
 
-    head_bytes: int = 64 * 1024
-    head_fields: int = 128
-    head_seconds: float = 20.0
+    head_bytes: int
+    head_fields: int
+    head_seconds: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -15,6 +15,7 @@ from facet_vision.service.http.server.connection import MAX_PIPELINED_REQUESTS, 
 from facet_vision.service.http.server.connections import Connections
 from facet_vision.service.http.server.limits import HttpLimits
 from facet_vision.service.http.server.uvicorn_server import freeze_startup_objects
+from facet_vision.service.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,7 @@ async def server(**options: Any) -> AsyncIterator[int]:
         shed=lambda _, url, __: REFUSED if url == b"/full" else None,
         refuse=lambda error: str(error).encode(),
         connections=Connections(100),
-        limits=HttpLimits(),
+        limits=HttpLimits.of(Settings()),
     )
     given: dict[str, Any] = {
         "http": protocol,
