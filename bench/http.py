@@ -13,7 +13,6 @@ from pathlib import Path
 from facet_vision.bench.measuring.environment import environment
 from facet_vision.bench.measuring.lag import lags, late_at_most
 from facet_vision.bench.measuring.spread import Spread
-from facet_vision.bench.measuring.timing import in_turns
 from facet_vision.bench.reporting.http_tables import (
     CALM,
     HOT,
@@ -27,7 +26,13 @@ from facet_vision.bench.reporting.report import Record, Report
 from facet_vision.bench.servers.engine import EngineAlone
 from facet_vision.bench.servers.materials import Materials, TaskShape, prepare
 from facet_vision.bench.servers.processes import Server
-from facet_vision.bench.servers.serving import facet, load_plan, spreads, summary, targets
+from facet_vision.bench.servers.serving import (
+    facet,
+    load_plan,
+    loads_in_turns,
+    summary,
+    targets,
+)
 
 from .load import Closed, Open, generate
 from .plans import HttpPlan
@@ -112,14 +117,7 @@ class Http:
     def _in_turns(
         self, contenders: Mapping[str, Callable[[], dict[str, float]]]
     ) -> dict[str, dict[str, Spread]]:
-        def announced(name: str) -> dict[str, float]:
-            self._server.check()
-            self._progress(name)
-            return contenders[name]()
-
-        calls = {name: partial(announced, name) for name in contenders}
-        rounds = in_turns(calls, rounds=self._plan.rounds)
-        return {name: spreads(values) for name, values in rounds.items()}
+        return loads_in_turns(self._server, contenders, self._plan.rounds, self._progress)
 
     def _load(self, arrivals: Closed | Open) -> dict[str, float]:
         asked = targets(self._materials.tasks)

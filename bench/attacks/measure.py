@@ -9,7 +9,6 @@ from pathlib import Path
 from facet_vision.bench.load import Closed, Open, generate
 from facet_vision.bench.measuring.environment import environment
 from facet_vision.bench.measuring.spread import Spread
-from facet_vision.bench.measuring.timing import in_turns
 from facet_vision.bench.plans import AttacksPlan
 from facet_vision.bench.reporting.figures import bars
 from facet_vision.bench.reporting.report import Column, Record, Report, Section
@@ -26,9 +25,9 @@ from facet_vision.bench.servers.serving import (
     facet,
     generator_note,
     load_plan,
+    loads_in_turns,
     path_of,
     request_each,
-    spreads,
     summary,
     targets,
 )
@@ -169,16 +168,7 @@ class Attacks:
     def _in_turns(
         self, contenders: Mapping[str, Callable[[], dict[str, float]]]
     ) -> dict[str, dict[str, Spread]]:
-        def announced(name: str) -> dict[str, float]:
-            self._server.check()
-            self._progress(name)
-            return contenders[name]()
-
-        calls = {name: partial(announced, name) for name in contenders}
-        return {
-            name: spreads(values)
-            for name, values in in_turns(calls, rounds=self._plan.rounds).items()
-        }
+        return loads_in_turns(self._server, contenders, self._plan.rounds, self._progress)
 
 
 def _within(p99: Spread, quiet: float) -> str:

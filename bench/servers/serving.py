@@ -3,12 +3,14 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from facet_vision.bench.load import Closed, Open, Outcome, Plan, Target
 from facet_vision.bench.measuring.spread import Spread
+from facet_vision.bench.measuring.timing import in_turns
 from facet_vision.bench.reporting.report import Column
 
 from .materials import Materials
@@ -114,6 +116,30 @@ def summary(outcome: Outcome) -> dict[str, float]:
 def spreads(rounds: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     """Collect the figures of all rounds."""
     return {key: Spread(tuple(found[key] for found in rounds)) for key in rounds[0]}
+
+
+def loads_in_turns(
+    server: Server,
+    contenders: Mapping[str, Callable[[], dict[str, float]]],
+    rounds: int,
+    progress: Callable[[str], None],
+) -> dict[str, dict[str, Spread]]:
+    """Run the loads on a server in turns, each once in every round.
+
+    Args:
+        server: is checked before each load.
+        contenders: returns the figures of one load, by the load's name.
+        rounds: how many there are.
+        progress: is called with the name of each load that begins.
+    """
+
+    def announced(name: str) -> dict[str, float]:
+        server.check()
+        progress(name)
+        return contenders[name]()
+
+    found = in_turns({name: partial(announced, name) for name in contenders}, rounds=rounds)
+    return {name: spreads(values) for name, values in found.items()}
 
 
 def generator_note(records: Sequence[Mapping[str, Any]]) -> str:
