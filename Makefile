@@ -7,17 +7,13 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test fuzz check format builtin-tasks clean
+.PHONY: serve test check format builtin-tasks clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
 
 test: $(VENV)/.development
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadscope
-
-# Tens of thousands of generated requests and mutated files; `make test` runs a slice of each.
-fuzz: $(VENV)/.development
-	$(BIN)/pytest tests/fuzz --long -rA
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -3,7 +3,6 @@
 import sys
 from importlib.abc import MetaPathFinder
 
-import pytest
 import torch
 from hypothesis import settings
 
@@ -25,9 +24,3 @@ class OneName(MetaPathFinder):
 
 
 sys.meta_path.insert(0, OneName())
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--long", action="store_true", help="run tests/fuzz at full length, as `make fuzz` does"
-    )
