@@ -8,18 +8,7 @@ import pytest
 
 from facet_vision.prompts_store import StoreUnavailable, open_store
 from facet_vision.prompts_store.storage.folder import STAGING, STALE_SECONDS, Folder
-
-
-class Watch:
-    """Syncs, and records for each call the file and whether the final name existed already."""
-
-    def __init__(self, final: Path) -> None:
-        self.final = final
-        self.log: list[tuple[str, bool]] = []
-
-    def __call__(self, descriptor: int) -> None:
-        os.fsync(descriptor)
-        self.log.append((os.readlink(f"/proc/self/fd/{descriptor}"), self.final.exists()))
+from tests.prompts_store.sync_watch import Watch
 
 
 def test_bytes_before_the_name_and_every_folder_before_the_return(tmp_path: Path) -> None:

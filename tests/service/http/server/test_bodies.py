@@ -3,7 +3,6 @@
 They are sent through a socket to a real server.
 """
 
-import json
 import re
 import select
 import socket
@@ -13,8 +12,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.service.support.app import ask, png, small_backbone, task_file, upload
-from tests.service.support.processes import Server, small_server
+from tests.service.support.app import png
+from tests.service.support.pets import answer, pets_server
+from tests.service.support.processes import Server
 
 LIMIT = 100_000
 PATH = "/v1/tasks/pets/predict"
@@ -26,13 +26,8 @@ def server(
 ) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     limits = {"max_image_bytes": LIMIT, "max_request_bytes": LIMIT, "idle_body_seconds": 0.5}
-    with small_server(store, http_workers=request.param, **limits) as server:
-        with server.client() as client:
-            assert upload(client, task_file(small_backbone(), "pets")).status_code == 201
-        server.http_workers = request.param
+    with pets_server(store, request.param, **limits) as server:
         yield server
-        with server.client() as client:  # whatever was sent, the server still serves
-            assert ask(client, "pets").status_code == 200
 
 
 def head(path: str, *headers: str) -> bytes:
@@ -45,17 +40,6 @@ def head(path: str, *headers: str) -> bytes:
         "",
     ]
     return "\r\n".join(lines).encode()
-
-
-def answer(connection: socket.socket) -> tuple[int, dict[str, str], dict[str, object]]:
-    """Read one response to its end: status, headers, document."""
-    reader = connection.makefile("rb")
-    status = int(reader.readline().split()[1])
-    headers: dict[str, str] = {}
-    while line := reader.readline().strip():
-        name, _, value = line.decode().partition(": ")
-        headers[name.lower()] = value
-    return status, headers, json.loads(reader.read(int(headers["content-length"])))
 
 
 def closed(connection: socket.socket) -> bool:

@@ -12,9 +12,8 @@ from shutil import which
 import pytest
 
 from tests.service.support.app import ask, metrics, png, small_backbone, task_file, upload
+from tests.service.support.pets import answer, pets_server
 from tests.service.support.processes import Server, small_server
-
-from .test_bodies import answer
 
 HEAD = 8192
 FIELDS = 40
@@ -29,13 +28,8 @@ def server(
 ) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     limits = {"max_head_bytes": HEAD, "max_head_fields": FIELDS, "head_seconds": SECONDS}
-    with small_server(store, http_workers=request.param, max_connections=OPEN, **limits) as server:
-        with server.client() as client:
-            assert upload(client, task_file(small_backbone(), "pets")).status_code == 201
-        server.http_workers = request.param
+    with pets_server(store, request.param, max_connections=OPEN, **limits) as server:
         yield server
-        with server.client() as client:
-            assert ask(client, "pets").status_code == 200
 
 
 def get(*headers: bytes) -> bytes:
