@@ -68,5 +68,5 @@ def test_every_command_works_in_order(server: Server, folder: Path) -> None:
     assert '"task":"digits"' in outputs[0]
     assert "pets version 1 is live" in outputs[3]
     assert "photos/cat/0.png: cat" in outputs[4]
-    assert "pets version 2 is live" in outputs[5]
-    assert '"live":1' in outputs[7]
+    assert "pets version 2 is live" in outputs[6]
+    assert '"live":1' in outputs[8]
