@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_core import from_json, to_json
 from facet_vision.backbone import Preprocess
 from facet_vision.service.errors import ServiceError
 from facet_vision.service.telemetry.multiprocess import Sample, growing
+from facet_vision.service.telemetry.request_log import current
 
 from .bulk import aside, label_count
 from .protocol import Predictor, PredictRequest
@@ -124,7 +126,7 @@ class _Connection:
 
     def _received(self, kind: Kind, number: int, payload: bytes) -> None:
         if kind in (Kind.PREDICT, Kind.CHECK):
-            self._start(kind, number, request_of(payload, self._clock()))
+            self._start(kind, number, *request_of(payload, self._clock()))
         elif kind is Kind.COUNT:
             self._count(payload)
         elif exchange := self._exchanges.get(number):  # else it has failed meanwhile
@@ -133,9 +135,11 @@ class _Connection:
             else:
                 exchange.task.cancel()
 
-    def _start(self, kind: Kind, number: int, request: PredictRequest) -> None:
+    def _start(self, kind: Kind, number: int, request: PredictRequest, identity: str) -> None:
         images: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._run(kind, number, request, images))
+        context = copy_context()
+        context.run(current.set, identity)
+        task = asyncio.create_task(self._run(kind, number, request, images), context=context)
         self._exchanges[number] = _Exchange(task, images)
         # A callback, because a task that is cancelled before it begins runs no line of its own.
         task.add_done_callback(lambda _: self._exchanges.pop(number, None))

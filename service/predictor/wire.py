@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from facet_vision.service import errors
+from facet_vision.service.telemetry.request_log import current
 
 from .protocol import Prediction, PredictRequest
 
@@ -105,16 +106,19 @@ class Channel(asyncio.Protocol):
 
 
 def request_bytes(request: PredictRequest, now: float) -> bytes:
-    """Encode a request; its deadline travels as the seconds left, since two clocks may differ."""
+    """Encode a request and its id.
+
+    Its deadline travels as the seconds left, since two clocks may differ.
+    """
     left = request.deadline - now
-    fields = [request.tasks, request.images, left, request.top_k, request.priority]
+    fields = [request.tasks, request.images, left, request.top_k, request.priority, current.get()]
     return to_json(fields, inf_nan_mode="constants")
 
 
-def request_of(payload: bytes, now: float) -> PredictRequest:
-    """Decode a request."""
-    tasks, images, left, top_k, priority = json.loads(payload)
-    return PredictRequest(tasks, images, now + left, top_k, priority)
+def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str]:
+    """Decode a request and its id."""
+    tasks, images, left, top_k, priority, identity = json.loads(payload)
+    return PredictRequest(tasks, images, now + left, top_k, priority), identity
 
 
 def predictions_bytes(predictions: list[Prediction]) -> bytes:

@@ -4,20 +4,17 @@ A client may name its request in `X-Request-ID`, or take part in a trace by `tra
 Context); otherwise the request gets a random id.
 """
 
-import logging
 import re
 from collections.abc import Iterable
-from contextvars import ContextVar
 from typing import NamedTuple
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from facet_vision.service.telemetry.request_log import current
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
-
-current: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered, for the log; empty outside of one."""
 
 
 class Ids(NamedTuple):
@@ -79,13 +76,3 @@ class RequestIds:
             await self._app(scope, receive, identified)
         finally:
             current.reset(token)
-
-
-class IdFilter(logging.Filter):
-    """Adds the id of the current request to a log line that does not tell it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Add it; every record passes."""
-        if identity := current.get():
-            record.msg = f"{record.msg} [request {identity.replace('%', '%%')}]"
-        return True

@@ -12,9 +12,9 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from facet_vision.service.http.middleware.request_ids import IdFilter
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.settings import Settings, SettingsError
+from facet_vision.service.telemetry.request_log import IdFilter
 
 from .connection import HttpProtocol, Shed
 from .connections import Connections, connection_limit

@@ -14,6 +14,7 @@ from facet_vision.service.predictor.socket_server import PredictorServer
 from facet_vision.service.predictor.wire import Channel, Kind, error_of, request_bytes
 from facet_vision.service.settings import MIB, Settings
 from facet_vision.service.telemetry.multiprocess import Sample
+from facet_vision.service.telemetry.request_log import current
 from facet_vision.service.workers.proxy import _end_to_end
 from facet_vision.service.workers.supervisor import _share
 
@@ -29,13 +30,16 @@ class Patient:
     Attributes:
         inside: admitted requests that have not ended.
         entered: admitted requests so far.
+        checked: ids of the requests that were checked.
     """
 
     def __init__(self) -> None:
+        self.checked: list[str] = []
         self.inside = 0
         self.entered = 0
 
     async def check(self, *_: Any) -> None:
+        self.checked.append(current.get())
         raise ValueError("secret")
 
     @asynccontextmanager
@@ -106,6 +110,19 @@ async def test_a_failure_is_reported_and_a_foreign_text_is_not() -> None:
     kind, number, payload = http_worker.received[-1]
     assert (kind, number) == (Kind.FAILED, 9)
     assert "secret" not in str(error_of(payload))
+
+
+async def test_the_id_of_a_request_is_known_where_it_is_answered_and_nowhere_else() -> None:
+    http_worker = HttpWorker(predictor := Patient())
+    token = current.set("order-17")
+    try:
+        named = request_bytes(PredictRequest(["pets"], 1, 60.0), 0.0)
+    finally:
+        current.reset(token)
+    for number, payload in enumerate((named, REQUEST)):
+        http_worker.channel.send(Kind.CHECK, number, payload)
+    await asyncio.sleep(0.01)
+    assert (predictor.checked, current.get()) == (["order-17", ""], "")
 
 
 async def test_counts_include_zeros_and_those_of_http_workers_that_have_ended() -> None:

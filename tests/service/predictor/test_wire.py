@@ -18,6 +18,7 @@ from facet_vision.service.predictor.wire import (
     request_bytes,
     request_of,
 )
+from facet_vision.service.telemetry.request_log import current
 
 FRAMES = st.lists(
     st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=300)), max_size=8
@@ -73,8 +74,14 @@ def test_nothing_is_sent_once_the_connection_has_ended() -> None:
         priority=st.sampled_from(["high", "normal", "low"]),
     )
 )
-def test_a_request_arrives_with_the_time_it_has_left(sent: PredictRequest) -> None:
-    arrived = request_of(request_bytes(sent, 40.0), 1000.0)
+def test_a_request_arrives_with_its_id_and_the_time_it_has_left(sent: PredictRequest) -> None:
+    token = current.set("order-17")
+    try:
+        payload = request_bytes(sent, 40.0)
+    finally:
+        current.reset(token)
+    arrived, identity = request_of(payload, 1000.0)
+    assert identity == "order-17"
     assert (arrived.tasks, arrived.images, arrived.top_k) == (
         sent.tasks,
         sent.images,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from facet_vision.service.http.middleware.request_ids import IdFilter, current, ids_of
+from facet_vision.service.http.middleware.request_ids import ids_of
+from facet_vision.service.telemetry.request_log import IdFilter, current
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
