@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from facet_vision.bench.servers.serving import (
     summary,
     targets,
 )
+from facet_vision.service.settings import Settings
 
 from .attackers import attacking, trickling
 from .kinds import kinds
@@ -156,13 +158,15 @@ class Attacks:
         return found
 
     def _overload(self, rate: float) -> dict[str, float]:
+        # Until the queue is full nothing is refused, so it is no overload yet.
+        filling = Settings.model_fields["queue_limit"].default / rate
         with trickling(self._address, self._plan.slow, SLOW_HEADS):
-            return self._load(Open(rate)) | {"offered": rate}
+            return self._load(Open(rate), 2 * filling) | {"offered": rate}
 
-    def _load(self, arrivals: Closed | Open) -> dict[str, float]:
+    def _load(self, arrivals: Closed | Open, warmup: float = 0.0) -> dict[str, float]:
         asked = targets(self._materials.tasks)
         load = load_plan(self._server, self._materials, asked, arrivals, self._plan.seconds)
-        outcome = generate(load)
+        outcome = generate(replace(load, warmup=max(load.warmup, warmup)))
         return summary(outcome) | {"unanswered": outcome.unanswered}
 
     def _in_turns(
