@@ -78,7 +78,5 @@ def _prefixes(table: Mapping[str, Tensor]) -> set[str]:
 
 def _behind(prefix: str, table: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
-        name.removeprefix(prefix): value
-        for name, value in table.items()
-        if name.startswith(prefix)
+        name.removeprefix(prefix): value for name, value in table.items() if name.startswith(prefix)
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 Shape = tuple[int, ...]
 
-POSITIONS = ("pos_embed", "positional_embedding", "embed_positions.A.weight")
+POSITIONS = ("pos_embed", "visual.positional_embedding", "embed_positions.A.weight")
 PATCHES = ("patch_embed.proj.weight", "visual.conv1.weight", "patchifier.proj.weight")
 WINDOWS = "relative_position_bias_table"
 """How the names end of what can be interpolated."""
@@ -42,8 +42,8 @@ def npz_shapes(path: Path) -> dict[str, Shape]:
 def _positions(shapes: Mapping[str, Shape], model: Any) -> Iterator[str]:
     expected = getattr(model, "pos_embed", None)
     for shape in _ending(shapes, POSITIONS):
-        if expected is None or len(shape) < 2:
-            continue
+        if expected is None or len(shape) < 2 or shape[-2] == expected.shape[-2]:
+            return
         grid = _grid(shape[-2], model.num_prefix_tokens)
         new = tuple(model.patch_embed.grid_size)
         if grid and grid != new:
@@ -70,7 +70,8 @@ def _windows(shapes: Mapping[str, Shape], model: Any) -> Iterator[str]:
 
 
 def _ending(shapes: Mapping[str, Shape], endings: tuple[str, ...]) -> list[Shape]:
-    return [shape for name, shape in shapes.items() if name.endswith(endings)]
+    dotted = tuple(f".{ending}" for ending in endings)
+    return [shape for name, shape in shapes.items() if f".{name}".endswith(dotted)]
 
 
 def _grid(tokens: int, special: int) -> Shape | None:
