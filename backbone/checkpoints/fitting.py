@@ -1,5 +1,6 @@
 """The one choice in a checkpoint that fits every parameter of a model, copied into it."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -118,7 +119,10 @@ def _fit(choice: Choice, model: Any) -> Fit:
     state = choice.state
     source = huggingface.timm_names(state) if huggingface.is_huggingface(state) else dict(state)
     try:
-        converted = _filter(model)(dict(source), model)
+        with warnings.catch_warnings():
+            # torch's, about how timm interpolates the biases of windows
+            warnings.simplefilter("ignore", UserWarning)
+            converted = _filter(model)(dict(source), model)
     except Exception:  # timm's filters expect another layout than this, each in its own way
         converted = source
     expected, found = _backbone_weights(model.state_dict()), _backbone_weights(converted)
