@@ -17,6 +17,7 @@ from . import sources, tiny
 from .backbone import Backbone, Family
 from .checkpoints import check_finite, fill, load_checkpoint
 from .errors import BackboneError, UnsupportedBackbone
+from .supported import MODULES
 from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 
@@ -24,9 +25,6 @@ FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
     SwinTransformer: SwinTransformerFamily,
 }
-MODULES = {"vision_transformer", "deit", "swin_transformer", "tiny"}
-"""Modules of timm's registry whose models may be loaded."""
-
 SUPPORTED = (
     "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's "
     "VisionTransformer, and Swin"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from .errors import UsageError
 from .exits import ExitCode
+
+if TYPE_CHECKING:
+    from facet_vision.backbone import Backbone
 
 
 @contextmanager
@@ -37,6 +41,13 @@ def one_sentence(command: str, code: ExitCode = ExitCode.FAILED) -> Iterator[Non
 def complain(sentence: str) -> None:
     """Print an error."""
     typer.secho(sentence, fg="red", err=True)
+
+
+def tell_resampled(backbone: Backbone) -> Backbone:
+    """Print, on stderr, what of a backbone's weights was interpolated to its sizes; return it."""
+    if backbone.resampled:
+        typer.secho(f"{backbone.name}: {backbone.resampled}", err=True)
+    return backbone
 
 
 def _is_sentence(error: Exception) -> bool:

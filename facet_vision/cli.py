@@ -54,6 +54,12 @@ COMMANDS = (
         "download", "service.client.versions", "Download the task file of a version.", SERVED
     ),
     LazyCommand(
+        "backbones",
+        "common.backbones",
+        "List the names that --backbone takes, with family and image size.",
+        LEARN,
+    ),
+    LazyCommand(
         "train",
         "training.command",
         "Train a task on labelled images and write its task file.",

@@ -28,6 +28,8 @@ async def banner(components: Components, address: str) -> str:
     more = len(components.listing) - FIRST_TASKS
     width = max((len(one.task) for one in listed), default=0)
     lines = [_headline(components, listed, address)]
+    if components.backbone.resampled:
+        lines.append(f"  {components.backbone.resampled}")
     lines += [f"  {one.task:<{width}}  {_describe(one)}" for one in listed]
     if more > 0:
         lines.append(f"  and {more} more")

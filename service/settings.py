@@ -89,7 +89,7 @@ class Settings(BaseSettings):
 
     backbone: str = Field(
         "facet-tiny",
-        description="The embedded backbone, or a supported timm model by name.",
+        description="facet-tiny, or a name that `facet backbones` lists; also hf-hub:, local-dir:.",
         json_schema_extra=BACKBONE,
     )
     checkpoint: Path | None = Field(

@@ -11,7 +11,7 @@ import typer
 
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
 
 from .recipe import Recipe
 
@@ -96,6 +96,7 @@ def _run(
     for line in balance(data):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
+    tell_resampled(network)
     recipe = _searched(network, recipe, run, console)
     task = _train(network, data, recipe, run, console)
     task.save(out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
 
 # torch and timm take seconds to import, so only the functions that need them do.
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _run(options: dict[str, Any]) -> None:
     files = [read(path) for path in options["files"]]
     name = options["backbone"] or files[0].manifest.backbone
     network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
+    tell_resampled(network)
     data = _data(options["data"], files[0])
     for file in files:
         check_labels(file, data)
