@@ -24,7 +24,7 @@ REFUSED = frozenset(
         "vit_small_patch16_18x2_224",
     }
 )
-"""Those of them whose blocks are parallel, differential or normed behind; a test builds them all."""
+"""Those of them whose blocks are parallel, differential or normed behind; a test builds all."""
 
 FAMILIES = (
     ("dinov2", "DINOv2"),
@@ -87,7 +87,7 @@ def _described(name: str) -> Supported:
     family = next((family for part, family in FAMILIES if part in name), "ViT")
     config = get_pretrained_cfg(name)
     height, width = config.input_size[1:]
-    return Supported(name, family, (height, width), config.has_weights)
+    return Supported(name, family, (height, width), bool(config.has_weights))
 
 
 def _by_name(one: Supported) -> tuple[str, str]:

@@ -52,7 +52,9 @@ def choices(content: Mapping[str, Any]) -> list[Choice]:
     ]
 
 
-def _tables(content: Mapping[Any, Any], place: str, depth: int) -> Iterator[tuple[str, dict]]:
+def _tables(
+    content: Mapping[Any, Any], place: str, depth: int
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Yield the tensors of a table, then those of the tables in it."""
     tensors = {
         name: value

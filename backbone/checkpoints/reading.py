@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from facet_vision.backbone.errors import BackboneError
 
-HARMLESS = [argparse.Namespace]
+HARMLESS: list[Any] = [argparse.Namespace]
 """Plain holders of options, which training scripts save beside the weights."""
 
 
