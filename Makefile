@@ -27,12 +27,12 @@ format: $(VENV)/.development
 
 # What serving and training need; the first time, pip fetches PyTorch and shows how far it is.
 $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data]'
+	$(PIP) '.[train,data,heic]'
 	touch $@
 
 # The same and the tools of development.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data,hf,report,tensorboard,dev]'
+	$(PIP) '.[train,data,heic,hf,report,tensorboard,dev]'
 	touch $@ $(VENV)/.serving
 
 $(BIN)/python:
