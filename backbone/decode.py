@@ -74,7 +74,7 @@ class OpenImage:
             raise
         except Exception as error:  # decoders raise anything at all on hostile bytes
             raise ImageError(
-                f"image: expected a whole {image.format} file, found damaged data ({error})"
+                f"image: expected a whole {image.format} file, found damaged data ({_line(error)})"
             ) from error
 
 
@@ -146,8 +146,13 @@ def _open(data: bytes, header: Header) -> Image.Image:
         ) from error
     except Exception as error:
         raise ImageError(
-            f"image: expected a readable header, found damaged data ({error})"
+            f"image: expected a readable header, found damaged data ({_line(error)})"
         ) from error
+
+
+def _line(error: Exception) -> str:
+    """Return what a library says, on one line."""
+    return " ".join(str(error).split())[:200]
 
 
 def _to_rgb(image: Image.Image, grey: GreyKind) -> Image.Image:

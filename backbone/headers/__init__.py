@@ -32,7 +32,8 @@ def read_header(data: bytes, max_pixels: int) -> Header:
     """Read the header of an image in any format; of unknown bytes it is empty.
 
     Raises:
-        ImageError: it is damaged, or lists more than any encoder writes.
+        ImageError: it is damaged, lists more than any encoder writes, or has parts of more than
+            `max_pixels` pixels.
     """
     if data.startswith(b"\xff\xd8"):
         return Header(passes=jpeg.count_scans(data))
@@ -43,6 +44,7 @@ def read_header(data: bytes, max_pixels: int) -> Header:
         return Header(passes=directory.passes(max_pixels), grey=directory.grey())
     if data[4:8] == b"ftyp":
         container = boxes.read(data)
+        heif.check_sizes(container, data, max_pixels)
         return Header(
             format=heif.format_of(container), coded_pixels=heif.coded_pixels(container, data)
         )

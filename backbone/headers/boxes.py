@@ -22,6 +22,7 @@ class Container:
         kinds: of each item.
         extents: places in the file of each item's data.
         made_of: items that each is composed of, or that lend it transparency.
+        sizes: width and height that items say they have.
         configurations: contents of all boxes `hvcC`.
         samples: places of the first frame of each track of a sequence.
     """
@@ -30,6 +31,7 @@ class Container:
     kinds: dict[int, bytes] = field(default_factory=dict)
     extents: dict[int, list[slice]] = field(default_factory=dict)
     made_of: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    sizes: list[tuple[int, int]] = field(default_factory=list)
     configurations: list[bytes] = field(default_factory=list)
     samples: list[slice] = field(default_factory=list)
 
@@ -76,6 +78,8 @@ class _Reader:
                 self.walk(place, stop)
             elif kind == b"meta":
                 self._meta(place + 4, stop)
+            elif kind == b"ispe":
+                self.found.sizes.append((self._int(place + 4, 4), self._int(place + 8, 4)))
             elif kind == b"hvcC":
                 self.found.configurations.append(self._data[place:stop])
             elif kind == b"stsz":

@@ -8,6 +8,9 @@ from .boxes import MAX_PARTS, Container, too_many
 _Stream = tuple[str, list[slice]]
 """Format and places of coded data."""
 
+_CANVASES = {b"grid": 4, b"iovl": 10}
+"""Where the data of items that are composed of others hold their size."""
+
 _CODED = {b"av01": "AVIF", b"hvc1": "HEIF", b"hev1": "HEIF"}
 
 
@@ -17,6 +20,32 @@ def format_of(container: Container) -> str | None:
         if container.kinds[item] in _CODED:
             return _CODED[container.kinds[item]]
     return "AVIF" if container.samples else None
+
+
+def check_sizes(container: Container, data: bytes, max_pixels: int) -> None:
+    """Refuse a file in which an item, shown or cropped away, has too many pixels.
+
+    Raises:
+        ImageError: such a file.
+    """
+    canvases = [
+        _canvas(container.kinds[item], b"".join(data[part] for part in container.extents[item]))
+        for item in decoded_items(container)
+        if container.kinds[item] in _CANVASES and item in container.extents
+    ]
+    for width, height in container.sizes + canvases:
+        if width * height > max_pixels:
+            raise ImageError(
+                f"image: expected at most {max_pixels} pixels, found {width} x {height}"
+            )
+
+
+def _canvas(kind: bytes, data: bytes) -> tuple[int, int]:
+    """Return the size that a grid or overlay says its result has."""
+    width = 4 if len(data) > 1 and data[1] & 1 else 2
+    place = _CANVASES[kind]
+    sides = data[place : place + width], data[place + width : place + 2 * width]
+    return int.from_bytes(sides[0]), int.from_bytes(sides[1])
 
 
 def coded_pixels(container: Container, data: bytes) -> int:

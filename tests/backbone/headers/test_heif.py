@@ -61,7 +61,7 @@ def test_the_orientation_is_applied_once(kind: str) -> None:
     exif[0x0112] = 6
     dark_left = Image.new("L", (80, 40), 255)
     dark_left.paste(0, (0, 0, 40, 40))
-    found = np.asarray(backbone.decode_image(encoded(dark_left, kind, exif=exif)))
+    found = np.asarray(backbone.decode_image(encoded(dark_left, kind, exif=exif.tobytes())))
     assert found.shape == (80, 40, 3)  # turned clockwise: the left is above
     assert found[:30].mean() < 20
     assert found[50:].mean() > 235
@@ -69,9 +69,9 @@ def test_the_orientation_is_applied_once(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_limit_of_pixels_holds_before_anything_is_decoded(kind: str) -> None:
-    data = encoded(noise(size=(80, 40)), kind)
-    with pytest.raises(backbone.ImageError, match="expected at most 3199 pixels, found 80 x 40"):
-        backbone.decode_image(data, max_pixels=3199)
+    data = encoded(noise(size=(96, 64)), kind)
+    with pytest.raises(backbone.ImageError, match="expected at most 6143 pixels, found 96 x 64"):
+        backbone.decode_image(data, max_pixels=6143)
     with pytest.raises(backbone.ImageError, match="expected at most 64000000 pixels, found 9000 x"):
         backbone.open_image(resized(data, 9000, 9000))
 
@@ -137,6 +137,15 @@ def container(
         box(b"iinf", b"\0\0\0\0", struct.pack(">H", len(items)), *entries),
         box(b"iref", b"\0\0\0\0", references) if references else b"",
     )
+
+
+def test_the_size_of_a_grid_counts_even_if_it_is_cropped_away() -> None:
+    data = encoded(noise(size=(200, 120)), "HEIF", tile_size=64)
+    grid = b"\0\0\1\3" + struct.pack(">HH", 200, 120)
+    assert data.count(grid) == 1
+    huge = data.replace(grid, grid[:4] + struct.pack(">HH", 60_000, 60_000))
+    with pytest.raises(backbone.ImageError, match="found 60000 x 60000"):
+        backbone.open_image(huge)
 
 
 def test_items_that_share_their_data_are_refused() -> None:
