@@ -7,7 +7,7 @@ WORKDIR /src
 
 # Dependencies change seldom, the code often: install them first, so that the layer stays cached.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN /opt/facet/bin/python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" > requirements.txt \
+RUN /opt/facet/bin/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print('\n'.join(p['dependencies'] + p['optional-dependencies']['heic']))" > requirements.txt \
  && /opt/facet/bin/pip install --constraint constraints.txt --requirement requirements.txt
 
 # facet_vision holds links to the folders beside it.

@@ -37,7 +37,8 @@ _ONE_TASK = {
     "parameters": documented_parameters(),
     "requestBody": {
         "required": True,
-        "description": "One image as the body, or any number as `file` parts of a form.",
+        "description": "One image (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC) as the body, "
+        "or any number as `file` parts of a form.",
         "content": {
             "image/*": _BINARY,
             "application/octet-stream": _BINARY,
