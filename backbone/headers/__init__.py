@@ -1,51 +1,10 @@
 """What decoding an image takes, by its headers, before a decoder sees it.
 
-`bits`, `av1` and `hevc` read what `heif` finds in the `boxes` of AVIF and HEIC files; `jpeg`, `png`
-and `tiff` read theirs. GIF, WebP and BMP give their size, and take no more than it says.
+`header` reads them in any format; `jpeg`, `png` and `tiff` read theirs, and `bits`, `av1` and
+`hevc` what `heif` finds in the `boxes` of AVIF and HEIC files. GIF, WebP and BMP give their size,
+and take no more than it says.
 """
 
-from dataclasses import dataclass, field
+from .header import Header, read_header
 
-from facet_vision.backbone.grey import GreyKind
-
-from . import boxes, heif, jpeg, png, tiff
-
-
-@dataclass(frozen=True)
-class Header:
-    """What the header of an encoded image says.
-
-    Attributes:
-        format: Pillow's name, where it takes more than the first bytes to know it.
-        passes: times that a decoder passes over the pixels.
-        coded_pixels: pixels of all frames that are decoded, where they are not the image's own.
-        grey: what values of more than eight bits mean.
-    """
-
-    format: str | None = None
-    passes: int = 1
-    coded_pixels: int = 0
-    grey: GreyKind = field(default_factory=GreyKind)
-
-
-def read_header(data: bytes, max_pixels: int) -> Header:
-    """Read the header of an image in any format; of unknown bytes it is empty.
-
-    Raises:
-        ImageError: it is damaged, lists more than any encoder writes, or has parts of more than
-            `max_pixels` pixels.
-    """
-    if data.startswith(b"\xff\xd8"):
-        return Header(passes=jpeg.count_scans(data))
-    if data.startswith(b"\x89PNG"):
-        png.check_chunks(data)
-    if data.startswith((b"II", b"MM")):
-        directory = tiff.Directory(data)
-        return Header(passes=directory.passes(max_pixels), grey=directory.grey())
-    if data[4:8] == b"ftyp":
-        container = boxes.read(data)
-        heif.check_sizes(container, data, max_pixels)
-        return Header(
-            format=heif.format_of(container), coded_pixels=heif.coded_pixels(container, data)
-        )
-    return Header()
+__all__ = ["Header", "read_header"]
