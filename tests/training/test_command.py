@@ -1,5 +1,6 @@
 """`facet train` as a user types it, on the embedded architecture with random weights."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,26 @@ def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> 
     assert manifest.metrics["held_out_images"] == 2
     assert f"accuracy {manifest.metrics['accuracy']:.3f}" in stdout
     assert sorted(path.name for path in samples.iterdir()) == ["blue-0.png", "red-1.png"]
+
+
+def test_json_is_all_that_is_printed(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    for colour in ("red", "blue"):
+        (colours / colour / "0.png").write_bytes((colours / "red" / "1.png").read_bytes())
+    out = tmp_path / "colours.safetensors"
+    common = ("--out", out, "--checkpoint", checkpoint, "--device", "cpu", "--epochs", 2, "--json")
+    code, stdout, stderr = run_train(colours, "--task", "colours", *common)
+    assert code == 0, stderr
+    assert "warning: 1 image under different labels: " in stderr
+    assert "colours: epoch 2/2, loss " in stderr
+    result = json.loads(stdout)
+    manifest = TaskFile.load(out).manifest
+    assert result["metrics"] == manifest.metrics
+    assert next(iter(result["metrics"])) == "accuracy"
+    assert (result["file"], result["size"]) == (str(out), out.stat().st_size)
+    assert (result["task"], result["labels"]) == ("colours", ["blue", "red"])
+    assert (result["served"], result["fingerprint"]) == (True, manifest.fingerprint)
+    code, stdout, _ = run_train(colours, "--task", "colours", "--method", "bias", *common)
+    assert (code, json.loads(stdout)["served"]) == (0, False)
 
 
 def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ draws parts; `balance` reports class sizes.
 
 from .balance import balance
 from .columns import Columns
-from .examples import Encoded, Examples, Stored, Target, TaskData, indices
+from .examples import Encoded, Examples, Origin, Stored, Target, TaskData, indices
 from .sources import load
 from .splits import for_selection, take_fraction, take_shots, with_all_training, with_validation
 
@@ -15,6 +15,7 @@ __all__ = [
     "Columns",
     "Encoded",
     "Examples",
+    "Origin",
     "Stored",
     "Target",
     "TaskData",

@@ -44,16 +44,26 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where an image is from: a readable name, and a digest that images of equal pixels share."""
+
+    name: str
+    digest: bytes
+
+
+@dataclass(frozen=True)
 class Examples:
     """Labelled images; each is in memory or is decoded on demand.
 
     Attributes:
         images: RGB images, or paths or other references to encoded ones.
         targets: for each image the index of its label, or a tuple of indices in a multi-label set.
+        origins: of each image; empty for sets of the package, which repeat none.
     """
 
     images: Sequence[Image.Image | Path | Stored]
     targets: Sequence[Target]
+    origins: Sequence[Origin] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -74,11 +84,20 @@ class Examples:
 
     def take(self, indices: Sequence[int]) -> Examples:
         """Return these rows, in this order."""
-        return Examples([self.images[i] for i in indices], [self.targets[i] for i in indices])
+        return Examples(
+            [self.images[i] for i in indices],
+            [self.targets[i] for i in indices],
+            [self.origins[i] for i in indices] if self.origins else (),
+        )
 
     def joined(self, other: Examples) -> Examples:
         """Return these examples followed by `other`."""
-        return Examples([*self.images, *other.images], [*self.targets, *other.targets])
+        known = self.origins and other.origins
+        return Examples(
+            [*self.images, *other.images],
+            [*self.targets, *other.targets],
+            [*self.origins, *other.origins] if known else (),
+        )
 
 
 @dataclass(frozen=True)
