@@ -1,8 +1,8 @@
-"""One-sentence errors and comma-separated options on the terminal."""
+"""One-sentence errors, tables and comma-separated options on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,16 @@ def _is_sentence(error: Exception) -> bool:
     if isinstance(error, BrokenPipeError):  # what reads our output has ended, as `head` does
         return False
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == package
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row, with the cells of a column below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return [line.rstrip() for line in lines]
 
 
 def words(text: str) -> tuple[str, ...]:

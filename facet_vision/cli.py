@@ -66,6 +66,15 @@ COMMANDS = (
         LEARN,
     ),
     LazyCommand(
+        "evaluate",
+        "evaluate",
+        "Measure a task on labelled images: by label, confusions, calibration.",
+        LEARN,
+    ),
+    LazyCommand(
+        "show", "service.client.show", "Show what a task file holds, without loading it.", LEARN
+    ),
+    LazyCommand(
         "migrate",
         "training.migrate",
         "State the whole identity of their backbone in task files of an older release.",

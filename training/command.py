@@ -114,8 +114,9 @@ def _run(
 def summary(task: TaskFile | Checkpoint, out: Path) -> str:
     """Return what was reached and where it was written, for people."""
     manifest = task.manifest
+    reached = _reached(ranked(manifest.metrics, manifest.activation))
     return (
-        f"{manifest.task}: {_reached(ranked(manifest.metrics, manifest.activation))} ({manifest.method}, {manifest.backbone})\n"
+        f"{manifest.task}: {reached} ({manifest.method}, {manifest.backbone})\n"
         f"wrote {out} ({out.stat().st_size / 1000:.0f} kB){_not_served(task)}"
     )
 

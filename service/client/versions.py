@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from facet_vision.common.terminal import aligned
+
 from .options import URL, AsJson, Server, connected, print_json
 
 Task = Annotated[str, typer.Argument(help="Name of the task.")]
@@ -23,7 +25,7 @@ def versions(task: Task, server: Server = URL, as_json: AsJson = False) -> None:
         print_json({name: shown[name] for name in names if name in shown})
         return
     typer.echo(f"{task}  {describe(shown)}")
-    for row in _aligned([_row(version, shown.get("live")) for version in shown["stored"]]):
+    for row in aligned([_row(version, shown.get("live")) for version in shown["stored"]]):
         typer.echo(f"  {row}")
 
 
@@ -83,12 +85,3 @@ def _row(version: dict[str, Any], live: int | None) -> list[str]:
         f"by {version['by']}",
         f"sha256 {version['sha256'][:12]}",
     ]
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return [line.rstrip() for line in lines]

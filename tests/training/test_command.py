@@ -262,7 +262,7 @@ def test_table_of_several_labels_with_columns_of_its_own(
         manifest.metrics
     )
     assert (
-        f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, micro F1 "
+        f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, macro F1 "
         in stdout
     )
     assert "3 labels with 4 to 8 training images each" in stderr

@@ -24,7 +24,7 @@ def remarks(data: TaskData) -> Iterator[str]:
 
 
 def _in_two_parts(data: TaskData, part: Examples, name: str) -> Iterator[str]:
-    learned = {origin.digest: origin.name for origin in data.train.origins}
+    learned = {origin.digest: origin.name for origin in reversed(data.train.origins)}
     found = [origin for origin in part.origins if origin.digest in learned]
     if found:
         yield (

@@ -49,7 +49,7 @@ def test_a_part_that_is_drawn_can_share_images_too(tmp_path: Path) -> None:
     assert "2 of 2 held-out images also found among the training images" in sentence
     assert len(list(remarks(with_validation(data, 0.5, 0)))) == 2
     (after,) = remarks(with_all_training(with_validation(data, 0.5, 0)))
-    assert after == sentence
+    assert after.partition(", such as")[0] == sentence.partition(", such as")[0]
 
 
 def test_an_image_under_two_labels_is_named(photos: Path) -> None:

@@ -8,7 +8,7 @@ draws parts; `balance` reports class sizes.
 from .balance import balance
 from .columns import Columns
 from .examples import Encoded, Examples, Origin, Stored, Target, TaskData, indices
-from .sources import load
+from .sources import has_columns, load
 from .splits import for_selection, take_fraction, take_shots, with_all_training, with_validation
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "TaskData",
     "balance",
     "for_selection",
+    "has_columns",
     "indices",
     "load",
     "take_fraction",

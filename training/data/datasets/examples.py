@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,10 @@ class Stored(Protocol):
         """
         ...
 
+    def encoded(self) -> bytes | None:
+        """Return the bytes of the image's file, None where the source keeps none."""
+        ...
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -41,6 +46,9 @@ class Encoded:
 
     def decode(self, enough: int | None = None) -> Image.Image:
         return backbone.decode_image(self.data, enough=enough)
+
+    def encoded(self) -> bytes:
+        return self.data
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,20 @@ class Examples:
                 return backbone.decode_image(path.read_bytes(), enough=enough)
             case stored:
                 return stored.decode(enough)
+
+    def encoded(self, index: int) -> bytes:
+        """Return an image as a file that a server decodes to the same pixels.
+
+        It is the image's own file where there is one.
+        """
+        match self.images[index]:
+            case Path() as path:
+                return path.read_bytes()
+            case Image.Image() as image:
+                return _png(image)
+            case stored:
+                data = stored.encoded()
+                return _png(stored.decode()) if data is None else data
 
     def take(self, indices: Sequence[int]) -> Examples:
         """Return these rows, in this order."""
@@ -147,6 +169,12 @@ class TaskData:
     def names(self, target: Target) -> str:
         """Return the label or labels of an image as readable text."""
         return "+".join(self.labels[index] for index in indices(target))
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def indices(target: Target) -> tuple[int, ...]:
