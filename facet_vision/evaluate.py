@@ -173,5 +173,5 @@ def _text(about: dict[str, Any], evaluation: Evaluation) -> str:
     from facet_vision.training.evaluation.texts import text
 
     where = f"version {about['version']}" if "version" in about else about["method"]
-    images = "all images" if about["part"] == "all" else "held-out images"
-    return text(evaluation, f"{about['task']} ({where}) on {images} of {about['data']}")
+    images = "images" if about["part"] == "all" else "held-out images"
+    return text(evaluation, f"{about['task']} ({where})", f"{images} of {about['data']}")

@@ -16,21 +16,22 @@ MOST_LABELS = 50
 MOST_CONFUSIONS = 10
 
 
-def text(evaluation: Evaluation, of: str) -> str:
+def text(evaluation: Evaluation, of: str, images: str) -> str:
     """Return all numbers in tables.
 
     Args:
-        of: what was evaluated, for the first line.
+        of: what was evaluated.
+        images: what kind of images, and where they are from.
     """
-    parts = [_head(evaluation, of), _labels(evaluation), _confusion(evaluation)]
+    parts = [_head(evaluation, of, images), _labels(evaluation), _confusion(evaluation)]
     return "\n\n".join("\n".join(lines) for lines in map(list, parts) if lines)
 
 
-def _head(evaluation: Evaluation, of: str) -> Iterator[str]:
+def _head(evaluation: Evaluation, of: str, images: str) -> Iterator[str]:
     metrics = ", ".join(
         f"{metric_words(name)} {value:.3f}" for name, value in evaluation.metrics.items()
     )
-    yield f"{of}, {evaluation.images}: {metrics}"
+    yield f"{of}: {metrics} on {evaluation.images} {images}"
     found = evaluation.calibration
     if found is not None:
         what = "answers right" if evaluation.confusion else "labels present"
