@@ -84,7 +84,12 @@ def _rows(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> list
         ("recipe", ", ".join(f"{name} {value}" for name, value in _given(manifest))),
         ("created", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
     ]
-    return [(name, " ".join(value.split())) for name, value in rows if value]
+    return [(name, _line(value)) for name, value in rows if value]
+
+
+def _line(text: str) -> str:
+    """Return text in one line, without what could steer a terminal: a file is anyone's."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _metrics(manifest: Manifest) -> str:

@@ -102,7 +102,8 @@ def test_several_labels_from_a_table_with_columns_of_its_own(
     task = task_file(tiny, "pets", labels=LABELS, activation="sigmoid", recipe={"seed": 3})
     file = published(task, url, tmp_path)
     images = sorted(photos.rglob("*.png"))
-    rows = [f"{path},{'dog;owl' if n % 2 else 'caf\u00e9'}" for n, path in enumerate(images)]
+    cells = [LABELS[1] if number % 2 else "dog;owl" for number in range(len(images))]
+    rows = [f"{path},{cell}" for path, cell in zip(images, cells, strict=True)]
     table = tmp_path / "t.csv"
     table.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
     options = ("--image-column", "file", "--label-separator", ";", "--all")
@@ -113,7 +114,9 @@ def test_several_labels_from_a_table_with_columns_of_its_own(
     assert [each["images"] for each in ours["labels"]] == [6, 6, 6]
 
 
-def test_sets_in_memory_are_sent_as_they_are(tiny: backbone.Backbone, url: str, tmp_path) -> None:
+def test_sets_in_memory_are_sent_as_they_are(
+    tiny: backbone.Backbone, url: str, tmp_path: Path
+) -> None:
     labels = tuple(str(digit) for digit in range(10))
     task = task_file(tiny, "pets", labels=labels)
     file = published(task, url, tmp_path)
@@ -122,12 +125,12 @@ def test_sets_in_memory_are_sent_as_they_are(tiny: backbone.Backbone, url: str, 
     assert ours["images"] == 797
 
 
-def test_a_version_that_changes_meanwhile_is_told(
-    tiny: backbone.Backbone, url: str, file: Path
-) -> None:
+def test_a_version_that_changes_meanwhile_is_told(tiny: backbone.Backbone, url: str) -> None:
+    first, second = (task_file(tiny, "pets", labels=LABELS, seed=seed) for seed in (0, 1))
     with Client(url) as client:
+        client.upload("pets", first.to_bytes())
         assert len(scores(client, "pets", 1, LABELS, [("a", png())])[0]) == 3
-        client.upload("pets", task_file(tiny, "pets", labels=LABELS, seed=1).to_bytes())
+        client.upload("pets", second.to_bytes())
         with pytest.raises(ClientError, match="expected answers of version 1, found one of vers"):
             scores(client, "pets", 1, LABELS, [("a", png())])
 

@@ -48,7 +48,7 @@ def test_for_people(file: Path, small: Backbone) -> None:
     size = file.stat().st_size / 1000
     assert shown == {
         "task": "pets",
-        "description": "pets and others",
+        "description": "pets and [31m others",
         "metrics": "mean average precision 0.750, macro F1 0.500, "
         "validation mean average precision 0.700 on 40 held-out images",
         "labels": f"25: {', '.join(f'label{number}' for number in range(20))}, and 5 more",
@@ -71,7 +71,7 @@ def test_for_programs(file: Path) -> None:
     task = TaskFile.load(file)
     manifest = json.loads(task.manifest.to_json())
     assert {name: found[name] for name in manifest} == manifest
-    assert list(found["metrics"])[0] == "mean_average_precision"
+    assert next(iter(found["metrics"])) == "mean_average_precision"
     assert list(found["metrics"])[-1] == "held_out_images"
     assert found["size"] == file.stat().st_size
     assert {name: tuple(each["shape"]) for name, each in found["tensors"].items()} == {
