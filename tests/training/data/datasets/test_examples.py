@@ -30,7 +30,7 @@ def test_images_from_memory_files_and_bytes(tmp_path: Path) -> None:
 class Decoded:
     """An image of a source that keeps no file of it."""
 
-    def decode(self, enough: int | None = None) -> Image.Image:
+    def decode(self, enough: int | None = None) -> Image.Image:  # noqa: ARG002
         return Image.new("RGB", (2, 2), (1, 2, 3))
 
     def encoded(self) -> None:
