@@ -13,7 +13,7 @@ SHOWN = 5
 def remarks(data: TaskData) -> Iterator[str]:
     """Yield what was skipped, what stands in two parts, and what has contradictory labels.
 
-    Images are the same if their decoded pixels are.
+    Images are the same if their origins' digests are: those of equal decoded pixels.
     """
     for sentence in data.skipped:
         yield f"skipped {sentence}"

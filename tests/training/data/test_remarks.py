@@ -40,6 +40,16 @@ def test_a_held_out_image_that_is_also_learned_from(photos: Path) -> None:
     )
 
 
+def test_large_images_are_compared_too(photos: Path) -> None:
+    ramp = Image.linear_gradient("L").resize((1500, 900)).convert("RGB")
+    ramp.save(photos / "train" / "a" / "large.png")
+    ramp.save(photos / "test" / "a" / "large.bmp")
+    ramp.rotate(180).save(photos / "test" / "b" / "other.bmp")
+    (sentence,) = remarks(load(photos))
+    assert "1 of 6 held-out images" in sentence
+    assert "large.bmp" in sentence
+
+
 def test_a_part_that_is_drawn_can_share_images_too(tmp_path: Path) -> None:
     for label in "ab":
         for number in range(5):  # five files of one image for each class
