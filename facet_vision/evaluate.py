@@ -14,7 +14,7 @@ import typer
 
 from facet_vision.common.errors import UsageError
 from facet_vision.common.flags import with_options
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
 from facet_vision.training.recipe import Recipe
 
 # torch and timm take seconds to import: only the functions that need them do so
@@ -106,6 +106,7 @@ def _of_file(
         checkpoint=local["checkpoint"],
         device=local["device"] or "auto",
     )
+    tell_resampled(network)
     logits = trained.logits(network, prepare(asked.examples, network.preprocess))
     found = _measured(asked, activated(logits, trained.manifest.activation), trained.manifest)
     return _about(trained.manifest, asked, everything) | {"file": str(file)}, found
