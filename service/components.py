@@ -25,6 +25,7 @@ from .predictor.local import LocalPredictor
 from .predictor.socket_server import PredictorServer
 from .residency.bank import Bank
 from .residency.budgets import device_budget, host_budget
+from .residency.follower import StoreFollower
 from .residency.listing import Listing
 from .residency.loader import TaskLoader
 from .residency.publisher import TaskPublisher
@@ -76,13 +77,14 @@ class Components:
         resolver = TaskResolver(
             store, registry, loader, bank, metrics, limit=settings.queue_limit, clock=clock
         )
-        listing = Listing(store, registry, bank, resolver, backbone)
+        follower = StoreFollower(store, registry, bank, resolver)
+        listing = Listing(store, registry, bank, resolver, follower, backbone)
         publisher = TaskPublisher(
             store,
             registry,
             loader,
             bank,
-            resolver,
+            follower,
             engine.smoke_test,
             batcher.call,
             metrics.count_change,

@@ -20,9 +20,11 @@ from facet_vision.prompts_store import (
     DamagedObject,
     InvalidTaskName,
     StoreError,
+    StoreFull,
     TaskFileError,
     TaskNotFound,
     TaskNotLive,
+    VersionLive,
     VersionNotFound,
 )
 from facet_vision.prompts_store.errors import shown
@@ -70,7 +72,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     TaskNotFound: (404, "unknown-task"),
     VersionNotFound: (404, "unknown-version"),
     TaskNotLive: (409, "not-live"),
+    VersionLive: (409, "version-live"),
     DamagedObject: (500, "damaged-object"),
+    StoreFull: (507, "store-full"),
     StoreError: (503, "store-unavailable"),
 }
 """Status and reason of each exception; the first class in its method resolution order decides."""

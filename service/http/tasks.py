@@ -1,4 +1,4 @@
-"""Task calls: list, upload, download, activate, retire."""
+"""Task calls: list, upload, download, activate, retire, delete."""
 
 from typing import Annotated
 
@@ -84,6 +84,13 @@ async def show_task(task: str, components: ComponentsDependency) -> TaskDetail:
     status_code=201,
     summary="Upload a task file",
     openapi_extra=_UPLOAD_BODY,
+    responses={
+        200: {
+            "model": Published,
+            "description": "These bytes are a stored version already. Nothing was added; with "
+            "`activate` it is live.",
+        }
+    },
 )
 async def upload_version(
     task: str,
@@ -94,7 +101,8 @@ async def upload_version(
 ) -> Published:
     """Check a task file, store it durably as the next version, and make it live.
 
-    The next request is answered by it.
+    The next request is answered by it. The same bytes uploaded again are the same version, so an
+    upload may be repeated.
     """
     check_task_name(task)
     # No form: a browser lets any web page send one here without asking this server first.
@@ -106,11 +114,13 @@ async def upload_version(
     data = await read_bytes(
         request, settings.max_task_bytes, "a task file", settings.idle_body_seconds
     )
-    version = await components.publisher.publish(task, data, activate=activate, by=_client(request))
-    prefix = request.scope.get("root_path", "")
+    made = await components.publisher.publish(task, data, activate=activate, by=_client(request))
+    version, prefix = made.version, request.scope.get("root_path", "")
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{version.number}"
+    if not made.created:
+        response.status_code = 200
     return Published(
-        task=task, version=version.number, sha256=version.sha256, size=version.size, live=activate
+        task=task, version=version.number, sha256=version.sha256, size=version.size, live=made.live
     )
 
 
@@ -134,6 +144,17 @@ async def download_version(
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="{task}-v{version}.safetensors"'
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.delete("/v1/tasks/{task}/versions/{version}", status_code=204, summary="Delete a version")
+async def delete_version(
+    task: str, version: VersionNumber, request: Request, components: ComponentsDependency
+) -> None:
+    """Delete the file of a version that is not live, which frees its space.
+
+    It cannot be undone. The number is never used again, and the history keeps what happened.
+    """
+    await components.publisher.delete(task, version, by=_client(request))
 
 
 @router.put(

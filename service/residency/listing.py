@@ -27,6 +27,7 @@ from facet_vision.service.errors import TaskUnavailable, UnknownTask
 
 from .bank import Bank, StoredFile
 from .lru import LruCache
+from .follower import StoreFollower
 from .registry import Condition, Entry, Failure, Registry
 from .resolver import TaskResolver
 from .single_flight import SingleFlight
@@ -78,7 +79,12 @@ class Listed:
 
     @property
     def note(self) -> str | None:
-        """What of the live version could not be compared with the backbone."""
+        """What of the live version could not be compared with the backbone, or loaded yet."""
+        if self.resident is not None and self.entry.live not in (None, self.resident.version):
+            return (
+                f"version {self.entry.live} is live in the store and could not be loaded yet; "
+                f"version {self.resident.version} answers until then"
+            )
         return trusted(self.manifest) if self.manifest else None
 
     @property
@@ -150,6 +156,7 @@ class Listing:
         registry: what is known of each task.
         bank: the resident tasks.
         resolver: reads histories.
+        follower: makes registry and bank agree with the store.
         facts: what a task must fit.
 
     Attributes:
@@ -162,12 +169,14 @@ class Listing:
         registry: Registry,
         bank: Bank,
         resolver: TaskResolver,
+        follower: StoreFollower,
         facts: BackboneFacts,
     ) -> None:
         self._store = store
         self._registry = registry
         self._bank = bank
         self._resolver = resolver
+        self._follower = follower
         self._facts = facts
         self.reads = SingleFlight("facet-list", threads=READ_THREADS)
         self._headers: LruCache[StoredFile] = LruCache(HEADER_CACHE_BYTES)
@@ -192,17 +201,13 @@ class Listing:
         return [entry.name for entry in entries if entry and entry.condition == "live"]
 
     async def show(self, task: str) -> Listed:
-        """Return a task with its newest history, read from the store.
+        """Return a task with its newest history, read from the store, with which it then agrees.
 
         Raises:
             StoreError: it is not there, or cannot be read.
         """
-        state = await asyncio.to_thread(self._store.state, task)
-        if self._registry.get(task) is None:  # the next refresh will enter it
-            failure = Failure(state.live, "another server published it") if state.live else None
-            return Listed(Entry(task, state, failure))
-        listed = await self._listed(task)
-        return replace(listed, entry=replace(listed.entry, state=state))
+        await self._follower.agree(await asyncio.to_thread(self._store.state, task))
+        return await self._listed(task)
 
     async def read(self, task: str, version: int) -> tuple[Version, bytes]:
         """Return the record and the bytes of a stored version.

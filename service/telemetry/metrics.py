@@ -68,9 +68,7 @@ class Metrics:
         self.forward_seconds = histogram("forward_seconds", "Forward of a batch.", SECONDS)
 
         # Tasks.
-        self.changes = counter(
-            "task_changes", "Tasks published, activated, retired or refreshed.", "change"
-        )
+        self.changes = counter("task_changes", "Changes of tasks, and refreshes.", "change")
         self.lookups = counter(
             "task_lookups", "Tasks that requests named, by where they were found.", "found"
         )
