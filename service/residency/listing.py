@@ -26,8 +26,8 @@ from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import TaskUnavailable, UnknownTask
 
 from .bank import Bank, StoredFile
-from .lru import LruCache
 from .follower import StoreFollower
+from .lru import LruCache
 from .registry import Condition, Entry, Failure, Registry
 from .resolver import TaskResolver
 from .single_flight import SingleFlight
