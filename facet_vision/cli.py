@@ -54,6 +54,10 @@ COMMANDS = (
         "download", "service.client.versions", "Download the task file of a version.", SERVED
     ),
     LazyCommand(
+        "delete", "service.client.versions", "Delete a version that is not live, for ever.", SERVED
+    ),
+    LazyCommand("store", "service.store_command", "Care for a store: free its space.", SERVER),
+    LazyCommand(
         "backbones",
         "common.backbones",
         "List the names that --backbone takes, with family and image size.",

@@ -128,6 +128,10 @@ class Client:
         """Take a task out of service."""
         self._call("DELETE", _path(task))
 
+    def delete(self, task: str, version: int) -> None:
+        """Delete a version that is not live; its number is never used again."""
+        self._call("DELETE", f"{_path(task)}/versions/{version}")
+
     def predict(
         self, task: str, images: Sequence[tuple[str, bytes]], *, top_k: int = 5
     ) -> list[dict[str, Any]]:

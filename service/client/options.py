@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 URL = "http://127.0.0.1:8000"
 
-Server = Annotated[str, typer.Option("--server", help="Address of the server.")]
+Server = Annotated[str, typer.Option("--server", "--to", help="Address of the server.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 
 

@@ -54,6 +54,13 @@ def retire(task: Task, server: Server = URL) -> None:
     typer.echo(f"{task} is retired at {server}; facet rollback {task}{where} brings it back")
 
 
+def delete(task: Task, version: Number, server: Server = URL) -> None:
+    """Delete a version that is not live, for ever."""
+    with connected(server, "delete") as client:
+        client.delete(task, version)
+    typer.echo(f"{task} version {version} is deleted at {server}")
+
+
 def download(
     task: Task,
     version: Annotated[
