@@ -98,10 +98,10 @@ def test_a_full_disk_is_told_and_a_way_out_is_left(
 ) -> None:
     store = Store(Folder(tmp_path, SmallDisk(tmp_path, 700_000)))
     client = serve(store=store)
-    wide = "x" * 60_000  # so that a few files fill it
+    labels = [str(label) for label in range(500)]  # so that a few files fill it
     number = 0
     while True:
-        made = upload(client, task_file(small, "counter", seed=number, description=wide))
+        made = upload(client, task_file(small, "counter", seed=number, labels=labels))
         if made.status_code != 201:
             break
         number += 1
@@ -109,7 +109,7 @@ def test_a_full_disk_is_told_and_a_way_out_is_left(
     assert_problem(made, 507, "expected room", "full")
     assert made.json()["type"] == "urn:facet:problem:store-full"
     assert str(tmp_path) not in made.text
-    again = upload(client, task_file(small, "other", description=wide))
+    again = upload(client, task_file(small, "other", labels=labels))
     assert_problem(again, 507, "expected room")
     assert [task["task"] for task in client.get("/v1/tasks").json()["tasks"]] == ["counter"]
     shown = client.get("/v1/tasks/counter").json()
@@ -121,6 +121,6 @@ def test_a_full_disk_is_told_and_a_way_out_is_left(
     assert_problem(ask(client, "counter"), 404, "retired")
     for version in range(2, number + 1):
         assert client.delete(f"/v1/tasks/counter/versions/{version}").status_code == 204
-    made = upload(client, task_file(small, "counter", seed=100, description=wide))
+    made = upload(client, task_file(small, "counter", seed=100, labels=labels))
     assert (made.status_code, made.json()["version"]) == (201, number + 1)
     assert ask(client, "counter").status_code == 200
