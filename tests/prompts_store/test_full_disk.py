@@ -42,8 +42,7 @@ def fill(store: Store, task: str = "flowers") -> dict[int, bytes]:
             data = chance.randbytes(size)
             try:
                 stored[store.publish(task, data, by="ada").number] = data
-            except StoreFull as error:
-                assert "\n" not in str(error)
+            except StoreFull:
                 break
     return stored
 
