@@ -19,6 +19,7 @@ from facet_vision.backbone import Backbone
 from tests.service.support.app import TASK_FILE, ask, numbered
 from tests.service.support.processes import Nursery
 
+
 @pytest.fixture
 def nursery() -> Iterator[Nursery]:
     nursery = Nursery()
