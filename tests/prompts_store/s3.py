@@ -14,7 +14,7 @@ import httpx
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-FAULTS = ("delay", "unsent", "unanswered", "truncated")
+FAULTS = {"delay", "unsent", "unanswered", "truncated"}
 
 
 @contextmanager
@@ -64,12 +64,16 @@ class FaultyProxy:
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.share = share
         self.counts: Counter[str] = Counter()
+        self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """End all connections, those that a client holds in reserve as well."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
 
@@ -84,22 +88,27 @@ class FaultyProxy:
             thread.join()
 
     def _pass_on(self, connection: socket.socket) -> None:
+        self._connections.add(connection)
         with connection, suppress(OSError):  # the client may have gone
-            connection.settimeout(10)
-            request = _request(connection)
-            if not request:
-                return
-            fault = self._dice.choice(FAULTS) if self._dice.random() < self.share else "none"
-            self.counts[fault] += 1
-            if fault == "unsent":
-                return
-            answer = self._ask(request)
-            if fault == "unanswered":
-                return
-            if fault == "delay":
-                sleep(self._dice.uniform(0, self._latest))
-            end = self._dice.randrange(len(answer)) if fault == "truncated" else len(answer)
-            connection.sendall(answer[:end])
+            self._answer(connection)
+        self._connections.discard(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        connection.settimeout(10)
+        request = _request(connection)
+        if not request:
+            return
+        fault = self._dice.choice(sorted(FAULTS)) if self._dice.random() < self.share else "none"
+        self.counts[fault] += 1
+        if fault == "unsent":
+            return
+        answer = self._ask(request)
+        if fault == "unanswered":
+            return
+        if fault == "delay":
+            sleep(self._dice.uniform(0, self._latest))
+        end = self._dice.randrange(len(answer)) if fault == "truncated" else len(answer)
+        connection.sendall(answer[:end])
 
     def _ask(self, request: bytes) -> bytes:
         """Return the whole answer; the server closes the connection after it."""

@@ -6,7 +6,7 @@ whole file that somebody uploaded.
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -63,16 +63,12 @@ class Uploader:
         self.dice = random.Random(task)
         self.sent: dict[bytes, int] = {}
         self.acknowledged: dict[int, bytes] = {}
-        self.retired = False
         self.statuses: Counter[int] = Counter()
 
-    def run(self, until: float) -> None:
-        while monotonic() < until:
-            self.upload()
-            for _ in range(3):
-                self.ask()
-            if self.dice.random() < 0.3:
-                self.change()
+    def run(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            which = self.dice.choices((self.upload, self.ask, self.change), (3, 6, 1))
+            which[0]()
 
     def upload(self) -> None:
         number = len(self.sent) % 64
@@ -98,11 +94,11 @@ class Uploader:
         """Roll back, download, or retire."""
         version = self.dice.choice([*self.acknowledged, 1])
         url = f"/v1/tasks/{self.task}"
-        which = self.dice.randrange(3)
+        which = self.dice.randrange(5)
         if which == 0:
-            self.note(self.client.put(f"{url}/live", json={"version": version}))
-        elif which == 1:
             self.note(self.client.delete(url))
+        elif which < 3:
+            self.note(self.client.put(f"{url}/live", json={"version": version}))
         else:
             got = self.note(self.client.get(f"{url}/versions/{version}"))
             assert got.status_code != 200 or got.content in self.sent
@@ -128,7 +124,7 @@ class Uploader:
 
 
 @pytest.mark.parametrize(
-    "seconds", [3, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(300)])]
+    "seconds", [2, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(300)])]
 )
 def test_faults_of_the_network(small: Backbone, tmp_path: Path, seconds: int) -> None:
     settings = Settings(device_budget=1, store_poll_seconds=0.2)  # every answer needs a load
@@ -139,7 +135,13 @@ def test_faults_of_the_network(small: Backbone, tmp_path: Path, seconds: int) ->
             proxy.share = 0.3
             with ThreadPoolExecutor() as pool:
                 until = monotonic() + seconds
-                runs = [pool.submit(each.run, until) for each in uploaders]
+
+                def is_over() -> bool:
+                    told = sum((each.statuses for each in uploaders), Counter[int]())
+                    seen = proxy.counts.keys() >= FAULTS and told[201] and told[503]
+                    return bool(seen) and monotonic() > until
+
+                runs = [pool.submit(each.run, is_over) for each in uploaders]
                 for run in runs:
                     run.result()
             proxy.share = 0.0
@@ -157,6 +159,3 @@ def test_faults_of_the_network(small: Backbone, tmp_path: Path, seconds: int) ->
         statuses = sum((each.statuses for each in uploaders), Counter[int]())
         acknowledged = sum(len(each.acknowledged) for each in uploaders)
         print(f"{seconds} s: {acknowledged} acknowledged; {dict(proxy.counts)}; {dict(statuses)}")
-        assert set(FAULTS) <= set(proxy.counts)
-        assert acknowledged >= seconds
-        assert statuses[503] > 0
