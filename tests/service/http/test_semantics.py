@@ -50,6 +50,7 @@ def test_head_is_counted_with_its_route(pets: TestClient) -> None:
         ("GET", "/v1/predict", "POST"),
         ("GET", "/v1/tasks/pets/predict", "POST"),
         ("GET", "/v1/tasks/pets/versions", "POST"),
+        ("POST", "/v1/tasks/pets/versions/1", "GET, HEAD, DELETE"),
         ("DELETE", "/livez", "GET, HEAD"),
     ],
 )
@@ -79,7 +80,8 @@ def test_only_a_whole_number_is_a_version(pets: TestClient, body: str) -> None:
 
 @pytest.mark.parametrize("text", ["+1", "000001", "1_0", "١", "1.0", " 1", "1e0", "-1", "0x1"])
 def test_only_plain_digits_are_a_number(pets: TestClient, text: str) -> None:
-    assert pets.get(f"/v1/tasks/pets/versions/{text}").status_code == 422
+    for method in ("GET", "DELETE"):
+        assert pets.request(method, f"/v1/tasks/pets/versions/{text}").status_code == 422
     assert_problem(pets.get("/v1/tasks", params={"limit": text}), 422, "limit")
     assert_problem(ask(pets, "pets", top_k=text), 422, "top_k")
 
@@ -91,6 +93,7 @@ def test_only_plain_digits_are_a_number(pets: TestClient, text: str) -> None:
         ("GET", "/v1/tasks/pets", "no query parameter"),
         ("GET", "/v1/tasks/pets/versions/1", "no query parameter"),
         ("DELETE", "/v1/tasks/pets", "no query parameter"),
+        ("DELETE", "/v1/tasks/pets/versions/1", "no query parameter"),
         ("POST", "/v1/tasks/pets/versions", "activate"),
         ("POST", "/v1/tasks/pets/predict", ""),
         ("POST", "/v1/predict", ""),
