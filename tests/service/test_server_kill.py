@@ -63,7 +63,7 @@ def upload_until_killed(
 
 @pytest.mark.parametrize(
     "kills",
-    [6, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
+    [4, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
 )
 def test_kills(nursery: Nursery, small: Backbone, tmp_path: Path, kills: int) -> None:
     tasks, moments = [Known("left"), Known("right")], random.Random(0)

@@ -24,8 +24,8 @@ from facet_vision.service.settings import Settings
 from tests.prompts_store.s3 import FAULTS, FaultyProxy, s3_server
 from tests.service.support.app import ask, numbered, upload
 
-REFUSED = (500, 503, 504)
-"""What a server may answer while its store is away; 500 is a damaged object, read once."""
+REFUSED = (503, 504)
+"""What a server may answer while its store is away."""
 
 
 @contextmanager
