@@ -7,13 +7,18 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test check format builtin-tasks clean
+.PHONY: serve test fuzz check format builtin-tasks clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
 
 test: $(VENV)/.development
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadscope
+
+# Tens of thousands of mutated files and generated requests, and figures of each; `make test` runs a
+# slice of them.
+fuzz: $(VENV)/.development
+	$(BIN)/pytest --long -m long -rP
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
