@@ -2,10 +2,11 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -102,7 +103,7 @@ def refusal(
     status, reason = _lookup(error)
     count_rejection(reason)
     if status >= 500 and not isinstance(error, EXPECTED):
-        logger.error("%s %s: %s", request.method, request.url.path, error)
+        logger.error("%s %s: %s", request.method, path_of(request), error)
     return problem(status, reason, sentence(error), request, _headers(error, status))
 
 
@@ -153,7 +154,7 @@ def problem(
     """
     # The middleware `RequestIds` leaves the id there, whether or not the client has sent one.
     request_id = request.headers.get("x-request-id", "")
-    content = document(status, reason, detail, request.url.path, request_id)
+    content = document(status, reason, detail, path_of(request), request_id)
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
@@ -161,10 +162,29 @@ def sentence(error: Exception) -> str:
     """Return what went wrong, in one sentence."""
     if isinstance(error, (RequestValidationError, ValidationError)):
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "query") or "body"
+        place = _place(first["loc"])
         message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
         return f"{place}: {message}, found {shown(first.get('input'))}"
     return str(error) or type(error).__name__
+
+
+def path_of(request: Request) -> str:
+    """Return the path that was asked for, in the characters that a URL may have.
+
+    The request's own `url` holds what else the client sent as well, and raises where that is no
+    text.
+    """
+    return quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    """Return the name of what is at fault; `loc` may begin with where the name was found."""
+    names = loc[1:] if loc and loc[0] in ("query", "path") else loc
+    return _cut(".".join(map(str, names))) if names else "body"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _lookup(error: Exception) -> tuple[int, str]:
@@ -183,9 +203,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {request.url.path}."
+        detail = f"There is nothing at {_cut(path_of(request))}."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not a method of {request.url.path}."
+        detail = f"{request.method} is not a method of {_cut(path_of(request))}."
     headers = dict(error.headers) if error.headers else {}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router names the methods of the first route of this path only.

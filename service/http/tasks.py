@@ -140,7 +140,7 @@ async def download_version(
     record, data = await components.listing.read(task, version)
     etag = f'"{record.sha256}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if _matches(etag, request.headers.get("if-none-match", "")):
+    if _matches(etag, ",".join(request.headers.getlist("if-none-match"))):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="{task}-v{version}.safetensors"'
     return Response(data, media_type="application/octet-stream", headers=headers)
