@@ -1,13 +1,15 @@
 """Query and path parameters, taken strictly: what is not understood is refused, not ignored."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
+
+from facet_vision.prompts_store.names import MAX_LENGTH
 
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -32,6 +34,19 @@ def _json_number(value: Any) -> Any:
 
 PlainNumber = BeforeValidator(_json_number)
 """Annotation of a number in a query: what JSON calls one, without spaces, underscores and signs."""
+
+
+TASK_NAME = "[A-Za-z0-9](\\.?[A-Za-z0-9_-])*\\.?"
+"""What a name of a task looks like, for the OpenAPI document; the prompts store decides."""
+
+TaskName = Annotated[
+    str,
+    Path(
+        description="Name of the task.",
+        examples=["digits"],
+        json_schema_extra={"pattern": f"^{TASK_NAME}$", "maxLength": MAX_LENGTH},
+    ),
+]
 
 
 async def known_parameters(request: Request) -> None:

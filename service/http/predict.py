@@ -19,6 +19,7 @@ from facet_vision.service.predictor.protocol import Prediction, PredictRequest
 from .bodies import announced_bytes, read_form, read_images
 from .deps import context_of
 from .options import PredictOptions, documented_parameters, read_options
+from .parameters import TASK_NAME, TaskName
 from .responses import respond
 from .schemas import PredictResponse, Problem
 
@@ -31,8 +32,15 @@ router = APIRouter(
     tags=["predict"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
 )
 
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_IMAGE = {"type": "string", "format": "binary", "minLength": 1}
+_FILES = {"type": "array", "items": _IMAGE, "minItems": 1}
+_BINARY = {"schema": _IMAGE}
+_ONE_TASK_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": _FILES},
+    "additionalProperties": False,
+}
 _ONE_TASK = {
     "parameters": documented_parameters(),
     "requestBody": {
@@ -42,20 +50,21 @@ _ONE_TASK = {
         "content": {
             "image/*": _BINARY,
             "application/octet-stream": _BINARY,
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": _FILES}, "required": ["file"]}
-            },
+            "multipart/form-data": {"schema": _ONE_TASK_FORM},
         },
     },
 }
+_NAMES = rf"^({TASK_NAME}|\*)( ?, ?({TASK_NAME}|\*))*$"
 _MANY_TASKS_FORM = {
     "type": "object",
     "required": ["file", "tasks"],
+    "additionalProperties": False,
     "properties": {
         "file": _FILES,
         "tasks": {
             "type": "array",
-            "items": {"type": "string"},
+            "minItems": 1,
+            "items": {"type": "string", "pattern": _NAMES},
             "description": "Task names, as repeated fields or separated by commas; "
             "* for all that are live.",
             "example": ["digits", "counting"],
@@ -77,7 +86,7 @@ _MANY_TASKS = {
     response_model=PredictResponse,
     openapi_extra=_ONE_TASK,
 )
-async def predict_one_task(task: str, request: Request) -> Response:
+async def predict_one_task(task: TaskName, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
     call = _Call.of(request)
     # Before the images are read: an unknown task and a full queue are refused without their bytes.

@@ -5,9 +5,11 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from .deps import ComponentsDependency
-from .schemas import Probe
+from .schemas import Probe, Problem
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(
+    tags=["operations"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+)
 
 
 @router.get(

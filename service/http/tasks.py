@@ -9,7 +9,7 @@ from facet_vision.service.errors import UnsupportedMedia
 
 from .bodies import media_type, read_bytes
 from .deps import ComponentsDependency
-from .parameters import PlainDigits, known_parameters
+from .parameters import PlainDigits, TaskName, known_parameters
 from .schemas import (
     MAX_VERSION,
     Activation,
@@ -31,10 +31,11 @@ router = APIRouter(
 )
 
 VersionNumber = Annotated[
-    int, PlainDigits, Path(ge=1, le=MAX_VERSION, description="Number of the version.")
+    int, Path(ge=1, le=MAX_VERSION, description="Number of the version."), PlainDigits
 ]
 
-_TASK_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BYTES = {"type": "string", "format": "binary", "minLength": 1}
+_TASK_FILE = {"application/octet-stream": {"schema": _BYTES}}
 _UPLOAD_BODY = {
     "requestBody": {"required": True, "description": "A task file.", "content": _TASK_FILE}
 }
@@ -53,7 +54,7 @@ async def list_tasks(
         str, Query(description="Names after this one: `next` of the page before.")
     ] = "",
     limit: Annotated[
-        int, PlainDigits, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer.")
+        int, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer."), PlainDigits
     ] = 100,
 ) -> TaskList:
     """List a page of the store's tasks with their state, by name.
@@ -74,7 +75,7 @@ async def list_tasks(
 @router.get(
     "/v1/tasks/{task}", summary="Show a task and its history", response_model_exclude_none=True
 )
-async def show_task(task: str, components: ComponentsDependency) -> TaskDetail:
+async def show_task(task: TaskName, components: ComponentsDependency) -> TaskDetail:
     """Show a task's manifest, all stored versions, and every event since the first upload."""
     return TaskDetail.model_validate(await components.listing.show(task))
 
@@ -93,7 +94,7 @@ async def show_task(task: str, components: ComponentsDependency) -> TaskDetail:
     },
 )
 async def upload_version(
-    task: str,
+    task: TaskName,
     request: Request,
     response: Response,
     components: ComponentsDependency,
@@ -134,7 +135,7 @@ async def upload_version(
     },
 )
 async def download_version(
-    task: str, version: VersionNumber, request: Request, components: ComponentsDependency
+    task: TaskName, version: VersionNumber, request: Request, components: ComponentsDependency
 ) -> Response:
     """Return the bytes that were uploaded. Versions never change and may be cached for ever."""
     record, data = await components.listing.read(task, version)
@@ -162,7 +163,7 @@ async def delete_version(
     summary="Activate a version, or roll back",
     openapi_extra=_ACTIVATION_BODY,
 )
-async def activate_version(task: str, request: Request, components: ComponentsDependency) -> Live:
+async def activate_version(task: TaskName, request: Request, components: ComponentsDependency) -> Live:
     """Make a stored version the live one.
 
     Requests that were admitted before are still answered by the former one.
@@ -176,7 +177,7 @@ async def activate_version(task: str, request: Request, components: ComponentsDe
 
 
 @router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task")
-async def retire_task(task: str, request: Request, components: ComponentsDependency) -> None:
+async def retire_task(task: TaskName, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
     await components.publisher.retire(task, by=_client(request))
 
