@@ -163,7 +163,9 @@ async def delete_version(
     summary="Activate a version, or roll back",
     openapi_extra=_ACTIVATION_BODY,
 )
-async def activate_version(task: TaskName, request: Request, components: ComponentsDependency) -> Live:
+async def activate_version(
+    task: TaskName, request: Request, components: ComponentsDependency
+) -> Live:
     """Make a stored version the live one.
 
     Requests that were admitted before are still answered by the former one.

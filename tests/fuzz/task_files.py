@@ -46,18 +46,18 @@ def mutated(sound: list[bytes], seed: int) -> tuple[str, bytes]:
     return kind.__name__, kind(random, data, other)
 
 
-def header_value(random: Random, data: bytes, other: bytes) -> bytes:
+def header_value(random: Random, data: bytes, _: bytes) -> bytes:
     """A value in the header, at any depth, is another."""
     header, payload = take_apart(data)
     return assemble(_text(_replaced(random, header)), payload)
 
 
-def manifest_value(random: Random, data: bytes, other: bytes) -> bytes:
+def manifest_value(random: Random, data: bytes, _: bytes) -> bytes:
     """A value in the manifest, at any depth, is another."""
     return _with_manifest(data, lambda text: _text(_replaced(random, json.loads(text))).decode())
 
 
-def manifest_key(random: Random, data: bytes, other: bytes) -> bytes:
+def manifest_key(random: Random, data: bytes, _: bytes) -> bytes:
     """A field of the manifest is gone, doubled or called otherwise."""
 
     def change(text: str) -> str:
@@ -74,7 +74,7 @@ def manifest_key(random: Random, data: bytes, other: bytes) -> bytes:
     return _with_manifest(data, change)
 
 
-def header_key(random: Random, data: bytes, other: bytes) -> bytes:
+def header_key(random: Random, data: bytes, _: bytes) -> bytes:
     """A tensor is gone, doubled, or called otherwise."""
     header, payload = take_apart(data)
     name = random.choice(sorted(header))
@@ -83,11 +83,13 @@ def header_key(random: Random, data: bytes, other: bytes) -> bytes:
         return assemble(f"{text[:-1]}, {json.dumps(name)}: {json.dumps(header[name])}}}", payload)
     entry = header.pop(name)
     if random.random() < 0.7:
-        header[random.choice(("", "head.9.weight", "prompts.-1", "__metadata__", "a" * 999))] = entry
+        header[random.choice(("", "head.9.weight", "prompts.-1", "__metadata__", "a" * 999))] = (
+            entry
+        )
     return assemble(header, payload)
 
 
-def tensor_entry(random: Random, data: bytes, other: bytes) -> bytes:
+def tensor_entry(random: Random, data: bytes, _: bytes) -> bytes:
     """A tensor has another dtype, shape or place."""
     header, payload = take_apart(data)
     entry = header[random.choice([name for name in sorted(header) if name != "__metadata__"])]
@@ -103,7 +105,7 @@ def tensor_entry(random: Random, data: bytes, other: bytes) -> bytes:
     return assemble(header, payload)
 
 
-def header_length(random: Random, data: bytes, other: bytes) -> bytes:
+def header_length(random: Random, data: bytes, _: bytes) -> bytes:
     """The number that says how long the header is says something else."""
     length = int.from_bytes(data[:8], "little")
     wrong = (0, 1, length - 1, length + 1, length + 8, len(data), len(data) - 8, 2**20, 2**32)
@@ -111,7 +113,7 @@ def header_length(random: Random, data: bytes, other: bytes) -> bytes:
     return chosen.to_bytes(8, "little") + data[8:]
 
 
-def header_text(random: Random, data: bytes, other: bytes) -> bytes:
+def header_text(random: Random, data: bytes, _: bytes) -> bytes:
     """A number in the header's text is another text, or spaces follow."""
     header, payload = take_apart(data)
     text = json.dumps(header)
@@ -122,14 +124,14 @@ def header_text(random: Random, data: bytes, other: bytes) -> bytes:
     return assemble((text[:place] + put + text[place + 1 :]).encode(), payload)
 
 
-def truncated(random: Random, data: bytes, other: bytes) -> bytes:
+def truncated(random: Random, data: bytes, _: bytes) -> bytes:
     """The end is missing, or there is more after it."""
     if random.random() < 0.3:
         return data + random.randbytes(random.choice((1, 8, 4096)))
     return data[: max(1, random.randrange(len(data)))]
 
 
-def flipped(random: Random, data: bytes, other: bytes) -> bytes:
+def flipped(random: Random, data: bytes, _: bytes) -> bytes:
     """A few bits anywhere are turned over."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 4, 16, 64))):
@@ -145,7 +147,7 @@ def spliced(random: Random, data: bytes, other: bytes) -> bytes:
     return data[:place] + other[begin:end] + data[place + skip :]
 
 
-def not_finite(random: Random, data: bytes, other: bytes) -> bytes:
+def not_finite(random: Random, data: bytes, _: bytes) -> bytes:
     """Values of the tensors are NaN, infinite or as large as can be."""
     header, payload = take_apart(data)
     changed = bytearray(payload)
@@ -156,7 +158,7 @@ def not_finite(random: Random, data: bytes, other: bytes) -> bytes:
     return assemble(header, bytes(changed[: len(payload)]))
 
 
-def foreign(random: Random, data: bytes, other: bytes) -> bytes:
+def foreign(random: Random, data: bytes, _: bytes) -> bytes:
     """Something else: another format's first bytes, nothing but noise, or one byte many times."""
     noise = random.randbytes(random.choice((1, 7, 8, 9, 64, 5000)))
     return random.choice((random.choice(_MAGIC) + data, noise, noise[:1] * 10_000, data[8:]))
