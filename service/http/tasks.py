@@ -149,7 +149,7 @@ async def download_version(
 
 @router.delete("/v1/tasks/{task}/versions/{version}", status_code=204, summary="Delete a version")
 async def delete_version(
-    task: str, version: VersionNumber, request: Request, components: ComponentsDependency
+    task: TaskName, version: VersionNumber, request: Request, components: ComponentsDependency
 ) -> None:
     """Delete the file of a version that is not live, which frees its space.
 
