@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import timm
+from safetensors.torch import save_file
 
 from facet_vision.prompts_store import TaskFile
 from facet_vision.training.output.checkpoints import Checkpoint
@@ -68,6 +70,26 @@ def test_json_is_all_that_is_printed(colours: Path, checkpoint: Path, tmp_path: 
     assert (result["served"], result["fingerprint"]) == (True, manifest.fingerprint)
     code, stdout, _ = run_train(colours, "--task", "colours", "--method", "bias", *common)
     assert (code, json.loads(stdout)["served"]) == (0, False)
+
+
+def test_what_was_resampled_is_said(colours: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "net", tmp_path / "colours.safetensors"
+    model = timm.create_model("test_vit", num_classes=0, img_size=32)
+    folder.mkdir()
+    config = {
+        "architecture": "test_vit",
+        "num_classes": 0,
+        "model_args": {"img_size": 64},
+        "pretrained_cfg": {"input_size": [3, 64, 64], "fixed_input_size": True},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "model.safetensors")
+    name = f"local-dir:{folder}"
+    options = ("--method", "linear", "--epochs", 1, "--device", "cpu")
+    code, _, stderr = run_train(colours, "--task", "t", "--out", out, "--backbone", name, *options)
+    assert code == 0, stderr
+    assert f"{name}: positions 2x2 -> 4x4 resampled" in stderr.splitlines()
+    assert TaskFile.load(out).manifest.backbone == name
 
 
 def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -251,6 +251,17 @@ def test_the_banner_describes_what_is_served(client: TestClient, small: Backbone
     assert "  and 2 more\n" in text()
 
 
+def test_the_banner_says_what_was_resampled(
+    client: TestClient, small: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def text() -> str:
+        return client.portal.call(banner, client.app.state.components, "http://x")  # type: ignore
+
+    assert "resampled" not in text()
+    monkeypatch.setattr(small, "resampled", "positions 14x14 -> 24x24 resampled")
+    assert text().splitlines()[1] == "  positions 14x14 -> 24x24 resampled"
+
+
 def test_banner_list_and_api_use_the_same_words(client: TestClient, small: Backbone) -> None:
     """Of every state that a task can have, and its main metric first."""
     example = task_file(small, "tags")
