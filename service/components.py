@@ -14,6 +14,7 @@ import torch
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store
 
+from .access import Keyring
 from .engine.batch_size import batch_sizes
 from .engine.batcher import Batcher
 from .engine.engine import Engine
@@ -43,6 +44,7 @@ class Components:
     """One of each component of a server; routes reach them through `http.deps`."""
 
     settings: Settings
+    keys: Keyring
     backbone: Backbone
     store: Store
     registry: Registry
@@ -65,7 +67,12 @@ class Components:
         backbone: Backbone,
         clock: Callable[[], float] = perf_counter,
     ) -> Self:
-        """Wire the components; nothing runs yet."""
+        """Wire the components; nothing runs yet.
+
+        Raises:
+            SettingsError: the keys cannot be read.
+        """
+        keys = Keyring.of(settings)
         metrics = Metrics()
         metrics.describe(backbone)
         engine = Engine(backbone)
@@ -92,13 +99,19 @@ class Components:
         metrics.watch(bank, registry, resolver.loads, batcher)
 
         predictor = LocalPredictor(
-            resolver, listing, batcher, limit=settings.queue_limit, count=metrics.count_images
+            resolver,
+            listing,
+            batcher,
+            limit=settings.queue_limit,
+            count=metrics.count_images,
+            keys=keys,
         )
         predictor_server = PredictorServer(predictor, backbone.preprocess, clock)
         metrics.watch_http_workers(lambda: len(predictor_server))
         decoder = Decoder.of(settings, backbone.preprocess, metrics.decode_seconds.observe)
         return cls(
             settings=settings,
+            keys=keys,
             backbone=backbone,
             store=store,
             registry=registry,

@@ -60,7 +60,7 @@ def _serve_alone(
             components.end_when_hung()
             announce(await banner(components, address_of(settings, listener)))
 
-        shed = Shedding(components.context.predictor.refusal, components.metrics)
+        shed = Shedding(components.context.predictor.refusal, components.metrics, components.keys)
         server = HttpServer(
             app,
             settings,

@@ -15,11 +15,15 @@ from facet_vision.common.flags import first_fault
 MIB = 1024 * 1024
 
 NETWORK: dict[str, JsonValue] = {"panel": "Network"}
+ACCESS: dict[str, JsonValue] = {"panel": "Access"}
 BACKBONE: dict[str, JsonValue] = {"panel": "Backbone"}
 TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
 LOAD: dict[str, JsonValue] = {"panel": "Load"}
 LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
 """Where `facet serve --help` shows a setting."""
+
+CLIENT_KEY = "FACET_KEY"
+"""The variable of the client's commands that may stand beside those of a server."""
 
 # Kubernetes adds such variables to every container of a namespace that has a Service "facet".
 _SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
@@ -85,6 +89,18 @@ class Settings(BaseSettings):
         "warning",
         description="Least severe messages to log; info logs every request.",
         json_schema_extra=NETWORK,
+    )
+
+    keys_file: Path | None = Field(
+        None,
+        description="File of keys that `facet keys` writes; it is read again once it has changed. "
+        "With keys every call but a probe must show one.",
+        json_schema_extra=ACCESS,
+    )
+    keys: str = Field(
+        "",
+        description="The keys themselves, as JSON like the file's, in place of a file.",
+        json_schema_extra=ACCESS,
     )
 
     backbone: str = Field(
@@ -276,6 +292,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def has_keys(self) -> bool:
+        """Whether a caller must show a key."""
+        return self.keys_file is not None or bool(self.keys)
+
+    @property
     def host_patterns(self) -> tuple[str, ...]:
         """The entries of `allowed_hosts` in lower case."""
         return _split(self.allowed_hosts)
@@ -295,6 +316,8 @@ def read_settings(
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(first_fault(error)) from None
+    if settings.keys and settings.keys_file:
+        raise SettingsError("keys: expected FACET_KEYS or FACET_KEYS_FILE, found both")
     check_exposure(settings)
     return settings
 
@@ -303,13 +326,15 @@ def check_exposure(settings: Settings) -> None:
     """Refuse to listen beyond this machine while nobody has to show a key.
 
     Raises:
-        SettingsError: the host is not a loopback address and `trust_network` is off.
+        SettingsError: the host is not a loopback address, there are no keys, and `trust_network`
+            is off.
     """
-    if not settings.trust_network and not is_loopback(settings.host):
+    guarded = settings.has_keys or settings.trust_network
+    if not guarded and not is_loopback(settings.host):
         raise SettingsError(
             f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
-            f"found {settings.host!r} (FACET_TRUST_NETWORK=1 allows it where the network itself "
-            "keeps strangers out)"
+            f"found {settings.host!r} (FACET_KEYS_FILE names some; FACET_TRUST_NETWORK=1 allows it "
+            "where the network itself keeps strangers out)"
         )
 
 
@@ -326,7 +351,7 @@ def _split(names: str) -> tuple[str, ...]:
 
 
 def _check_names(environ: Mapping[str, str]) -> None:
-    known = {f"FACET_{name.upper()}" for name in Settings.model_fields}
+    known = {f"FACET_{name.upper()}" for name in Settings.model_fields} | {CLIENT_KEY}
     for name in environ:
         if (
             name.upper().startswith("FACET_")

@@ -18,6 +18,7 @@ from facet_vision.service.settings import Settings, read_settings
 
 from . import predict, probes, problems, tasks
 from .documents import document_problems
+from .middleware.access import KnownCallers
 from .middleware.body_budget import BodyBudget, BoundedBodies
 from .middleware.encodings import DecodedBodies
 from .middleware.head import HeadAsGet
@@ -70,6 +71,7 @@ def create_app(
     counting = {"count_rejection": components.metrics.count_rejection}
     app.add_middleware(DecodedBodies, **counting)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(KnownCallers, keys=components.keys, **counting)
     app.add_middleware(KnownOrigins, origins=Origins(settings), **counting)
     app.add_middleware(RequestMetrics, metrics=components.metrics)
     app.add_middleware(LingeringClose)

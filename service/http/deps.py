@@ -3,7 +3,9 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
+from facet_vision.service.access import Caller, Scope
 from facet_vision.service.components import Components
 from facet_vision.service.predictor.context import RequestContext
 
@@ -16,6 +18,52 @@ def components_of(request: Request) -> Components:
 def context_of(request: Request) -> RequestContext:
     """Return the request context of the application that received the request."""
     return cast(RequestContext, request.app.state.context)
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who sent the request, as the middleware `KnownCallers` has found out."""
+    return cast(Caller, request.scope["state"]["caller"])
+
+
+class Needs(HTTPBearer):
+    """Dependency of a route: only a caller with this scope gets there.
+
+    If the route's path has a task, the key must cover it. Every route but a probe has such a
+    dependency, and so its scope stands in the OpenAPI document.
+
+    Attributes:
+        scope: None if any will do.
+        everything: whether the key must cover every task.
+        parameter: of the path that names the task.
+    """
+
+    def __init__(self, scope: Scope | None, everything: bool, parameter: str) -> None:
+        super().__init__(
+            scheme_name="key",
+            description="A key of this server, where it has keys.",
+            auto_error=False,
+        )
+        self.scope = scope
+        self.everything = everything
+        self.parameter = parameter
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Raise unless the caller may call the route.
+
+        Raises:
+            Forbidden: it may not.
+        """
+        caller = caller_of(request)
+        caller.require(self.scope, request.path_params.get(self.parameter))
+        if self.everything and self.scope:
+            caller.require_everything(self.scope)
+
+
+def needs(
+    scope: Scope | None = None, *, everything: bool = False, parameter: str = "task"
+) -> Needs:
+    """Return what a route depends on, as in `Depends(needs("infer"))`; see `Needs`."""
+    return Needs(scope, everything, parameter)
 
 
 # Async, because FastAPI runs a plain function in a thread.

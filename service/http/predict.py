@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from facet_vision.service.errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded
 from facet_vision.service.predictor.context import RequestContext
@@ -17,7 +17,7 @@ from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
 
 from .bodies import announced_bytes, read_form, read_images
-from .deps import context_of
+from .deps import caller_of, context_of, needs
 from .options import PredictOptions, documented_parameters, read_options
 from .parameters import TASK_NAME, TaskName
 from .responses import respond
@@ -29,7 +29,9 @@ MAX_NAMINGS = 4
 """How often a task may be named in a form, on average; it is asked once."""
 
 router = APIRouter(
-    tags=["predict"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+    tags=["predict"],
+    responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
+    dependencies=[Depends(needs("infer"))],
 )
 
 _IMAGE = {"type": "string", "format": "binary", "minLength": 1}
@@ -176,7 +178,12 @@ class _Call:
 
     def _predict_request(self, tasks: Sequence[str] | None, images: int) -> PredictRequest:
         return PredictRequest(
-            tasks, images, self.deadline, self.options.top_k, self.options.priority
+            tasks,
+            images,
+            self.deadline,
+            self.options.top_k,
+            self.options.priority,
+            caller=caller_of(self.request).name,
         )
 
 

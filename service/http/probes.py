@@ -1,10 +1,10 @@
 """Probes for orchestrators, and the metrics."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from .deps import ComponentsDependency
+from .deps import ComponentsDependency, needs
 from .schemas import Probe, Problem
 
 router = APIRouter(
@@ -39,7 +39,12 @@ async def ready(components: ComponentsDependency) -> JSONResponse:
     return _probe("ready", components.obstacle)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    dependencies=[Depends(needs("admin", everything=True))],
+)
 async def metrics(components: ComponentsDependency) -> Response:
     """Show counters, gauges and histograms in the text format of Prometheus."""
     counted_by_workers = await components.predictor_server.counts()

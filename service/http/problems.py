@@ -48,6 +48,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.HeadTooLarge: (431, "head-too-large"),
     errors.HeadTimeout: (408, "head-timeout"),
     errors.BadRequest: (400, "bad-request"),
+    errors.Unauthorized: (401, "unauthorized"),
+    errors.Forbidden: (403, "forbidden"),
     errors.UnknownHost: (421, "unknown-host"),
     errors.ForeignOrigin: (403, "foreign-origin"),
     errors.UnknownTask: (404, "unknown-task"),
@@ -56,6 +58,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.DeviceFull: (503, "device-full"),
     errors.TooManyMisses: (503, "loading"),
     errors.Overloaded: (429, "overloaded"),
+    errors.TooManyRequests: (429, "too-many-requests"),
     errors.DeadlineUnreachable: (503, "deadline-unreachable"),
     errors.TooManyConnections: (503, "too-many-connections"),
     errors.Draining: (503, "draining"),
@@ -194,9 +197,28 @@ def _lookup(error: Exception) -> tuple[int, str]:
 def _headers(error: Exception, status: int) -> dict[str, str] | None:
     if isinstance(error, errors.UnsupportedEncoding):
         return {"Accept-Encoding": "gzip, deflate"}
+    if isinstance(error, errors.Unauthorized):
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if error.shown else "Bearer"}
+    if isinstance(error, errors.Forbidden) and error.scope:
+        challenge = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+        return {"WWW-Authenticate": challenge}
     if isinstance(error, errors.Overloaded):
-        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        wait = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        return wait | (_limit(error) if isinstance(error, errors.TooManyRequests) else {})
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+
+
+def _limit(error: errors.TooManyRequests) -> dict[str, str]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-10.
+
+    The draft has no unit for images, so the policy's name says what is counted.
+    """
+    window = f";w={max(1, math.ceil(error.window))}" if error.window else ""
+    reset = max(1, math.ceil(error.retry_after))
+    return {
+        "RateLimit-Policy": f'"{error.policy}";q={error.quota}{window}',
+        "RateLimit": f'"{error.policy}";r={error.remaining};t={reset}',
+    }
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from facet_vision.prompts_store import check_task_name
 from facet_vision.service.errors import UnsupportedMedia
 
 from .bodies import media_type, read_bytes
-from .deps import ComponentsDependency
+from .deps import ComponentsDependency, caller_of, needs
 from .parameters import PlainDigits, TaskName, known_parameters
 from .schemas import (
     MAX_VERSION,
@@ -47,8 +47,18 @@ _ACTIVATION_BODY = {
 }
 
 
-@router.get("/v1/tasks", summary="List the tasks", response_model_exclude_none=True)
+_ANY = [Depends(needs())]
+_PUBLISH = [Depends(needs("publish"))]
+
+
+@router.get(
+    "/v1/tasks",
+    summary="List the tasks",
+    response_model_exclude_none=True,
+    dependencies=_ANY,
+)
 async def list_tasks(
+    request: Request,
     components: ComponentsDependency,
     after: Annotated[
         str, Query(description="Names after this one: `next` of the page before.")
@@ -59,10 +69,10 @@ async def list_tasks(
 ) -> TaskList:
     """List a page of the store's tasks with their state, by name.
 
-    A task with a live version is listed with its details.
+    A task with a live version is listed with its details, and only those that the key covers are.
     """
     # One more than asked for shows whether there is a next page.
-    listed = await components.listing.page(after, limit + 1)
+    listed = await components.listing.page(after, limit + 1, caller_of(request).sees)
     tasks = [TaskSummary.model_validate(one) for one in listed[:limit]]
     return TaskList(
         backbone=components.backbone.name,
@@ -73,7 +83,10 @@ async def list_tasks(
 
 
 @router.get(
-    "/v1/tasks/{task}", summary="Show a task and its history", response_model_exclude_none=True
+    "/v1/tasks/{task}",
+    summary="Show a task and its history",
+    response_model_exclude_none=True,
+    dependencies=_ANY,
 )
 async def show_task(task: TaskName, components: ComponentsDependency) -> TaskDetail:
     """Show a task's manifest, all stored versions, and every event since the first upload."""
@@ -85,6 +98,7 @@ async def show_task(task: TaskName, components: ComponentsDependency) -> TaskDet
     status_code=201,
     summary="Upload a task file",
     openapi_extra=_UPLOAD_BODY,
+    dependencies=_PUBLISH,
     responses={
         200: {
             "model": Published,
@@ -115,7 +129,7 @@ async def upload_version(
     data = await read_bytes(
         request, settings.max_task_bytes, "a task file", settings.idle_body_seconds
     )
-    made = await components.publisher.publish(task, data, activate=activate, by=_client(request))
+    made = await components.publisher.publish(task, data, activate=activate, by=_by(request))
     version, prefix = made.version, request.scope.get("root_path", "")
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{version.number}"
     if not made.created:
@@ -128,6 +142,7 @@ async def upload_version(
 @router.get(
     "/v1/tasks/{task}/versions/{version}",
     summary="Download a task file",
+    dependencies=_PUBLISH,
     response_class=Response,
     responses={
         200: {"content": _TASK_FILE, "description": "The task file."},
@@ -147,7 +162,12 @@ async def download_version(
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
-@router.delete("/v1/tasks/{task}/versions/{version}", status_code=204, summary="Delete a version")
+@router.delete(
+    "/v1/tasks/{task}/versions/{version}",
+    status_code=204,
+    summary="Delete a version",
+    dependencies=_PUBLISH,
+)
 async def delete_version(
     task: TaskName, version: VersionNumber, request: Request, components: ComponentsDependency
 ) -> None:
@@ -155,13 +175,14 @@ async def delete_version(
 
     It cannot be undone. The number is never used again, and the history keeps what happened.
     """
-    await components.publisher.delete(task, version, by=_client(request))
+    await components.publisher.delete(task, version, by=_by(request))
 
 
 @router.put(
     "/v1/tasks/{task}/live",
     summary="Activate a version, or roll back",
     openapi_extra=_ACTIVATION_BODY,
+    dependencies=_PUBLISH,
 )
 async def activate_version(
     task: TaskName, request: Request, components: ComponentsDependency
@@ -174,14 +195,14 @@ async def activate_version(
         request, MAX_JSON_BYTES, "a JSON document", components.settings.idle_body_seconds
     )
     wanted = Activation.model_validate_json(body)
-    await components.publisher.activate(task, wanted.version, by=_client(request))
+    await components.publisher.activate(task, wanted.version, by=_by(request))
     return Live(task=task, version=wanted.version)
 
 
-@router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task")
+@router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task", dependencies=_PUBLISH)
 async def retire_task(task: TaskName, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
-    await components.publisher.retire(task, by=_client(request))
+    await components.publisher.retire(task, by=_by(request))
 
 
 def _matches(etag: str, condition: str) -> bool:
@@ -190,5 +211,8 @@ def _matches(etag: str, condition: str) -> bool:
     return etag in named or "*" in named
 
 
-def _client(request: Request) -> str:
+def _by(request: Request) -> str:
+    """Return who stands in the history: the key's name, without keys the client's address."""
+    if name := caller_of(request).name:
+        return name
     return f"http:{request.client.host}" if request.client else "http"

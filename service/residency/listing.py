@@ -2,10 +2,11 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Literal
 
 from facet_vision.prompts_store import (
@@ -185,11 +186,20 @@ class Listing:
         """Return the number of tasks in the store, those out of service included."""
         return len(self._registry)
 
-    async def page(self, after: str, limit: int) -> list[Listed]:
-        """Return up to `limit` tasks whose names follow `after`, in order."""
+    async def page(
+        self, after: str, limit: int, sees: Callable[[str], bool] = lambda _: True
+    ) -> list[Listed]:
+        """Return up to `limit` tasks whose names follow `after`, in order.
+
+        Args:
+            after: a name, which need not exist.
+            limit: most tasks.
+            sees: says of a name whether it may be listed.
+        """
         names = self._registry.names()
-        start = bisect_right(names, after)
-        return await asyncio.gather(*map(self._listed, names[start : start + limit]))
+        following = islice(names, bisect_right(names, after), None)
+        page = islice(filter(sees, following), limit)
+        return await asyncio.gather(*map(self._listed, page))
 
     async def live(self) -> list[str]:
         """Return the names of the live tasks, in order; reads histories that are not known yet."""

@@ -13,8 +13,10 @@ from time import perf_counter
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from facet_vision.service.access import Keyring
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http import predict, problems
+from facet_vision.service.http.middleware.access import KnownCallers
 from facet_vision.service.http.middleware.body_budget import BodyBudget, BoundedBodies
 from facet_vision.service.http.middleware.encodings import DecodedBodies
 from facet_vision.service.http.middleware.lingering import LingeringClose
@@ -59,6 +61,7 @@ def create_http_worker(
     Returns:
         The application, and the early refusal for its server.
     """
+    keys = Keyring.of(settings)
     metrics = Metrics()
     budget = BodyBudget(settings.max_inflight_bytes)
     proxy = Proxy(folder / HTTP_SOCKET, settings, metrics.count_rejection)
@@ -92,9 +95,10 @@ def create_http_worker(
         return context.predictor.refusal(task)
 
     dispatch = _Dispatch(app, proxy, settings.root_path)
-    served = KnownOrigins(dispatch, Origins(settings), metrics.count_rejection)
+    known = KnownCallers(dispatch, keys, metrics.count_rejection)
+    served = KnownOrigins(known, Origins(settings), metrics.count_rejection)
     prefixed = Prefix(LingeringClose(served), settings.root_path)
-    return RequestIds(prefixed), Shedding(refusal, metrics)
+    return RequestIds(prefixed), Shedding(refusal, metrics, keys)
 
 
 class _Dispatch:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
 
-from facet_vision.service.errors import Overloaded
+from facet_vision.service.access import Keyring
+from facet_vision.service.errors import Forbidden, Overloaded, Unauthorized
 from facet_vision.service.http.bodies import announced_bytes
+from facet_vision.service.http.middleware.access import authorization_of
 from facet_vision.service.http.middleware.request_ids import ids_of
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.predictor.wire import is_short
@@ -33,28 +35,45 @@ class Shedding:
         refusal: returns why a task's queue has no room now; None if it has, or if that is not
             known.
         metrics: counts what is refused.
+        keys: those of the server; whoever may not ask the task gets another answer elsewhere.
 
     Attributes:
         count_rejection: of the metrics.
     """
 
-    def __init__(self, refusal: Callable[[str], Overloaded | None], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        refusal: Callable[[str], Overloaded | None],
+        metrics: Metrics,
+        keys: Keyring | None = None,
+    ) -> None:
         self._refusal = refusal
         self._metrics = metrics
+        self._keys = keys or Keyring()
         self.count_rejection = metrics.count_rejection
 
     def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
         """Return the whole answer, head and body; None for a call that takes the normal path."""
         match = _ONE_TASK.fullmatch(url) if method == b"POST" else None
-        if match is None or not _keeps_connection(Headers(raw=list(headers))):
+        if match is None:
             return None
-        refused = self._refusal(match[1].decode("ascii", "replace"))
-        if refused is None:
+        given, task = Headers(raw=list(headers)), match[1].decode("ascii", "replace")
+        if not _keeps_connection(given):
+            return None
+        refused = self._refusal(task)
+        if refused is None or not self._may_ask(given, task):
             return None
         path = url.decode("ascii")
         status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids_of(headers))
         self._metrics.count_request("POST", ROUTE, status, 0.0)
         return answer
+
+    def _may_ask(self, headers: Headers, task: str) -> bool:
+        try:
+            self._keys.caller(authorization_of(headers)).require("infer", task)
+        except (Unauthorized, Forbidden):
+            return False
+        return True
 
 
 def _keeps_connection(headers: Headers) -> bool:
