@@ -17,6 +17,12 @@ COMMANDS = (
         SERVER,
     ),
     LazyCommand(
+        "keys",
+        "service.access.command",
+        "Make, list and revoke the keys of a server.",
+        SERVER,
+    ),
+    LazyCommand(
         "push",
         "service.client.command",
         "Upload a task file; the server's next request sees it.",

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         description="Port to listen on; 0 takes a free one.",
         json_schema_extra=NETWORK,
     )
+    unix_socket: Path | None = Field(
+        None,
+        description="Unix socket to listen on, in place of host and port. Without keys only the "
+        "server's own user may connect.",
+        json_schema_extra=NETWORK,
+    )
     trust_network: bool = Field(
         False,
         description="Listen beyond loopback without keys: anyone who can reach the port can "
@@ -100,6 +106,28 @@ class Settings(BaseSettings):
     keys: str = Field(
         "",
         description="The keys themselves, as JSON like the file's, in place of a file.",
+        json_schema_extra=ACCESS,
+    )
+
+    open_metrics: bool = Field(
+        False,
+        description="Show /metrics, which names every task, without a key.",
+        json_schema_extra=ACCESS,
+    )
+    tls_cert: Path | None = Field(
+        None,
+        description="Certificate (PEM, with those of its issuers) to speak TLS with; it is read "
+        "again once it has changed.",
+        json_schema_extra=ACCESS,
+    )
+    tls_key: Path | None = Field(
+        None,
+        description="Private key of the certificate, if its file does not have it.",
+        json_schema_extra=ACCESS,
+    )
+    tls_client_ca: Path | None = Field(
+        None,
+        description="Issuers (PEM) of certificates of which clients must show one.",
         json_schema_extra=ACCESS,
     )
 
@@ -316,8 +344,7 @@ def read_settings(
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(first_fault(error)) from None
-    if settings.keys and settings.keys_file:
-        raise SettingsError("keys: expected FACET_KEYS or FACET_KEYS_FILE, found both")
+    _check_access(settings)
     check_exposure(settings)
     return settings
 
@@ -329,13 +356,21 @@ def check_exposure(settings: Settings) -> None:
         SettingsError: the host is not a loopback address, there are no keys, and `trust_network`
             is off.
     """
-    guarded = settings.has_keys or settings.trust_network
+    guarded = settings.has_keys or settings.trust_network or settings.unix_socket
     if not guarded and not is_loopback(settings.host):
         raise SettingsError(
             f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
             f"found {settings.host!r} (FACET_KEYS_FILE names some; FACET_TRUST_NETWORK=1 allows it "
             "where the network itself keeps strangers out)"
         )
+
+
+def _check_access(settings: Settings) -> None:
+    if settings.keys and settings.keys_file:
+        raise SettingsError("keys: expected FACET_KEYS or FACET_KEYS_FILE, found both")
+    for name in ("tls_key", "tls_client_ca"):
+        if getattr(settings, name) and not settings.tls_cert:
+            raise SettingsError(f"{name}: expected it beside tls_cert, found it alone")
 
 
 def is_loopback(host: str) -> bool:

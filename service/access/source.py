@@ -2,14 +2,23 @@
 
 import logging
 import os
+import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from facet_vision.common.flags import first_fault
+from facet_vision.prompts_store.durable import sync_folder, write_new
 
 from .key import KeyFile
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two changes at once may lose one
+    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger("facet.service")
 
@@ -75,3 +84,52 @@ def warn_of_permissions(path: Path) -> None:
             path,
             mode,
         )
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keep others out of a file of keys, so that no change of theirs is lost.
+
+    Raises:
+        KeysError: the file's folder cannot be had.
+    """
+    try:
+        folder = os.open(path.resolve().parent, os.O_RDONLY)
+    except OSError as error:
+        raise KeysError(
+            f"{path}: expected a folder to write it in, found {error.strerror}"
+        ) from None
+    try:
+        if fcntl is not None:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def write(path: Path, keys: KeyFile) -> None:
+    """Write a file of keys, at once and durably, in place of the one that was there.
+
+    Owner and permissions stay; those of a new file let only its owner read it.
+
+    Raises:
+        KeysError: it cannot be written.
+    """
+    path = path.resolve()  # a link stays one
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    data = keys.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+    try:
+        before = path.stat() if path.exists() else None
+        write_new(staged, data, mode=0o600)
+        if before is not None:
+            os.chmod(staged, stat.S_IMODE(before.st_mode))
+            if (before.st_uid, before.st_gid) != (os.getuid(), os.getgid()):
+                os.chown(staged, before.st_uid, before.st_gid)
+        staged.replace(path)
+        sync_folder(path.parent, os.fsync)
+    except OSError as error:
+        raise KeysError(
+            f"{path}: expected a file to write keys to, found {error.strerror}"
+        ) from None
+    finally:
+        staged.unlink(missing_ok=True)

@@ -3,7 +3,9 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from starlette.routing import BaseRoute
 
 from facet_vision.service.access import Caller, Scope
 from facet_vision.service.components import Components
@@ -64,6 +66,21 @@ def needs(
 ) -> Needs:
     """Return what a route depends on, as in `Depends(needs("infer"))`; see `Needs`."""
     return Needs(scope, everything, parameter)
+
+
+def needed_by(route: BaseRoute) -> Needs | None:
+    """Return what a route declares of its callers; None if nothing, as probes do."""
+    if isinstance(route, APIRoute):
+        for each in route.dependencies:
+            if isinstance(each.dependency, Needs):
+                return each.dependency
+    return None
+
+
+def infers(route: BaseRoute) -> bool:
+    """Return whether a route only asks tasks."""
+    needed = needed_by(route)
+    return needed is not None and needed.scope == "infer"
 
 
 # Async, because FastAPI runs a plain function in a thread.

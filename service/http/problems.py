@@ -155,6 +155,7 @@ def problem(
         request: the request that failed.
         headers: further headers.
     """
+    request.scope.setdefault("state", {})["reason"] = reason  # for the record of changes
     # The middleware `RequestIds` leaves the id there, whether or not the client has sent one.
     request_id = request.headers.get("x-request-id", "")
     content = document(status, reason, detail, path_of(request), request_id)

@@ -1,14 +1,18 @@
 """Task calls: list, upload, download, activate, retire, delete."""
 
+import asyncio
+import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from facet_vision.prompts_store import check_task_name
+from facet_vision.service.components import Components
 from facet_vision.service.errors import UnsupportedMedia
 
 from .bodies import media_type, read_bytes
 from .deps import ComponentsDependency, caller_of, needs
+from .middleware.audit import tell
 from .parameters import PlainDigits, TaskName, known_parameters
 from .schemas import (
     MAX_VERSION,
@@ -129,8 +133,10 @@ async def upload_version(
     data = await read_bytes(
         request, settings.max_task_bytes, "a task file", settings.idle_body_seconds
     )
+    tell(request.scope, sha256=await asyncio.to_thread(_sha256, data))
     made = await components.publisher.publish(task, data, activate=activate, by=_by(request))
     version, prefix = made.version, request.scope.get("root_path", "")
+    tell(request.scope, version=version.number)
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{version.number}"
     if not made.created:
         response.status_code = 200
@@ -175,7 +181,9 @@ async def delete_version(
 
     It cannot be undone. The number is never used again, and the history keeps what happened.
     """
+    tell(request.scope, version=version)
     await components.publisher.delete(task, version, by=_by(request))
+    _tell_version(request, components, task, version)
 
 
 @router.put(
@@ -195,7 +203,9 @@ async def activate_version(
         request, MAX_JSON_BYTES, "a JSON document", components.settings.idle_body_seconds
     )
     wanted = Activation.model_validate_json(body)
+    tell(request.scope, version=wanted.version)
     await components.publisher.activate(task, wanted.version, by=_by(request))
+    _tell_version(request, components, task, wanted.version)
     return Live(task=task, version=wanted.version)
 
 
@@ -203,6 +213,22 @@ async def activate_version(
 async def retire_task(task: TaskName, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
     await components.publisher.retire(task, by=_by(request))
+    _tell_version(request, components, task)
+
+
+def _tell_version(
+    request: Request, components: Components, task: str, version: int | None = None
+) -> None:
+    """Tell the record of changes which version it was, by default that of the last event."""
+    entry = components.registry.get(task)
+    for event in reversed(entry.state.events if entry and entry.state else ()):
+        if version in (None, event.version):
+            tell(request.scope, version=event.version, sha256=event.sha256)
+            return
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _matches(etag: str, condition: str) -> bool:

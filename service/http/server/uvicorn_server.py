@@ -1,5 +1,6 @@
 """uvicorn with our configuration, a hook for readiness and an orderly exit."""
 
+import asyncio
 import copy
 import gc
 import signal
@@ -19,6 +20,7 @@ from facet_vision.service.telemetry.request_log import IdFilter
 from .connection import HttpProtocol, Shed
 from .connections import Connections, connection_limit
 from .limits import HttpLimits
+from .tls import Certificate
 from .uvicorn_internals import LOGGING_CONFIG, Config, Server
 
 CHATTY = ("PIL", "python_multipart")
@@ -40,6 +42,9 @@ class HttpServer(Server):
         shed: may answer a request as soon as its head has been read.
         count_rejection: is called with the reason of each connection or head that is refused.
         options: further options of uvicorn's `Config`.
+
+    Raises:
+        SettingsError: the certificate cannot be read.
     """
 
     def __init__(
@@ -60,7 +65,11 @@ class HttpServer(Server):
             connections=Connections(connection_limit(settings)),
             limits=HttpLimits.of(settings),
         )
+        self._certificate = Certificate.of(settings)
+        if self._certificate:
+            options |= self._certificate.options()
         super().__init__(_config(app, settings, {"http": protocol} | options))
+        self._watching: asyncio.Task[None] | None = None
         self._on_ready = on_ready
         self._on_exit = on_exit
 
@@ -97,6 +106,9 @@ class HttpServer(Server):
         await super().startup(sockets)
         if self.started:
             freeze_startup_objects()
+            if self._certificate:
+                # The loop holds tasks weakly; it cancels this one when it ends.
+                self._watching = asyncio.create_task(self._certificate.watch())
             await self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -145,6 +157,18 @@ def _logging(level: str) -> dict[str, Any]:
     config["filters"] = {"ids": {"()": IdFilter}}
     for handler in config["handlers"].values():
         handler["filters"] = ["ids"]
+    # A line for programs, as it is, at any level.
+    config["formatters"]["audit"] = {"format": "%(message)s"}
+    config["handlers"]["audit"] = {
+        "class": "logging.StreamHandler",
+        "formatter": "audit",
+        "stream": "ext://sys.stderr",
+    }
+    config["loggers"]["facet.audit"] = {
+        "handlers": ["audit"],
+        "level": "INFO",
+        "propagate": False,
+    }
     for name in CHATTY:
         config["loggers"][name] = {"level": "CRITICAL"}
     return config
