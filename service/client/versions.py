@@ -54,9 +54,9 @@ def retire(task: Task, server: Server = URL, key: Key = None) -> None:
     typer.echo(f"{task} is retired at {server}; facet rollback {task}{where} brings it back")
 
 
-def delete(task: Task, version: Number, server: Server = URL) -> None:
+def delete(task: Task, version: Number, server: Server = URL, key: Key = None) -> None:
     """Delete a version that is not live, for ever."""
-    with connected(server, "delete") as client:
+    with connected(server, "delete", key) as client:
         client.delete(task, version)
     typer.echo(f"{task} version {version} is deleted at {server}")
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from facet_vision.service.errors import BadRequest, BodyTooLarge, ClientGone, DeadlineExceeded
 from facet_vision.service.predictor.context import RequestContext
@@ -17,7 +17,7 @@ from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
 
 from .bodies import announced_bytes, read_form, read_images
-from .deps import caller_of, context_of, needs
+from .deps import caller_of, context_of, guarded, needs
 from .options import PredictOptions, documented_parameters, read_options
 from .parameters import TASK_NAME, TaskName
 from .responses import respond
@@ -31,7 +31,6 @@ MAX_NAMINGS = 4
 router = APIRouter(
     tags=["predict"],
     responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
-    dependencies=[Depends(needs("infer"))],
 )
 
 _IMAGE = {"type": "string", "format": "binary", "minLength": 1}
@@ -88,6 +87,7 @@ _MANY_TASKS = {
     response_model=PredictResponse,
     openapi_extra=_ONE_TASK,
 )
+@guarded(needs("infer"))
 async def predict_one_task(task: TaskName, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
     call = _Call.of(request)
@@ -103,6 +103,7 @@ async def predict_one_task(task: TaskName, request: Request) -> Response:
     response_model=PredictResponse,
     openapi_extra=_MANY_TASKS,
 )
+@guarded(needs("infer"))
 async def predict_many_tasks(request: Request) -> Response:
     """Classify every image by every named task, in one mixed batch; an image is decoded once."""
     call = _Call.of(request)

@@ -49,7 +49,7 @@ def test_every_command_shows_it(address: str, tmp_path: Path) -> None:
         ["tasks", address],
         ["predict", address, "pets", str(image)],
         *([name, "pets", "--server", address] for name in ("versions", "retire", "rollback")),
-        *([name, "pets", "1", "--server", address] for name in ("activate", "download")),
+        *([name, "pets", "1", "--server", address] for name in ("activate", "delete", "download")),
     ]
     for command in commands:
         for arguments, environment in (
