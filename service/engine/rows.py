@@ -11,14 +11,18 @@ from torch import Tensor
 
 from facet_vision.backbone import Pixels
 
-from .resident import Resident
+from .resident import Answerer
 
 Priority = Literal["high", "normal", "low"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answer:
-    """Scores of one row, (labels,), with the seconds it waited and the seconds its batch ran."""
+    """What one row gets, with the seconds it waited and the seconds its batch ran.
+
+    Attributes:
+        scores: (labels,), or the pooled feature, (feature_dim,).
+    """
 
     scores: Tensor
     queue_seconds: float
@@ -32,7 +36,7 @@ class Row:
     Attributes:
         ticket: the request.
         index: which of the request's rows this is.
-        resident: the version that answers.
+        resident: what answers it, usually the live version of the task.
         image: its pixels.
         queued: when it began to wait, seconds of the queue's clock.
         twins: the rows that the engine answers from the same feature, this one included; empty if
@@ -42,7 +46,7 @@ class Row:
 
     ticket: "Ticket"
     index: int
-    resident: Resident
+    resident: Answerer
     image: Pixels
     queued: float
     twins: tuple["Row", ...] = ()
@@ -125,7 +129,7 @@ class Ticket:
         """Whether the request is answered, failed or cancelled."""
         return self._future is not None and self._future.done()
 
-    async def run(self, rows: Sequence[tuple[Resident, Pixels]]) -> list[Answer]:
+    async def run(self, rows: Sequence[tuple[Answerer, Pixels]]) -> list[Answer]:
         """Wait for the answers of the admitted rows, and return them in the order of the rows.
 
         Raises:
@@ -150,7 +154,7 @@ class Ticket:
         if len(self._answers) == len(self._rows):
             self._future.set_result([self._answers[index] for index in range(len(self._rows))])
 
-    def _make(self, pairs: Sequence[tuple[Resident, Pixels]]) -> list[Row]:
+    def _make(self, pairs: Sequence[tuple[Answerer, Pixels]]) -> list[Row]:
         now = self._queue.clock()
         rows = [
             Row(self, index, resident, image, now) for index, (resident, image) in enumerate(pairs)
