@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from time import monotonic
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -12,9 +14,23 @@ from starlette.requests import Request
 from starlette.types import Message, Scope
 
 from facet_vision.prompts_store.errors import shown
-from facet_vision.service.errors import BadRequest, BodyTimeout, BodyTooLarge, UnsupportedMedia
+from facet_vision.service.errors import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    InvalidBody,
+    UnsupportedMedia,
+)
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.settings import Settings
+
+from .error_forms import sentence
+
+T = TypeVar("T")
+Document = TypeVar("Document", bound=BaseModel)
+
+LONG_BYTES = 256 * 1024
+"""From so many bytes on, parsing and decoding take milliseconds, which the event loop must not."""
 
 MAX_FIELDS = 1000
 MAX_FIELD_BYTES = 64 * 1024
@@ -67,6 +83,35 @@ async def read_bytes(request: Request, limit: int, what: str, idle_seconds: floa
     if not (size := sum(map(len, parts))):
         raise BadRequest(f"body: expected {what}, found no bytes")
     return await asyncio.to_thread(b"".join, parts) if size > LARGE_BYTES else b"".join(parts)
+
+
+async def read_document(request: Request, settings: Settings, model: type[Document]) -> Document:
+    """Read a JSON document that holds images, of at most `max_request_bytes`.
+
+    Raises:
+        UnsupportedMedia: the body is of another type.
+        InvalidBody: it is no such document.
+        BodyTooLarge, BodyTimeout, BadRequest: see `read_bytes`.
+    """
+    if media_type(request) != "application/json":
+        raise UnsupportedMedia(
+            f"Content-Type: expected application/json, found {media_type(request)!r}"
+        )
+    limit, idle_seconds = settings.max_request_bytes, settings.idle_body_seconds
+    data = await read_bytes(request, limit, "a JSON document", idle_seconds)
+
+    def parse() -> Document:
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise InvalidBody(sentence(error)) from None
+
+    return await aside_if_long(len(data), parse)
+
+
+async def aside_if_long(length: int, work: Callable[[], T]) -> T:
+    """Return what `work` returns; a thread calls it where it takes long for so many bytes."""
+    return await asyncio.to_thread(work) if length > LONG_BYTES else work()
 
 
 async def read_images(request: Request, settings: Settings) -> list[ImageBytes]:
