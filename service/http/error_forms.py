@@ -68,10 +68,11 @@ def sentence(error: Exception) -> str:
 def _place(loc: Sequence[int | str]) -> str:
     """Return the name of what is at fault; `loc` may begin with where the name was found."""
     names = loc[1:] if loc and loc[0] in ("query", "path") else loc
-    return _cut(".".join(map(str, names))) if names else "body"
+    return cut(".".join(map(str, names))) if names else "body"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return a text as the sentences show it: at most 80 characters of it."""
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 

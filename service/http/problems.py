@@ -29,7 +29,7 @@ from facet_vision.prompts_store import (
 )
 from facet_vision.service import errors
 
-from .error_forms import CLIENT_CLOSED_REQUEST, Fault, form_of, sentence
+from .error_forms import CLIENT_CLOSED_REQUEST, Fault, cut, form_of, sentence
 from .error_forms import MEDIA_TYPE as MEDIA_TYPE
 from .middleware.head import methods_of
 from .middleware.request_ids import Ids, ids_of
@@ -193,9 +193,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {_cut(path_of(request))}."
+        detail = f"There is nothing at {cut(path_of(request))}."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not a method of {_cut(path_of(request))}."
+        detail = f"{request.method} is not a method of {cut(path_of(request))}."
     headers = dict(error.headers) if error.headers else {}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router names the methods of the first route of this path only.

@@ -11,7 +11,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from pydantic_core import to_json
