@@ -29,14 +29,12 @@ from .error_forms import sentence
 T = TypeVar("T")
 Document = TypeVar("Document", bound=BaseModel)
 
-LONG_BYTES = 256 * 1024
-"""From so many bytes on, parsing and decoding take milliseconds, which the event loop must not."""
-
 MAX_FIELDS = 1000
 MAX_FIELD_BYTES = 64 * 1024
 
 LARGE_BYTES = 1024 * 1024
-"""A body of more bytes is put together on a thread, for that takes long enough to be noticed."""
+"""More bytes are put together, parsed and decoded on a thread, for that takes long enough to be
+noticed."""
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1")
 """Encodings that a form may name for its texts. Python knows more: some make text that is none
@@ -82,7 +80,7 @@ async def read_bytes(request: Request, limit: int, what: str, idle_seconds: floa
     parts = [part async for part in bounded(request, limit, what, idle_seconds).stream()]
     if not (size := sum(map(len, parts))):
         raise BadRequest(f"body: expected {what}, found no bytes")
-    return await asyncio.to_thread(b"".join, parts) if size > LARGE_BYTES else b"".join(parts)
+    return await aside_if_large(size, lambda: b"".join(parts))
 
 
 async def read_document(request: Request, settings: Settings, model: type[Document]) -> Document:
@@ -106,12 +104,12 @@ async def read_document(request: Request, settings: Settings, model: type[Docume
         except ValidationError as error:
             raise InvalidBody(sentence(error)) from None
 
-    return await aside_if_long(len(data), parse)
+    return await aside_if_large(len(data), parse)
 
 
-async def aside_if_long(length: int, work: Callable[[], T]) -> T:
-    """Return what `work` returns; a thread calls it where it takes long for so many bytes."""
-    return await asyncio.to_thread(work) if length > LONG_BYTES else work()
+async def aside_if_large(size: int, work: Callable[[], T]) -> T:
+    """Return what `work` on so many bytes returns; if they are many, a thread calls it."""
+    return await asyncio.to_thread(work) if size > LARGE_BYTES else work()
 
 
 async def read_images(request: Request, settings: Settings) -> list[ImageBytes]:

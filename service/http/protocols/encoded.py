@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from facet_vision.service.errors import BodyTooLarge, InvalidBody
-from facet_vision.service.http.bodies import aside_if_long
+from facet_vision.service.http.bodies import aside_if_large
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.settings import Settings
 
@@ -39,7 +39,7 @@ async def images_of(texts: Sequence[str], settings: Settings, field: str) -> lis
             for text, place in zip(texts, places, strict=True)
         ]
 
-    return await aside_if_long(sum(map(len, texts)), decode)
+    return await aside_if_large(sum(map(len, texts)), decode)
 
 
 def _bytes(text: str, place: str, limit: int) -> bytes:
