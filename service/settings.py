@@ -19,6 +19,7 @@ BACKBONE: dict[str, JsonValue] = {"panel": "Backbone"}
 TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
 LOAD: dict[str, JsonValue] = {"panel": "Load"}
 LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
+WATCHING: dict[str, JsonValue] = {"panel": "Watching"}
 """Where `facet serve --help` shows a setting."""
 
 # Kubernetes adds such variables to every container of a namespace that has a Service "facet".
@@ -81,10 +82,32 @@ class Settings(BaseSettings):
         description="Processes that speak HTTP and decode; 0 leaves both to the engine's process.",
         json_schema_extra=NETWORK,
     )
+    gateway_metrics: bool = Field(
+        False,
+        description="Show in /metrics what adapter-aware gateways read; not for a database, since "
+        "labels name tasks.",
+        json_schema_extra=WATCHING,
+    )
+    trace_endpoint: str = Field(
+        "",
+        description="URL of a collector that takes traces by OTLP over HTTP, such as "
+        "http://collector:4318/v1/traces; empty is none. Needs the extra `otel`.",
+        json_schema_extra=WATCHING,
+    )
+    trace_ratio: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of requests to trace; a request that brings a traceparent has decided it.",
+        json_schema_extra=WATCHING,
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of a line of the log.", json_schema_extra=WATCHING
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning",
         description="Least severe messages to log; info logs every request.",
-        json_schema_extra=NETWORK,
+        json_schema_extra=WATCHING,
     )
 
     backbone: str = Field(

@@ -12,6 +12,7 @@ from facet_vision.backbone import Backbone, Pixels, Prefix
 from facet_vision.prompts_store import TaskFile
 from facet_vision.service.errors import ForwardFailed, UnfitTask
 
+from .head_time import heads
 from .heads import scores
 from .resident import Resident
 
@@ -49,7 +50,8 @@ class Engine:
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
         shares = [(resident, part) for (resident, _), part in zip(groups, rows, strict=True)]
-        return _to_host(scores(shares))
+        with heads(self._backbone.device):
+            return _to_host(scores(shares))
 
     def _features(self, groups: Sequence[Group]) -> Tensor:
         """Return the feature of each row, (rows, feature_dim)."""

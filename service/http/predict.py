@@ -7,6 +7,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Self, TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +16,8 @@ from facet_vision.service.errors import BadRequest, BodyTooLarge, ClientGone, De
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
+from facet_vision.service.telemetry.request_log import note
+from facet_vision.service.telemetry.traces import current_span
 
 from .bodies import announced_bytes, read_form, read_images
 from .deps import context_of
@@ -145,6 +148,7 @@ class _Call:
 
     async def check(self, tasks: Sequence[str]) -> None:
         """Raise now what admission would raise for one image, as far as that is known."""
+        note(tasks=tasks)
         announced = announced_bytes(self.request.headers)
         await self.context.predictor.check(self._predict_request(tasks, 1), announced)
 
@@ -160,8 +164,11 @@ class _Call:
         # Admission precedes decoding: a refused request costs no decoding, and the version that
         # answers is the one that is live now, not the one that is live once it is decoded.
         wanted = self._predict_request(tasks, len(images))
+        note(tasks=tasks or (), images=len(images))
         async with self.context.predictor.admit(wanted) as admission:
+            begun = perf_counter()
             decoded = await self.context.decoder.decode(images)
+            current_span.get().stage("decode", begun, perf_counter(), images=len(images))
             return decoded, await admission.answer([image.pixels for image in decoded])
 
     def _predict_request(self, tasks: Sequence[str] | None, images: int) -> PredictRequest:

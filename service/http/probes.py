@@ -1,8 +1,7 @@
 """Probes for orchestrators, and the metrics."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from .deps import ComponentsDependency
 from .schemas import Probe
@@ -38,11 +37,15 @@ async def ready(components: ComponentsDependency) -> JSONResponse:
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-async def metrics(components: ComponentsDependency) -> Response:
-    """Show counters, gauges and histograms in the text format of Prometheus."""
+async def metrics(request: Request, components: ComponentsDependency) -> Response:
+    """Show counters, gauges and histograms in the text format of Prometheus.
+
+    A scraper that accepts OpenMetrics gets that, with exemplars that lead to traces.
+    """
     counted_by_workers = await components.predictor_server.counts()
-    text = components.metrics.text(counted_by_workers)
-    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    accept = ",".join(request.headers.getlist("accept"))
+    text, media_type = components.metrics.text(counted_by_workers, accept)
+    return Response(text, headers={"Content-Type": media_type, "Vary": "Accept"})
 
 
 def _probe(good: str, obstacle: str | None) -> JSONResponse:

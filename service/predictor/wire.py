@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from facet_vision.service import errors
 from facet_vision.service.telemetry.request_log import current
+from facet_vision.service.telemetry.traces import Trace, current_span
 
 from .protocol import Prediction, PredictRequest
 
@@ -106,19 +107,21 @@ class Channel(asyncio.Protocol):
 
 
 def request_bytes(request: PredictRequest, now: float) -> bytes:
-    """Encode a request and its id.
+    """Encode a request, its id and its place in a trace.
 
     Its deadline travels as the seconds left, since two clocks may differ.
     """
     left = request.deadline - now
-    fields = [request.tasks, request.images, left, request.top_k, request.priority, current.get()]
-    return to_json(fields, inf_nan_mode="constants")
+    trace = current_span.get().trace
+    asked = [request.tasks, request.images, left, request.top_k, request.priority]
+    return to_json([*asked, current.get(), trace], inf_nan_mode="constants")
 
 
-def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str]:
-    """Decode a request and its id."""
-    tasks, images, left, top_k, priority, identity = json.loads(payload)
-    return PredictRequest(tasks, images, now + left, top_k, priority), identity
+def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str, Trace | None]:
+    """Decode a request, its id and its place in a trace."""
+    tasks, images, left, top_k, priority, identity, trace = json.loads(payload)
+    request = PredictRequest(tasks, images, now + left, top_k, priority)
+    return request, identity, Trace(*trace) if trace else None
 
 
 def predictions_bytes(predictions: list[Prediction]) -> bytes:

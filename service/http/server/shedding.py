@@ -13,10 +13,12 @@ from starlette.datastructures import Headers
 
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http.bodies import announced_bytes
-from facet_vision.service.http.middleware.request_ids import ids_of
+from facet_vision.service.http.middleware.request_ids import ids_of, tell
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.predictor.wire import is_short
 from facet_vision.service.telemetry.metrics import Metrics
+from facet_vision.service.telemetry.request_log import Facts
+from facet_vision.service.telemetry.traces import NoTracing, Tracing
 
 _ONE_TASK = re.compile(rb"/v1/tasks/([^/?%]+)/predict")
 
@@ -33,14 +35,21 @@ class Shedding:
         refusal: returns why a task's queue has no room now; None if it has, or if that is not
             known.
         metrics: counts what is refused.
+        tracing: makes the spans of what is refused.
 
     Attributes:
         count_rejection: of the metrics.
     """
 
-    def __init__(self, refusal: Callable[[str], Overloaded | None], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        refusal: Callable[[str], Overloaded | None],
+        metrics: Metrics,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._refusal = refusal
         self._metrics = metrics
+        self._tracing = tracing or NoTracing()
         self.count_rejection = metrics.count_rejection
 
     def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
@@ -48,12 +57,16 @@ class Shedding:
         match = _ONE_TASK.fullmatch(url) if method == b"POST" else None
         if match is None or not _keeps_connection(Headers(raw=list(headers))):
             return None
-        refused = self._refusal(match[1].decode("ascii", "replace"))
+        task = match[1].decode("ascii", "replace")
+        refused = self._refusal(task)
         if refused is None:
             return None
         path = url.decode("ascii")
-        status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids_of(headers))
-        self._metrics.count_request("POST", ROUTE, status, 0.0)
+        ids = ids_of(headers, self._tracing)
+        with ids.known():
+            status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids)
+            self._metrics.count_request("POST", ROUTE, status, 0.0)
+            tell(ids, "POST", status, 0.0, Facts(ROUTE, [task]))
         return answer
 
 
