@@ -32,7 +32,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
 
 # The same and the tools of development.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data,hf,report,tensorboard,dev]'
+	$(PIP) '.[train,data,hf,report,tensorboard,otel,dev]'
 	touch $@ $(VENV)/.serving
 
 $(BIN)/python:

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         0.1,
         ge=0,
         le=1,
-        description="Share of requests to trace; a request that brings a traceparent has decided it.",
+        description="Share of requests to trace; one that brings a traceparent has decided it.",
         json_schema_extra=WATCHING,
     )
     log_format: Literal["text", "json"] = Field(

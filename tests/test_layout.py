@@ -29,7 +29,7 @@ BELOW_IN_SERVICE = {
     "http": {"errors", "settings", "components", "predictor", "telemetry"},
     "http/server": {"errors", "settings", "http", "predictor", "telemetry"},
     "workers": {
-        *("errors", "settings", "components", "banner"),
+        *("errors", "settings", "components", "banner", "tracing"),
         *("engine", "http", "http/server", "predictor", "telemetry"),
     },
     "client": set(),

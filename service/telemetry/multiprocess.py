@@ -132,4 +132,4 @@ def _key(metric: Metric, sample: Any) -> Sample:
 
 
 def _time(exemplar: Exemplar) -> float:
-    return float(exemplar.timestamp or 0)  # type: ignore[arg-type]  (a `Timestamp` is a number too)
+    return float(exemplar.timestamp or 0)
