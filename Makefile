@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test check format builtin-tasks clean
+.PHONY: serve test check format builtin-tasks image-check clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
@@ -46,6 +46,10 @@ builtin-tasks: $(VENV)/.serving
 builtin-task-%:
 	OMP_NUM_THREADS=1 $(BIN)/facet train --recipe training/recipes/$*.toml --device cpu \
 		--out $(BUILTIN)/$*.safetensors --samples $(BUILTIN)/samples/$*
+
+# Builds the Dockerfile without a Docker engine and tries the image; as root, on Debian, with 40 GB of disk.
+image-check:
+	deploy/image-check.sh
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

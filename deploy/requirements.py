@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml requires, with the extras that are named: `requirements.py otel,data`."""
+"""Prints what pyproject.toml requires, with the extras named: `requirements.py otel,data`."""
 
 import sys
 import tomllib
