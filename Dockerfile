@@ -8,8 +8,8 @@ WORKDIR /src
 # For an image without CUDA, a tenth of the size: the URL of a package index that has torch's wheels for CPUs only.
 # Their version, 2.15.0+cpu for example, counts as later than the ordinary one, so pip takes them.
 ARG CPU_INDEX=
-# Further parts of the package, separated by commas; otel is what traces need.
-ARG EXTRAS=otel
+# Further parts of the package, separated by commas; heic is for photos of phones, otel for traces.
+ARG EXTRAS=heic,otel
 
 # Dependencies change seldom, the code often: install them first, so that the layer stays cached.
 COPY pyproject.toml constraints.txt README.md LICENSE ./

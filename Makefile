@@ -7,13 +7,18 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test check format builtin-tasks image-check clean
+.PHONY: serve test fuzz check format builtin-tasks image-check clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
 
 test: $(VENV)/.development
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadscope
+
+# Tens of thousands of mutated files and generated requests, and figures of each; `make test` runs a
+# slice of them.
+fuzz: $(VENV)/.development
+	$(BIN)/pytest --long -m long -rP
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
@@ -27,12 +32,12 @@ format: $(VENV)/.development
 
 # What serving and training need; the first time, pip fetches PyTorch and shows how far it is.
 $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data]'
+	$(PIP) '.[train,data,heic]'
 	touch $@
 
 # The same and the tools of development.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data,hf,report,tensorboard,otel,dev]'
+	$(PIP) '.[train,data,heic,hf,report,tensorboard,otel,dev]'
 	touch $@ $(VENV)/.serving
 
 $(BIN)/python:

@@ -1,6 +1,8 @@
 """Frozen networks with visual prompts: loading, preprocessing and the prompted forward.
 
 * `loading`: from a name, a checkpoint or a timm model to a `Backbone`; `tiny` is the embedded one.
+* `sources`, `supported`: what a name means, and which names there are.
+* `checkpoints`: weights from files, whoever wrote them.
 * `backbone`: the frozen network that all tasks share. Its state never changes after loading,
   except that `Backbone.pack` replaces the layout of its weights once.
 * `vit`, `swin`: the prompted forward of each family; both hold no state but the model.

@@ -46,6 +46,8 @@ class Backbone:
         preprocess: from an RGB image to a (3, height, width) tensor.
         device, dtype: where and in what precision it computes.
         is_packed: whether `pack` was called.
+        resampled: what of its weights was interpolated to its sizes when they were loaded, such as
+            "positions 14x14 -> 24x24 resampled"; "" where nothing was.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Backbone:
         self.dtype = dtype
         self._family = family
         self.is_packed = False
+        self.resampled = ""
 
     @property
     def layer_dims(self) -> tuple[int, ...]:

@@ -1,13 +1,18 @@
 """Decoding of encoded images, at a cost that is known before the work."""
 
-import io
-import re
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageOps, UnidentifiedImageError
 
 from .errors import ImageError
+from .grey import GreyKind, to_eight_bits
+from .headers import Header, read_header
+from .headers.reading import LimitedReads
+
+try:
+    import pillow_heif
+except ImportError:
+    pillow_heif = None
 
 MAX_PIXELS = 64_000_000
 """Largest width x height that is decoded.
@@ -17,17 +22,26 @@ That is 192 MB as RGB: above any camera's still image, far below a decompression
 
 # Pillow reads some forty formats. These are what cameras and browsers produce, and what Pillow's
 # maintainers fuzz.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # one image may not take all cores
+if pillow_heif is not None:
+    FORMATS += ("HEIF",)
+    pillow_heif.register_heif_opener(
+        decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
+    )
 
 MAX_SCANS = 10
 """Scans that a progressive JPEG of `max_pixels` may have; a smaller one may have more of them.
 
 Every scan passes over all pixels. Encoders write about ten; a file of half a megabyte can have
-thousands, which keep a thread busy for minutes.
+thousands, which keep a thread busy for minutes. The same holds for other passes over the pixels:
+scans of the JPEGs in a TIFF, tiles that are larger than what they show.
 """
 
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+MAX_CODED = 3
+"""Times `max_pixels` that all frames of an AVIF or HEIC file may have which are decoded for one
+image: its tiles, its transparency. Frames that are never shown cost as much as others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +50,12 @@ class OpenImage:
 
     Attributes:
         work: pixels that the decoder passes over: width x height, for each scan.
+        grey: what grey values of more than eight bits mean.
     """
 
     image: Image.Image
     work: int
+    grey: GreyKind
 
     def rgb(self, enough: int | None = None) -> Image.Image:
         """Decode to RGB, upright by the EXIF orientation; see `decode_image`.
@@ -53,10 +69,12 @@ class OpenImage:
                 image.draft(None, (enough, enough))  # without effect on other formats than JPEG
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return _to_rgb(image)
+            return _to_rgb(image, self.grey)
+        except ImageError:
+            raise
         except Exception as error:  # decoders raise anything at all on hostile bytes
             raise ImageError(
-                f"image: expected a whole {image.format} file, found damaged data ({error})"
+                f"image: expected a whole {image.format} file, found damaged data ({_line(error)})"
             ) from error
 
 
@@ -65,20 +83,27 @@ def open_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> OpenImage:
 
     Raises:
         ImageError: the bytes are not one of `FORMATS`, have a damaged header, hold more than
-            `max_pixels` pixels, or take more than `MAX_SCANS` passes over so many.
+            `max_pixels` pixels, or take more work than any encoder gives so many.
     """
-    image = _open(data)
+    header = read_header(data, max_pixels)
+    image = _open(data, header)
     width, height = image.size
-    if width * height > max_pixels:
+    pixels = max(1, width * height)
+    if pixels > max_pixels:
         raise ImageError(f"image: expected at most {max_pixels} pixels, found {width} x {height}")
-    most = MAX_SCANS * max_pixels // max(1, width * height)
-    scans = _scans(data, most) if image.info.get("progressive") else 1
-    if scans > most:
+    most = MAX_SCANS * max_pixels // pixels
+    if header.passes > most:
+        passes = "scans" if image.format == "JPEG" else "passes"
         raise ImageError(
-            f"image: expected a JPEG of {width} x {height} pixels in at most {most} scans, "
-            "found more"
+            f"image: expected a {image.format} of {width} x {height} pixels in at most {most} "
+            f"{passes}, found more"
         )
-    return OpenImage(image, width * height * scans)
+    if header.coded_pixels > MAX_CODED * max_pixels:
+        raise ImageError(
+            f"image: expected frames of at most {MAX_CODED * max_pixels} pixels to decode, "
+            f"found {header.coded_pixels}"
+        )
+    return OpenImage(image, max(pixels * header.passes, header.coded_pixels), header.grey)
 
 
 def decode_image(
@@ -100,31 +125,18 @@ def decode_image(
     return open_image(data, max_pixels=max_pixels).rgb(enough)
 
 
-def _scans(data: bytes, most: int) -> int:
-    """Count the scans of a JPEG by its markers; more than `most` of them are not counted."""
-    scans, place = 0, 2  # behind the start of the image
-    while scans <= most and place + 4 <= len(data):
-        if data[place] != 0xFF:
-            break
-        marker = data[place + 1]
-        if marker == 0xFF:  # fill bytes may precede a marker
-            place += 1
-            continue
-        if marker == _END_OF_IMAGE:
-            break
-        place += 2 + int.from_bytes(data[place + 2 : place + 4])
-        if marker == _START_OF_SCAN:
-            scans += 1
-            following = _MARKER_AFTER_SCAN.search(data, place)
-            if following is None:
-                break
-            place = following.start()
-    return max(1, scans)
-
-
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, header: Header) -> Image.Image:
+    if header.format == "HEIF" and header.format not in FORMATS:
+        raise ImageError(
+            f"image: expected one of {', '.join(FORMATS)}, found HEIC, which takes the extra "
+            "'heic' (pip install 'facet-vision[heic]')"
+        )
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(
+            LimitedReads(data), formats=(header.format,) if header.format else FORMATS
+        )
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         found = "no bytes" if not data else f"{len(data)} bytes of something else"
         raise ImageError(f"image: expected one of {', '.join(FORMATS)}, found {found}") from None
@@ -134,15 +146,17 @@ def _open(data: bytes) -> Image.Image:
         ) from error
     except Exception as error:
         raise ImageError(
-            f"image: expected a readable header, found damaged data ({error})"
+            f"image: expected a readable header, found damaged data ({_line(error)})"
         ) from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit grey values at 255 when it converts; keep their high byte instead.
-        grey = np.asarray(image).clip(0, 65535) // 256
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+def _line(error: Exception) -> str:
+    """Return what a library says, on one line."""
+    return " ".join(str(error).split())[:200]
+
+
+def _to_rgb(image: Image.Image, grey: GreyKind) -> Image.Image:
+    image = to_eight_bits(image, grey)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")

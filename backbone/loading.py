@@ -1,24 +1,23 @@
 """Loading of backbones: by name, from a checkpoint file, or from a timm model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from timm.models import is_model, is_model_in_modules, load_state_dict
+from timm.models import is_model, is_model_in_modules
 from timm.models.swin_transformer import SwinTransformer
-from timm.models.swin_transformer import checkpoint_filter_fn as filter_swin
 from timm.models.vision_transformer import VisionTransformer
-from timm.models.vision_transformer import checkpoint_filter_fn as filter_vit
-from torch import Tensor, nn
+from torch import nn
 
 from facet_vision.backbone.execution.native import has_bfloat16
 
-from . import tiny
+from . import sources, tiny
 from .backbone import Backbone, Family
+from .checkpoints import check_finite, fill, load_checkpoint
 from .errors import BackboneError, UnsupportedBackbone
-from .identity import CLASSIFIER_PREFIXES
+from .supported import MODULES
 from .swin import SwinTransformerFamily
 from .vit import VisionTransformerFamily
 
@@ -26,9 +25,6 @@ FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
     SwinTransformer: SwinTransformerFamily,
 }
-MODULES = {"vision_transformer", "deit", "swin_transformer", "tiny"}
-"""Modules of timm's registry whose models may be loaded."""
-
 SUPPORTED = (
     "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's "
     "VisionTransformer, and Swin"
@@ -51,7 +47,7 @@ def load(
 
     Args:
         name: "facet-tiny" (embedded, needs no network) or a timm model name, with or without a
-            pretrained tag.
+            pretrained tag; also `timm/NAME`, `hf-hub:OWNER/NAME` and `local-dir:FOLDER`.
         checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of
             downloaded weights.
         pretrained: False for random weights.
@@ -68,14 +64,21 @@ def load(
     """
     if execution not in EXECUTIONS:
         raise BackboneError(f"execution: expected {', '.join(EXECUTIONS)}, found {execution!r}")
-    model_name = "facet_tiny" if name == EMBEDDED else name
-    _check_name(model_name)
+    source = sources.find("facet_tiny" if name == EMBEDDED else name)
+    _check_name(name, source.architecture)
     if name == EMBEDDED and pretrained and checkpoint is None:
         checkpoint = tiny.WEIGHTS
-    model = _create(model_name, name, download=pretrained and checkpoint is None)
+    wanted = pretrained and checkpoint is None
+    # timm loads its registry's releases; what a foreign file lacks it would leave random.
+    model = _create(source.timm_name, name, download=wanted and not source.is_foreign)
+    resampled = ""
     if checkpoint is not None:
-        _load_checkpoint(model, Path(checkpoint))
+        resampled = load_checkpoint(model, Path(checkpoint))
+    elif wanted and source.is_foreign:
+        resampled = _fill_from(source, model, name)
+    check_finite(model, f"backbone {name!r}" if checkpoint is None else f"checkpoint {checkpoint}")
     backbone = wrap(model, name=name, device=device, dtype=dtype)
+    backbone.resampled = resampled
     if execution == "packed":
         backbone.pack()
     elif execution == "auto":
@@ -102,12 +105,13 @@ def wrap(
     )
 
 
-def _check_name(name: str) -> None:
-    if not is_model(name.partition(".")[0]):
+def _check_name(name: str, architecture: str) -> None:
+    if not is_model(architecture):
+        hint = f" (a repository of the hub is {sources.HUB}{name})" if "/" in name else ""
         raise UnsupportedBackbone(
-            f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know"
+            f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know{hint}"
         )
-    if not is_model_in_modules(name.partition(".")[0], MODULES):
+    if not is_model_in_modules(architecture, MODULES):
         raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
 
 
@@ -116,68 +120,24 @@ def _create(model_name: str, name: str, *, download: bool) -> nn.Module:
     try:
         return timm.create_model(model_name, pretrained=download, num_classes=0)
     except Exception as error:  # timm and the hub raise many kinds, all for want of weights
-        raise BackboneError(
-            f"backbone {name!r}: its pretrained weights cannot be loaded here ({error}); "
-            "name a local file as its checkpoint"
-        ) from error
+        raise _no_weights(name, error) from error
 
 
-def _load_checkpoint(model: Any, path: Path) -> None:
-    if not path.is_file():
-        raise BackboneError(f"checkpoint: expected a file, found nothing at {path}")
+def _fill_from(source: sources.Source, model: nn.Module, name: str) -> str:
     try:
-        if path.suffix == ".npz":
-            model.load_pretrained(str(path))  # Google's names and layouts; timm fills the model
-            return
-        state = load_state_dict(str(path), device="cpu", weights_only=True)
-    except Exception as error:  # damaged files raise whatever their format's reader raises
-        raise BackboneError(
-            f"checkpoint {path.name}: expected weights that can be read, found: {error}"
-        ) from error
-    convert = filter_swin if isinstance(model, SwinTransformer) else filter_vit
-    _fill(model, convert(state, model), path.name)
+        weights = source.weights()
+    except BackboneError:
+        raise
+    except Exception as error:  # as above
+        raise _no_weights(name, error) from error
+    return fill(model, weights, f"of {name}")
 
 
-def _fill(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
-    """Copy a checkpoint's weights into the model; raise BackboneError unless they are all its own.
-
-    torch's own strict loading cannot be used: it would insist on classifiers and batch counters.
-    """
-    expected = _backbone_weights(model.state_dict())
-    found = _backbone_weights(state)
-    missing = _missing(expected, found)
-    unknown = _unknown(expected, found)
-    if missing or unknown:
-        what = f"{len(missing)} tensors missing, {len(unknown)} unknown or of another shape"
-        first = (missing + unknown)[0]
-        raise BackboneError(
-            f"checkpoint {source}: expected the weights of this architecture, found {what}: {first}"
-        )
-    model.load_state_dict(found, strict=False)
-
-
-def _backbone_weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Select the tensors of a state that belong to the backbone, not to a classifier on top."""
-    return {
-        name: value
-        for name, value in state.items()
-        if isinstance(value, Tensor) and not name.startswith(CLASSIFIER_PREFIXES)
-    }
-
-
-def _missing(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """List the names that a checkpoint lacks.
-
-    BatchNorm's batch counter does not enter the forward, so files may leave it out.
-    """
-    absent = [name for name in expected if name not in found]
-    return [name for name in absent if not name.endswith("num_batches_tracked")]
-
-
-def _unknown(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """List the names whose tensor the model does not have, or has in another shape."""
-    shapes = {name: value.shape for name, value in expected.items()}
-    return [name for name, value in found.items() if value.shape != shapes.get(name)]
+def _no_weights(name: str, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"backbone {name!r}: its pretrained weights cannot be loaded here ({error}); "
+        "name a local file as its checkpoint"
+    )
 
 
 def _device(name: str) -> torch.device:

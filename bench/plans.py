@@ -150,6 +150,10 @@ class HttpPlan(ServingPlan):
         description="Width x height of the images that are sent, in pixels.",
         json_schema_extra={"shown": "500x375"},
     )
+    keys: bool = Field(
+        False,
+        description="Measure what keys cost as well: the largest closed load with and without.",
+    )
     seconds: Share = Field(10.0, description="Seconds of each measurement.")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp"),
-        *(".tif", ".tiff"),
+        *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
     }
 )
 """Of the formats in `backbone.decode.FORMATS`, which takes seconds to import."""

@@ -1,14 +1,18 @@
-"""One-sentence errors and comma-separated options on the terminal."""
+"""One-sentence errors, tables and comma-separated options on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from .errors import UsageError
 from .exits import ExitCode
+
+if TYPE_CHECKING:
+    from facet_vision.backbone import Backbone
 
 
 @contextmanager
@@ -39,11 +43,28 @@ def complain(sentence: str) -> None:
     typer.secho(sentence, fg="red", err=True)
 
 
+def tell_resampled(backbone: Backbone) -> Backbone:
+    """Print, on stderr, what of a backbone's weights was interpolated to its sizes; return it."""
+    if backbone.resampled:
+        typer.secho(f"{backbone.name}: {backbone.resampled}", err=True)
+    return backbone
+
+
 def _is_sentence(error: Exception) -> bool:
     package = __name__.partition(".")[0]
     if isinstance(error, BrokenPipeError):  # what reads our output has ended, as `head` does
         return False
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == package
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row, with the cells of a column below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return [line.rstrip() for line in lines]
 
 
 def words(text: str) -> tuple[str, ...]:

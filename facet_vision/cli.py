@@ -17,6 +17,12 @@ COMMANDS = (
         SERVER,
     ),
     LazyCommand(
+        "keys",
+        "service.access.command",
+        "Make, list and revoke the keys of a server.",
+        SERVER,
+    ),
+    LazyCommand(
         "push",
         "service.client.command",
         "Upload a task file; the server's next request sees it.",
@@ -54,10 +60,29 @@ COMMANDS = (
         "download", "service.client.versions", "Download the task file of a version.", SERVED
     ),
     LazyCommand(
+        "delete", "service.client.versions", "Delete a version that is not live, for ever.", SERVED
+    ),
+    LazyCommand("store", "service.store_command", "Care for a store: free its space.", SERVER),
+    LazyCommand(
+        "backbones",
+        "common.backbones",
+        "List the names that --backbone takes, with family and image size.",
+        LEARN,
+    ),
+    LazyCommand(
         "train",
         "training.command",
         "Train a task on labelled images and write its task file.",
         LEARN,
+    ),
+    LazyCommand(
+        "evaluate",
+        "evaluate",
+        "Measure a task on labelled images: by label, confusions, calibration.",
+        LEARN,
+    ),
+    LazyCommand(
+        "show", "service.client.show", "Show what a task file holds, without loading it.", LEARN
     ),
     LazyCommand(
         "migrate",

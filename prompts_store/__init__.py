@@ -5,6 +5,7 @@
 * `store`: durable versions and events; it caches only events, which never change. `keys` says which
   objects are its own, `storage` has the folder or bucket that they are in, and `durable` writes
   files that survive a power cut.
+* `prune`: finds and removes what uploads that were cut off have left, and old versions.
 * `events`: the state of a task as the sum of its events.
 * `builtin`: the demo tasks that ship with the package.
 

@@ -42,7 +42,11 @@ def sync_folder(folder: Path, sync: Sync) -> None:
 
 
 def write_new(
-    path: str | Path, data: bytes, sync: Sync = os.fsync, folder: int | None = None
+    path: str | Path,
+    data: bytes,
+    sync: Sync = os.fsync,
+    folder: int | None = None,
+    mode: int = 0o666,
 ) -> None:
     """Write `data` to the new file `path`, and to the disk.
 
@@ -51,9 +55,10 @@ def write_new(
         data: the file's bytes.
         sync: writes the file to the disk.
         folder: descriptor of an open folder.
+        mode: permissions, of which the process's mask takes some away.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o666, dir_fd=folder), "wb") as file:
+    with os.fdopen(os.open(path, flags, mode, dir_fd=folder), "wb") as file:
         file.write(data)
         file.flush()
         sync(file.fileno())

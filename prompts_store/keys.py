@@ -6,6 +6,7 @@
 Whatever else lies in the folder or bucket is foreign, and no part of the store.
 """
 
+import re
 from typing import Literal, NamedTuple
 
 from .names import is_task_name
@@ -14,6 +15,8 @@ Kind = Literal["versions", "events"]
 
 _SUFFIXES: dict[str, str] = {"versions": ".safetensors", "events": ".json"}
 _MIN_DIGITS, _MAX_DIGITS = 6, 9
+# Of rsync (.NAME.Ab12Cd), of obstore (NAME#1), and of most that download.
+_PARTIAL = re.compile(r"\.(?P<rsync>.+)\.\w{6}|(?P<name>.+?)(#\d+|\.part|\.partial|\.tmp)")
 
 
 class Key(NamedTuple):
@@ -47,6 +50,15 @@ def parse_key(path: str) -> Key | None:
             key = Key(task, kind, int(digits))
             return key if key.number and key.path == path else None
     return None
+
+
+def is_partial(path: str) -> bool:
+    """Return whether a program that copies an object of ours to its place writes there first."""
+    folder, _, name = path.rpartition("/")
+    found = _PARTIAL.fullmatch(name)
+    return (
+        found is not None and parse_key(f"{folder}/{found['rsync'] or found['name']}") is not None
+    )
 
 
 def _is_number(digits: str) -> bool:

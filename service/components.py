@@ -14,6 +14,7 @@ import torch
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store
 
+from .access import Keyring
 from .engine.batch_size import batch_sizes
 from .engine.batcher import Batcher
 from .engine.engine import Engine
@@ -25,6 +26,7 @@ from .predictor.local import LocalPredictor
 from .predictor.socket_server import PredictorServer
 from .residency.bank import Bank
 from .residency.budgets import device_budget, host_budget
+from .residency.follower import StoreFollower
 from .residency.listing import Listing
 from .residency.loader import TaskLoader
 from .residency.publisher import TaskPublisher
@@ -45,6 +47,7 @@ class Components:
     """One of each component of a server; routes reach them through `http.deps`."""
 
     settings: Settings
+    keys: Keyring
     backbone: Backbone
     store: Store
     registry: Registry
@@ -72,9 +75,11 @@ class Components:
         """Wire the components; nothing runs yet.
 
         Raises:
-            SettingsError: traces are to be exported, and the libraries for it are missing.
+            SettingsError: the keys cannot be read, or traces are to be exported and the libraries
+                for it are missing.
         """
         tracing = tracing or tracing_of(settings)
+        keys = Keyring.of(settings)
         metrics = Metrics()
         metrics.describe(backbone)
         engine = Engine(backbone)
@@ -86,13 +91,14 @@ class Components:
         resolver = TaskResolver(
             store, registry, loader, bank, metrics, limit=settings.queue_limit, clock=clock
         )
-        listing = Listing(store, registry, bank, resolver, backbone)
+        follower = StoreFollower(store, registry, bank, resolver)
+        listing = Listing(store, registry, bank, resolver, follower, backbone)
         publisher = TaskPublisher(
             store,
             registry,
             loader,
             bank,
-            resolver,
+            follower,
             engine.smoke_test,
             batcher.call,
             metrics.count_change,
@@ -100,7 +106,12 @@ class Components:
         metrics.watch(bank, registry, resolver.loads, batcher)
 
         predictor = LocalPredictor(
-            resolver, listing, batcher, limit=settings.queue_limit, count=metrics.count_images
+            resolver,
+            listing,
+            batcher,
+            limit=settings.queue_limit,
+            count=metrics.count_images,
+            keys=keys,
         )
         predictor_server = PredictorServer(predictor, backbone.preprocess, clock, tracing)
         metrics.watch_http_workers(lambda: len(predictor_server), settings.http_workers)
@@ -109,6 +120,7 @@ class Components:
             metrics.show_gateway(Gateway(bank, resolver, batcher, settings.queue_limit))
         components = cls(
             settings=settings,
+            keys=keys,
             backbone=backbone,
             store=store,
             registry=registry,

@@ -8,6 +8,8 @@
     │  ├─ BodyTimeout          a body that stopped arriving
     │  ├─ HeadTooLarge         a head of more bytes or fields than the limits allow
     │  └─ HeadTimeout          a head that stopped arriving
+    ├─ Unauthorized            no key is shown, or none that holds
+    ├─ Forbidden               the key does not allow this
     ├─ UnknownHost             asked under a name that is not this server's
     ├─ ForeignOrigin           a page of another site asks for a change
     ├─ UnknownTask             no task of that name is served
@@ -16,7 +18,8 @@
     ├─ DeviceFull              the device has no room for a task
     ├─ Overloaded              there is no room for this request now
     │  ├─ DeadlineUnreachable  queued work already takes longer than the request has time
-    │  └─ TooManyMisses        too many requests wait for tasks to be loaded
+    │  ├─ TooManyMisses        too many requests wait for tasks to be loaded
+    │  └─ TooManyRequests      the caller's key has no more images left for now
     ├─ TooManyConnections      every connection has a request to answer
     ├─ Draining                the server is shutting down
     ├─ DeadlineExceeded        no answer in the time allowed
@@ -58,6 +61,30 @@ class HeadTooLarge(BadRequest):
 
 class HeadTimeout(BadRequest):
     """The request's head stopped arriving."""
+
+
+class Unauthorized(ServiceError):
+    """No key is shown, or none that holds.
+
+    Attributes:
+        shown: whether one is shown.
+    """
+
+    def __init__(self, message: str, shown: bool = False) -> None:
+        super().__init__(message)
+        self.shown = shown
+
+
+class Forbidden(ServiceError):
+    """The caller's key does not allow this.
+
+    Attributes:
+        scope: the one that is missing; empty if none is.
+    """
+
+    def __init__(self, message: str, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
 
 
 class UnknownHost(ServiceError):
@@ -103,6 +130,32 @@ class DeadlineUnreachable(Overloaded):
 
 class TooManyMisses(Overloaded):
     """Too many requests wait for tasks to be loaded onto the device."""
+
+
+class TooManyRequests(Overloaded):
+    """The caller's key has no more images left for now.
+
+    Attributes:
+        policy: name of the limit.
+        quota: images that it allows.
+        window: seconds in which it allows them; 0 for a limit of those under way at once.
+        remaining: images that are left now.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        retry_after: float,
+        policy: str,
+        quota: int,
+        window: float,
+        remaining: int,
+    ) -> None:
+        super().__init__(message, retry_after)
+        self.policy = policy
+        self.quota = quota
+        self.window = window
+        self.remaining = remaining
 
 
 class TooManyConnections(ServiceError):

@@ -12,7 +12,7 @@ from facet_vision.service.engine.threads import engine_threads, engine_workers
 from facet_vision.service.http.app import create_app, load_backbone
 from facet_vision.service.http.server.logs import log_config
 from facet_vision.service.http.server.shedding import Shedding
-from facet_vision.service.http.server.sockets import address_of, bind
+from facet_vision.service.http.server.sockets import address_of, bind, path_removed
 from facet_vision.service.http.server.uvicorn_server import HttpServer
 from facet_vision.service.workers.supervisor import supervise
 
@@ -55,7 +55,7 @@ def _serve_alone(
     settings: Settings, make: Callable[[], FastAPI], announce: Callable[[str], None]
 ) -> None:
     # The port first: an application takes seconds to make, and a port in use is reported at once.
-    with bind(settings) as listener:
+    with bind(settings) as listener, path_removed(settings):
         app = make()
         components: Components = app.state.components
 
@@ -64,7 +64,10 @@ def _serve_alone(
             announce(await banner(components, address_of(settings, listener)))
 
         shed = Shedding(
-            components.context.predictor.refusal, components.metrics, components.tracing
+            components.context.predictor.refusal,
+            components.metrics,
+            components.keys,
+            components.tracing,
         )
         server = HttpServer(
             app,

@@ -12,9 +12,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facet_vision.common.flags import first_fault
 
+from .environment import SettingsError as SettingsError
+from .environment import check_names
+
 MIB = 1024 * 1024
 
 NETWORK: dict[str, JsonValue] = {"panel": "Network"}
+ACCESS: dict[str, JsonValue] = {"panel": "Access"}
 BACKBONE: dict[str, JsonValue] = {"panel": "Backbone"}
 TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
 LOAD: dict[str, JsonValue] = {"panel": "Load"}
@@ -22,15 +26,8 @@ LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
 WATCHING: dict[str, JsonValue] = {"panel": "Watching"}
 """Where `facet serve --help` shows a setting."""
 
-# Kubernetes adds such variables to every container of a namespace that has a Service "facet".
-_SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
-
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9._-]+|[0-9a-f:.]+")
-
-
-class SettingsError(ValueError):
-    """A setting is unknown, has no valid value, or is unsafe together with another."""
 
 
 def _cores() -> int:
@@ -49,6 +46,12 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000,
         description="Port to listen on; 0 takes a free one.",
+        json_schema_extra=NETWORK,
+    )
+    unix_socket: Path | None = Field(
+        None,
+        description="Unix socket to listen on, in place of host and port. Without keys only the "
+        "server's own user may connect.",
         json_schema_extra=NETWORK,
     )
     trust_network: bool = Field(
@@ -84,8 +87,7 @@ class Settings(BaseSettings):
     )
     gateway_metrics: bool = Field(
         False,
-        description="Show in /metrics what adapter-aware gateways read; not for a database, since "
-        "labels name tasks.",
+        description="Show in /metrics what gateways read that know which tasks are where.",
         json_schema_extra=WATCHING,
     )
     trace_endpoint: str = Field(
@@ -110,9 +112,43 @@ class Settings(BaseSettings):
         json_schema_extra=WATCHING,
     )
 
+    keys_file: Path | None = Field(
+        None,
+        description="File of keys that `facet keys` writes; it is read again once it has changed. "
+        "With keys every call but a probe must show one.",
+        json_schema_extra=ACCESS,
+    )
+    keys: str = Field(
+        "",
+        description="The keys themselves, as JSON like the file's, in place of a file.",
+        json_schema_extra=ACCESS,
+    )
+
+    open_metrics: bool = Field(
+        False,
+        description="Show /metrics, which names every task, without a key.",
+        json_schema_extra=ACCESS,
+    )
+    tls_cert: Path | None = Field(
+        None,
+        description="Certificate (PEM, with those of its issuers) to speak TLS with; it is read "
+        "again once it has changed.",
+        json_schema_extra=ACCESS,
+    )
+    tls_key: Path | None = Field(
+        None,
+        description="Private key of the certificate, if its file does not have it.",
+        json_schema_extra=ACCESS,
+    )
+    tls_client_ca: Path | None = Field(
+        None,
+        description="Issuers (PEM) of certificates of which clients must show one.",
+        json_schema_extra=ACCESS,
+    )
+
     backbone: str = Field(
         "facet-tiny",
-        description="The embedded backbone, or a supported timm model by name.",
+        description="facet-tiny, or a name that `facet backbones` lists; also hf-hub:, local-dir:.",
         json_schema_extra=BACKBONE,
     )
     checkpoint: Path | None = Field(
@@ -299,6 +335,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def has_keys(self) -> bool:
+        """Whether a caller must show a key."""
+        return self.keys_file is not None or bool(self.keys)
+
+    @property
     def host_patterns(self) -> tuple[str, ...]:
         """The entries of `allowed_hosts` in lower case."""
         return _split(self.allowed_hosts)
@@ -312,12 +353,13 @@ def read_settings(
     Raises:
         SettingsError: a FACET_* variable is unknown, a value is bad, or the address is unsafe.
     """
-    _check_names(environ)
+    check_names(environ, Settings.model_fields)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(first_fault(error)) from None
+    _check_access(settings)
     check_exposure(settings)
     return settings
 
@@ -326,14 +368,24 @@ def check_exposure(settings: Settings) -> None:
     """Refuse to listen beyond this machine while nobody has to show a key.
 
     Raises:
-        SettingsError: the host is not a loopback address and `trust_network` is off.
+        SettingsError: the host is not a loopback address, there are no keys, and `trust_network`
+            is off.
     """
-    if not settings.trust_network and not is_loopback(settings.host):
+    guarded = settings.has_keys or settings.trust_network or settings.unix_socket
+    if not guarded and not is_loopback(settings.host):
         raise SettingsError(
             f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
-            f"found {settings.host!r} (FACET_TRUST_NETWORK=1 allows it where the network itself "
-            "keeps strangers out)"
+            f"found {settings.host!r} (FACET_KEYS_FILE names some; FACET_TRUST_NETWORK=1 allows it "
+            "where the network itself keeps strangers out)"
         )
+
+
+def _check_access(settings: Settings) -> None:
+    if settings.keys and settings.keys_file:
+        raise SettingsError("keys: expected FACET_KEYS or FACET_KEYS_FILE, found both")
+    for name in ("tls_key", "tls_client_ca"):
+        if getattr(settings, name) and not settings.tls_cert:
+            raise SettingsError(f"{name}: expected it beside tls_cert, found it alone")
 
 
 def is_loopback(host: str) -> bool:
@@ -346,16 +398,3 @@ def is_loopback(host: str) -> bool:
 
 def _split(names: str) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in names.split(",") if name.strip())
-
-
-def _check_names(environ: Mapping[str, str]) -> None:
-    known = {f"FACET_{name.upper()}" for name in Settings.model_fields}
-    for name in environ:
-        if (
-            name.upper().startswith("FACET_")
-            and name.upper() not in known
-            and not _SERVICE_LINK.fullmatch(name)
-        ):
-            raise SettingsError(
-                f"environment: expected one of {', '.join(sorted(known))}, found {name}"
-            )

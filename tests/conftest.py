@@ -3,6 +3,7 @@
 import sys
 from importlib.abc import MetaPathFinder
 
+import pytest
 import torch
 from hypothesis import settings
 
@@ -24,3 +25,15 @@ class OneName(MetaPathFinder):
 
 
 sys.meta_path.insert(0, OneName())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="a long test: pytest --long runs it"))

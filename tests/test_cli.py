@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tomllib
@@ -58,7 +59,25 @@ def test_help_and_version_load_nothing_heavy() -> None:
     assert not HEAVY & loaded_by("--help")
     assert not HEAVY & loaded_by("--version")
     assert not HEAVY & loaded_by("train", "--help")
+    assert not HEAVY & loaded_by("evaluate", "--help")
     assert not HEAVY & loaded_by("serve", "--port", "none")
+
+
+def test_show_reads_a_header_without_anything_heavy() -> None:
+    file = ROOT / "prompts_store" / "builtin" / "digits.safetensors"
+    assert not HEAVY & loaded_by("show", str(file))
+    assert not HEAVY & loaded_by("show", str(file), "--json")
+
+
+def test_help_takes_less_than_half_a_second() -> None:
+    """Of processor time, which other work on the machine does not add to; the best of three."""
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert facet("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < 0.5, taken
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -30,6 +30,13 @@ def test_the_image_holds_every_package_that_the_wheel_needs() -> None:
         assert f"!{room}" in ignored
 
 
+def test_the_container_and_make_read_the_photos_of_phones() -> None:
+    assert re.search(r"^ARG EXTRAS=heic,", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    extras = re.findall(r"'\.\[([\w,]+)\]'", (ROOT / "Makefile").read_text())
+    assert len(extras) == 2
+    assert all("heic" in each.split(",") for each in extras)
+
+
 def test_the_container_is_not_root_and_knows_when_it_is_ill() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER 10001$", text, re.MULTILINE)

@@ -22,14 +22,15 @@ BELOW = {
 """Each top-level room, and the rooms that it may import."""
 
 BELOW_IN_SERVICE = {
+    "access": {"errors", "settings"},
     "engine": {"errors", "settings"},
     "residency": {"errors", "settings", "engine"},
     "telemetry": {"engine", "residency"},
-    "predictor": {"errors", "settings", "engine", "residency", "telemetry"},
-    "http": {"errors", "settings", "components", "predictor", "telemetry"},
-    "http/server": {"errors", "settings", "http", "predictor", "telemetry"},
+    "predictor": {"errors", "settings", "access", "engine", "residency", "telemetry"},
+    "http": {"errors", "settings", "components", "access", "predictor", "telemetry"},
+    "http/server": {"errors", "settings", "access", "http", "predictor", "telemetry"},
     "workers": {
-        *("errors", "settings", "components", "banner", "tracing"),
+        *("errors", "settings", "components", "banner", "access", "tracing"),
         *("engine", "http", "http/server", "predictor", "telemetry"),
     },
     "client": set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,8 @@ import typer
 
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, metric_words, ranked
 
 from .recipe import Recipe
 
@@ -47,6 +49,9 @@ def train(
         bool, typer.Option("--tensorboard", help="Log for TensorBoard in that folder as well.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as a JSON document.")
+    ] = False,
 ) -> None:
     """Train a task on labelled images and write its task file.
 
@@ -61,7 +66,9 @@ def train(
         _check_out(out)
         run_folder = _run_folder(run, tensorboard, console)
     with one_sentence("train"):
-        _run(complete, out, samples, device, run_folder, console)
+        task = _run(complete, out, samples, device, run_folder, console)
+        text = json.dumps(document(task, out), indent=2, ensure_ascii=False)
+        typer.echo(text if as_json else summary(task, out))
 
 
 def _recipe(file: Path | None, given: dict[str, Any]) -> Recipe:
@@ -82,44 +89,56 @@ def _run(
     device: str,
     run: RunFolder | None,
     console: Console,
-) -> None:
+) -> TaskFile | Checkpoint:
     from facet_vision.backbone import load as load_backbone
     from facet_vision.training.data.datasets import balance
     from facet_vision.training.data.reading import read_data
+    from facet_vision.training.data.remarks import remarks
     from facet_vision.training.output.samples import save_samples
 
     data = read_data(recipe)
-    for sentence in data.skipped:
-        console.print(
-            f"skipped {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True
-        )
+    for sentence in remarks(data):
+        console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for line in balance(data):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
+    tell_resampled(network)
     recipe = _searched(network, recipe, run, console)
     task = _train(network, data, recipe, run, console)
     task.save(out)
     if samples is not None:
         save_samples(data, samples)
-    typer.echo(summary(task, out))
+    return task
 
 
 def summary(task: TaskFile | Checkpoint, out: Path) -> str:
     """Return what was reached and where it was written, for people."""
     manifest = task.manifest
+    reached = _reached(ranked(manifest.metrics, manifest.activation))
     return (
-        f"{manifest.task}: {_reached(manifest.metrics)} ({manifest.method}, {manifest.backbone})\n"
+        f"{manifest.task}: {reached} ({manifest.method}, {manifest.backbone})\n"
         f"wrote {out} ({out.stat().st_size / 1000:.0f} kB){_not_served(task)}"
     )
 
 
+def document(task: TaskFile | Checkpoint, out: Path) -> dict[str, Any]:
+    """Return what was reached and where it was written, for programs."""
+    from facet_vision.training.output.checkpoints import Checkpoint
+
+    manifest = task.manifest
+    names = ("task", "method", "backbone", "fingerprint", "labels", "data", "recipe")
+    return {
+        "file": str(out),
+        "size": out.stat().st_size,
+        "served": not isinstance(task, Checkpoint),
+        **manifest.model_dump(mode="json", include=set(names)),
+        "metrics": ranked(manifest.metrics, manifest.activation),
+    }
+
+
 def _reached(metrics: Mapping[str, float]) -> str:
     """Return the metrics on held-out images, then the best epoch's on the validation part."""
-    names = {
-        name: name.replace("_", " ").replace("f1", "F1")
-        for name in metrics
-        if name != "held_out_images"
-    }
+    names = {name: metric_words(name) for name in metrics if name != HELD_OUT_IMAGES}
     validation = [
         f"{words} {metrics[name]:.3f}"
         for name, words in names.items()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facet_vision.backbone import Backbone
 from facet_vision.backbone import load as load_backbone
+from facet_vision.common.terminal import tell_resampled
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.reading import read_data
 
@@ -41,7 +42,8 @@ class LoadCache:
         key = (recipe.backbone, recipe.checkpoint)
         if key not in self._backbones:
             name, checkpoint = key
-            self._backbones[key] = load_backbone(name, checkpoint=checkpoint, device=self.device)
+            loaded = load_backbone(name, checkpoint=checkpoint, device=self.device)
+            self._backbones[key] = tell_resampled(loaded)
         return self._backbones[key]
 
     def data(self, recipe: Recipe) -> TaskData:

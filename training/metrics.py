@@ -43,18 +43,23 @@ def _logits(forward: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
         return torch.cat([forward(batch).cpu() for batch in batches])
 
 
-def measure(logits: Tensor, targets: Tensor) -> dict[str, float]:
+def measure(scores: Tensor, targets: Tensor, threshold: float = 0.0) -> dict[str, float]:
     """Return metrics in [0, 1] and the number of held-out images.
 
     The first metric is the one by which trials and epochs are compared.
 
     Args:
-        logits: (images, labels).
+        scores: (images, labels), logits or probabilities.
         targets: (images,) for accuracy and macro F1; (images, labels) for mean average precision,
-            micro and macro F1, where a label counts as predicted from a probability of 0.5 on.
+            micro and macro F1.
+        threshold: score from which on a label counts as predicted where an image has several:
+            that of a probability of 0.5.
     """
-    score = _multi_label if is_multi_label(targets) else _one_label
-    return {**score(logits, targets), "held_out_images": float(len(targets))}
+    if is_multi_label(targets):
+        found = _multi_label(scores, targets, threshold)
+    else:
+        found = _one_label(scores, targets)
+    return {**found, "held_out_images": float(len(targets))}
 
 
 def as_good(metrics: dict[str, float], before: dict[str, float]) -> bool:
@@ -63,26 +68,26 @@ def as_good(metrics: dict[str, float], before: dict[str, float]) -> bool:
     return metrics[first] >= before[first] - TOLERANCE[first]
 
 
-def _one_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    predicted = logits.argmax(dim=1)
+def _one_label(scores: Tensor, targets: Tensor) -> dict[str, float]:
+    predicted = scores.argmax(dim=1)
     return {
         "accuracy": float(accuracy_score(targets, predicted)),
         "macro_f1": float(f1_score(targets, predicted, average="macro")),
     }
 
 
-def _multi_label(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    predicted = logits >= 0  # a probability of 0.5 or more
+def _multi_label(scores: Tensor, targets: Tensor, threshold: float) -> dict[str, float]:
+    predicted = scores >= threshold
     return {
-        "mean_average_precision": _mean_average_precision(logits, targets),
+        "mean_average_precision": _mean_average_precision(scores, targets),
         "micro_f1": float(f1_score(targets, predicted, average="micro", zero_division=0)),
         "macro_f1": float(f1_score(targets, predicted, average="macro", zero_division=0)),
     }
 
 
-def _mean_average_precision(logits: Tensor, targets: Tensor) -> float:
+def _mean_average_precision(scores: Tensor, targets: Tensor) -> float:
     """Average over the labels that a held-out image has; it is undefined for any other label."""
     present = targets.any(dim=0)
     if not present.any():
         return 0.0
-    return float(average_precision_score(targets[:, present], logits[:, present], average="macro"))
+    return float(average_precision_score(targets[:, present], scores[:, present], average="macro"))

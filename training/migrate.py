@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
 
 
 def migrate(
@@ -27,7 +27,7 @@ def migrate(
     from facet_vision.prompts_store import TaskFile
 
     with one_sentence("migrate"):
-        network = load(backbone, checkpoint=checkpoint, device="cpu")
+        network = tell_resampled(load(backbone, checkpoint=checkpoint, device="cpu"))
         tasks = [TaskFile.load(path) for path in files]
         # All of them before the first is written: a file of another backbone changes none.
         migrated = [task.migrated(network) for task in tasks]

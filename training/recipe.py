@@ -85,7 +85,8 @@ class Recipe(BaseModel):
         "adapter, lora, sidetune or full, which write a checkpoint. Other numbers are layers.",
     )
     backbone: str = Field(
-        "facet-tiny", description="The embedded backbone, or a supported timm model by name."
+        "facet-tiny",
+        description="facet-tiny, or a name that `facet backbones` lists; also hf-hub:, local-dir:.",
     )
     checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
     tokens: Annotated[int, Field(ge=0, le=10_000)] = Field(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 from facet_vision.bench.load import Closed, Open, Outcome, Plan, Target
@@ -17,6 +18,7 @@ from .materials import Materials
 from .processes import Request, Server, ServerFailed, free_port, running
 
 JPEG = {"Content-Type": "image/jpeg"}
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 FACET_COMMAND = [sys.executable, "-c", "from facet_vision.cli import app; app()", "serve"]
 
 RATE = Column.of("images_per_second", "images/s", 1)
@@ -29,10 +31,17 @@ COLUMNS = (
 
 
 @contextlib.contextmanager
-def facet(materials: Materials, **settings: object) -> Iterator[Server]:
+def facet(
+    materials: Materials, headers: Mapping[str, str] = NO_HEADERS, **settings: object
+) -> Iterator[Server]:
     """Run a Facet server over the materials.
 
     FACET_* variables of this process hold for it; `settings` override them.
+
+    Args:
+        materials: what it serves.
+        headers: that its requests need, such as a key.
+        settings: by name.
     """
     port = free_port()
     flags = ["--port", str(port), "--store", str(materials.store), "--no-builtin"]
@@ -40,7 +49,9 @@ def facet(materials: Materials, **settings: object) -> Iterator[Server]:
     if materials.checkpoint:
         flags += ["--checkpoint", str(materials.checkpoint)]
     variables = {f"FACET_{name.upper()}": str(value) for name, value in settings.items()}
-    first = Request(path_of(materials.tasks[0]), materials.images[0].read_bytes(), JPEG)
+    first = Request(
+        path_of(materials.tasks[0]), materials.images[0].read_bytes(), {**JPEG, **headers}
+    )
     log = materials.folder / "facet.log"
     with running([*FACET_COMMAND, *flags], port, first, log, variables) as server:
         yield server
@@ -69,12 +80,15 @@ def path_of(task: str) -> str:
 
 
 def targets(
-    tasks: Sequence[str], weights: Sequence[float] | None = None, group: str = "all"
+    tasks: Sequence[str],
+    weights: Sequence[float] | None = None,
+    group: str = "all",
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> list[Target]:
     """Return a target for each task, at equal load unless there are weights."""
     weights = weights or [1.0] * len(tasks)
     return [
-        Target(path_of(task), weight, group, JPEG)
+        Target(path_of(task), weight, group, {**JPEG, **headers})
         for task, weight in zip(tasks, weights, strict=True)
     ]
 

@@ -10,7 +10,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, Inva
 from obstore.store import ObjectStore
 
 from facet_vision.prompts_store.errors import StoreFull, StoreUnavailable
-from facet_vision.prompts_store.keys import Key, Kind, Stored, parse_key
+from facet_vision.prompts_store.keys import Key, Kind, Stored, is_partial, parse_key
 from facet_vision.prompts_store.names import is_task_name
 
 from .foreign import ForeignEntries
@@ -100,8 +100,11 @@ class Bucket:
             return Stored(path, found["size"], found["last_modified"].timestamp())
 
     def temporary(self) -> list[Stored]:
-        """Return nothing: an object appears when it is complete."""
-        return []
+        """Return what programs that copy left; an object of ours appears when it is complete."""
+        with translated("/"):
+            kinds: tuple[Kind, ...] = ("versions", "events")
+            paths = {path for kind in kinds for path in self._all(kind) if is_partial(path)}
+            return [self.describe(path) for path in sorted(paths)]
 
     def probe(self) -> None:
         """Raise StoreUnavailable when the storage cannot be listed; read one page at most."""

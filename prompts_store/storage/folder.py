@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from facet_vision.prompts_store.durable import Sync, make_folder, write_new
-from facet_vision.prompts_store.errors import StoreFull, StoreUnavailable
-from facet_vision.prompts_store.keys import Key, Kind, Stored, parse_key
+from facet_vision.prompts_store.errors import StoreError, StoreFull, StoreUnavailable
+from facet_vision.prompts_store.keys import Key, Kind, Stored, is_partial, parse_key
 from facet_vision.prompts_store.names import is_task_name
 
 from .foreign import ForeignEntries
@@ -31,14 +31,24 @@ _OPEN_FOLDER = _OPEN_ROOT | os.O_NOFOLLOW
 # Without waiting: a named pipe would hold the reader until somebody writes to it.
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_URGENT_TRIES, _URGENT_PAUSE = 50, 0.02
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 
 
 class Folder:
     """Create-only objects by path; see `objects.Objects`."""
 
-    def __init__(self, root: Path, sync: Sync = os.fsync) -> None:
-        """Create `root` if need be, and remove what crashed writers left in it."""
+    def __init__(self, root: Path, sync: Sync = os.fsync, *, tidy: bool = True) -> None:
+        """Open a folder.
+
+        Args:
+            root: where it is.
+            sync: writes a file or folder to the disk.
+            tidy: create it if need be, make its reserve, and remove what crashed writers left.
+
+        Raises:
+            StoreError: it is no store, and not to become one.
+        """
         self.root = root
         self._sync = sync
         self._foreign = ForeignEntries()
@@ -46,10 +56,13 @@ class Folder:
         # this process creates: another one may have created a folder a moment ago and not synced
         # it yet.
         self._synced_names: set[tuple[str, ...]] = set()
-        make_folder(root / STAGING, sync)
-        clean_staging(root, time.time())
         self._reserve = Reserve(root, root / STAGING, sync)
-        self._reserve.try_fill()
+        if tidy:
+            make_folder(root / STAGING, sync)
+            clean_staging(root, time.time())
+            self._reserve.try_fill()
+        elif not (root / STAGING).is_dir():
+            raise StoreError(f"store: expected a folder that holds one, found '{root}'")
 
     def create(self, path: str, data: bytes, *, urgent: bool = False) -> None:
         """Write a new object; raise FileExistsError when the path is taken."""
@@ -64,13 +77,18 @@ class Folder:
                 raise StoreUnavailable(f"storage of '{path}': {_reason(error)}") from error
 
     def _create_urgent(self, path: str, data: bytes) -> None:
-        try:
-            self._create(path, data)
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            self._reserve.release()
-            self._create(path, data)
+        for tries_left in reversed(range(_URGENT_TRIES)):
+            try:
+                self._create(path, data)
+                break
+            except OSError as error:
+                if error.errno not in _FULL or not tries_left:
+                    raise
+                # A large file that is being written may take this room as well. It finds the disk
+                # full then, and leaves all that it took.
+                self._reserve.release()
+                if tries_left < _URGENT_TRIES - 1:
+                    time.sleep(_URGENT_PAUSE)
         self._reserve.try_fill()
 
     def _create(self, path: str, data: bytes) -> None:
@@ -220,13 +238,25 @@ class Folder:
 
     def temporary(self) -> list[Stored]:
         """Return what writers have under way, or left when they crashed."""
-        with _translated(STAGING), self._open(STAGING) as staging, os.scandir(staging) as entries:
-            found = []
+        with _translated(STAGING):
+            found = self._files_in(STAGING)
+            for task in self._tasks():
+                for kind in ("versions", "events"):
+                    with contextlib.suppress(OSError):  # a listing says what it cannot read
+                        files = self._files_in(task, kind)
+                        found += [file for file in files if is_partial(file.path)]
+            return found
+
+    def _files_in(self, *folders: str) -> list[Stored]:
+        found = []
+        with self._open(*folders) as folder, os.scandir(folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     known = entry.stat(follow_symlinks=False)
-                    found.append(Stored(f"{STAGING}/{entry.name}", known.st_size, known.st_mtime))
-            return found
+                    if stat.S_ISREG(known.st_mode):
+                        path = "/".join((*folders, entry.name))
+                        found.append(Stored(path, known.st_size, known.st_mtime))
+        return found
 
     def probe(self) -> None:
         """Raise StoreUnavailable when the folder cannot be listed."""

@@ -51,16 +51,19 @@ class Objects(Protocol):
         """Return what is known of an object; raise FileNotFoundError."""
 
     def temporary(self) -> list[Stored]:
-        """Return what writers have under way, or left when they crashed."""
+        """Return files that are not complete: under way, or left by writers that crashed."""
 
     def probe(self) -> None:
         """Raise StoreUnavailable when the storage cannot be listed; the cost is one page."""
 
 
-def open_objects(location: str | Path, **options: Any) -> Objects:
+def open_objects(location: str | Path, *, tidy: bool = True, **options: Any) -> Objects:
     """Open a folder, "memory:", or an s3://, gs:// or az:// URL.
 
-    `options` are passed to obstore (endpoint, region, …).
+    Args:
+        location: which.
+        tidy: of a folder: create it if need be, and remove what crashed writers left in it.
+        options: passed to obstore (endpoint, region, …).
     """
     scheme = urlsplit(str(location)).scheme
     if scheme in _REMOTE:
@@ -73,17 +76,17 @@ def open_objects(location: str | Path, **options: Any) -> Objects:
     if str(location) == "memory:":
         return Bucket(MemoryStore())
     if scheme == "file":
-        return _open_folder(Path(unquote(urlsplit(str(location)).path)))
+        return _open_folder(Path(unquote(urlsplit(str(location)).path)), tidy)
     if "://" in str(location):
         raise StoreError(
             f"store: expected a folder, memory:, s3://, gs:// or az://, found '{location}'"
         )
-    return _open_folder(Path(location))
+    return _open_folder(Path(location), tidy)
 
 
-def _open_folder(path: Path) -> Folder:
+def _open_folder(path: Path, tidy: bool) -> Folder:
     root = path.expanduser().resolve()
     try:
-        return Folder(root)
+        return Folder(root, tidy=tidy)
     except OSError as error:
         raise StoreUnavailable(f"storage of '{root}': {error}") from error

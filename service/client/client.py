@@ -43,16 +43,25 @@ class Client:
 
     Args:
         url: such as http://127.0.0.1:8000.
+        key: to show, where the server has keys.
         timeout: seconds for each step of a call, such as connecting or reading.
         transport: an httpx transport in place of the network.
     """
 
     def __init__(
-        self, url: str, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._url = url.rstrip("/")
+        headers = _shown(key)
         try:
-            self._http = httpx.Client(base_url=self._url, timeout=timeout, transport=transport)
+            self._http = httpx.Client(
+                base_url=self._url, headers=headers, timeout=timeout, transport=transport
+            )
         except httpx.InvalidURL as error:
             raise ClientError(
                 f"url: expected one such as http://127.0.0.1:8000, found {url!r} ({error})"
@@ -128,6 +137,10 @@ class Client:
         """Take a task out of service."""
         self._call("DELETE", _path(task))
 
+    def delete(self, task: str, version: int) -> None:
+        """Delete a version that is not live; its number is never used again."""
+        self._call("DELETE", f"{_path(task)}/versions/{version}")
+
     def predict(
         self, task: str, images: Sequence[tuple[str, bytes]], *, top_k: int = 5
     ) -> list[dict[str, Any]]:
@@ -175,6 +188,19 @@ class Client:
         if response.is_success:
             return response
         raise _refusal(response)
+
+
+def _shown(key: str | None) -> dict[str, str]:
+    """Return the header that shows a key.
+
+    Raises:
+        ClientError: it is no text of a key. The sentence does not repeat it.
+    """
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ClientError("key: expected one as facet keys new prints it, found another text")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _path(task: str) -> str:

@@ -9,7 +9,7 @@ import typer
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.terminal import complain
 
-from .options import URL, AsJson, connected, print_json
+from .options import URL, AsJson, Key, connected, print_json
 
 Url = Annotated[str, typer.Argument(help="Address of the server.")]
 
@@ -18,10 +18,11 @@ def push(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Task file to upload.")],
     to: Annotated[str, typer.Option("--to", "--server", help="Address of the server.")] = URL,
     activate: Annotated[bool, typer.Option(help="Make it live at once.")] = True,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Upload a task file; the server's next request sees it."""
-    with connected(to, "push") as client:
+    with connected(to, "push", key) as client:
         data = file.read_bytes()
         task = _task_name(data)
         made = client.upload(task, data, activate=activate)
@@ -39,6 +40,7 @@ def predict(
         list[str], typer.Argument(help="Image files, folders of images, or quoted patterns.")
     ],
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show for each image.")] = 3,
+    key: Key = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object in a line for each image.")
     ] = False,
@@ -51,7 +53,7 @@ def predict(
 
     show = _show_json if as_json else _show
     failed = 0
-    with connected(url, "predict") as client:
+    with connected(url, "predict", key) as client:
         paths = expand(images)
         for answer in ask(client, task, paths, top_k=top_k):
             show(answer.path, answer.result, answer.error)
@@ -60,11 +62,11 @@ def predict(
         raise typer.Exit(ExitCode.PARTIAL if failed < len(paths) else ExitCode.FAILED)
 
 
-def tasks(url: Url = URL, as_json: AsJson = False) -> None:
+def tasks(url: Url = URL, key: Key = None, as_json: AsJson = False) -> None:
     """List the tasks of a server."""
     from .words import describe
 
-    with connected(url, "tasks") as client:
+    with connected(url, "tasks", key) as client:
         listed = client.tasks()
     if as_json:
         print_json(listed)

@@ -6,7 +6,7 @@ import glob
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from facet_vision.common.errors import UsageError
 from facet_vision.common.image_files import images_below
@@ -18,6 +18,8 @@ REQUEST_BYTES = 16 * 2**20
 
 OF_ONE_IMAGE = frozenset({"bad-image", "too-large", "unsupported-media"})
 """Reasons of refusals that one image of a request can be the cause of."""
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def ask(client: Client, task: str, paths: Sequence[Path], *, top_k: int) -> Iter
     Raises:
         ClientError: the server refuses for another reason than an image.
     """
-    for group in _requests(paths):
+    for group in in_requests((path, _read(path)) for path in paths):
         sent = [(str(path), data) for path, data in group if isinstance(data, bytes)]
         answered = iter(_answers(client, task, sent, top_k))
         for path, data in group:
@@ -77,17 +79,18 @@ def ask(client: Client, task: str, paths: Sequence[Path], *, top_k: int) -> Iter
                 yield Answer(path, error=f"file: expected a readable one, found {data.strerror}")
 
 
-def _requests(paths: Iterable[Path]) -> Iterator[list[tuple[Path, bytes | OSError]]]:
-    """Yield the files by the request, with their bytes or why they cannot be read."""
-    group: list[tuple[Path, bytes | OSError]] = []
+def in_requests(
+    images: Iterable[tuple[Name, bytes | OSError]],
+) -> Iterator[list[tuple[Name, bytes | OSError]]]:
+    """Yield images, each with its bytes or why it cannot be read, by the request."""
+    group: list[tuple[Name, bytes | OSError]] = []
     size = 0
-    for path in paths:
-        data = _read(path)
+    for name, data in images:
         more = len(data) if isinstance(data, bytes) else 0
         if group and (len(group) == IMAGES_PER_REQUEST or size + more > REQUEST_BYTES):
             yield group
             group, size = [], 0
-        group.append((path, data))
+        group.append((name, data))
         size += more
     if group:
         yield group

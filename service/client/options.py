@@ -16,16 +16,25 @@ if TYPE_CHECKING:
 
 URL = "http://127.0.0.1:8000"
 
-Server = Annotated[str, typer.Option("--server", help="Address of the server.")]
+Server = Annotated[str, typer.Option("--server", "--to", help="Address of the server.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="FACET_KEY",
+        help="Key to show to the server; the variable keeps it out of lists of processes.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 
 
 @contextmanager
-def connected(url: str, command: str) -> Iterator[Client]:
+def connected(url: str, command: str, key: str | None) -> Iterator[Client]:
     """Give a client; a refusal ends the command in one sentence."""
     from .client import Client
 
-    with one_sentence(command), Client(url) as client:
+    with one_sentence(command), Client(url, key=key) as client:
         yield client
 
 

@@ -18,7 +18,10 @@ from facet_vision.service.settings import Settings, read_settings
 from facet_vision.service.telemetry.traces import Tracing
 
 from . import predict, probes, problems, tasks
+from .deps import infers
 from .documents import document_problems
+from .middleware.access import KnownCallers
+from .middleware.audit import AuditedChanges
 from .middleware.body_budget import BodyBudget, BoundedBodies
 from .middleware.encodings import DecodedBodies
 from .middleware.head import HeadAsGet
@@ -27,6 +30,8 @@ from .middleware.origins import KnownOrigins, Origins
 from .middleware.prefix import Prefix
 from .middleware.request_ids import RequestIds
 from .middleware.request_metrics import RequestMetrics
+
+ROUTERS = (predict.router, tasks.router, probes.router)
 
 DESCRIPTION = (
     "Many vision tasks on one frozen transformer. "
@@ -63,8 +68,9 @@ def create_app(
     app.state.components = components
     app.state.context = components.context
     problems.install(app, components.metrics.count_rejection)
-    for router in (predict.router, tasks.router, probes.router):
+    for router in ROUTERS:
         app.include_router(router)
+    routes = [route for router in ROUTERS for route in router.routes]
     budget = BodyBudget(settings.max_inflight_bytes)
     components.metrics.watch_bodies(lambda: budget.held)
     # The middleware added last sees a request first: a refusal by the budget is counted, and like
@@ -73,12 +79,16 @@ def create_app(
     counting = {"count_rejection": components.metrics.count_rejection}
     app.add_middleware(DecodedBodies, **counting)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(
+        KnownCallers, keys=components.keys, open_metrics=settings.open_metrics, **counting
+    )
     app.add_middleware(KnownOrigins, origins=Origins(settings), **counting)
+    app.add_middleware(AuditedChanges, routes=routes, infers=infers)
     app.add_middleware(RequestMetrics, metrics=components.metrics)
     app.add_middleware(LingeringClose)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(RequestIds, tracing=components.tracing)
-    document_problems(app)
+    document_problems(app, routes)
     return app
 
 

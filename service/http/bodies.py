@@ -5,17 +5,27 @@ import sys
 from collections.abc import AsyncGenerator, Iterator
 from time import monotonic
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
+from facet_vision.prompts_store.errors import shown
 from facet_vision.service.errors import BadRequest, BodyTimeout, BodyTooLarge, UnsupportedMedia
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.settings import Settings
 
 MAX_FIELDS = 1000
 MAX_FIELD_BYTES = 64 * 1024
+
+LARGE_BYTES = 1024 * 1024
+"""A body of more bytes is put together on a thread, for that takes long enough to be noticed."""
+
+CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1")
+"""Encodings that a form may name for its texts. Python knows more: some make text that is none
+(utf-7), fail in ways of their own (idna) or take quadratic time (punycode), and it remembers every
+name that it is asked for."""
 
 MIN_BYTES_PER_SECOND = 1024
 """A body that arrives more slowly than this for long is given up; the slowest mobile link is ten
@@ -53,10 +63,10 @@ async def read_bytes(request: Request, limit: int, what: str, idle_seconds: floa
         BodyTimeout: nothing arrives for `idle_seconds`.
         BadRequest: the body is empty.
     """
-    body = await bounded(request, limit, what, idle_seconds).body()
-    if not body:
+    parts = [part async for part in bounded(request, limit, what, idle_seconds).stream()]
+    if not (size := sum(map(len, parts))):
         raise BadRequest(f"body: expected {what}, found no bytes")
-    return body
+    return await asyncio.to_thread(b"".join, parts) if size > LARGE_BYTES else b"".join(parts)
 
 
 async def read_images(request: Request, settings: Settings) -> list[ImageBytes]:
@@ -110,6 +120,7 @@ async def read_form(
 
 
 async def _parse(request: Request, settings: Settings) -> FormData:
+    _check_charset(request)
     limited = bounded(request, settings.max_request_bytes, "a form", settings.idle_body_seconds)
     parser = _InMemoryParser(
         limited.headers,
@@ -125,6 +136,18 @@ async def _parse(request: Request, settings: Settings) -> FormData:
             f"form: expected at most {settings.max_images} files in valid parts, "
             f"found: {error.message}"
         ) from None
+
+
+def _check_charset(request: Request) -> None:
+    """Refuse a form whose texts are in another encoding than those of `CHARSETS`.
+
+    Raises:
+        UnsupportedMedia: it names one.
+    """
+    _, options = parse_options_header(request.headers["content-type"])
+    named = options.get(b"charset", b"utf-8").decode("latin-1")
+    if named.lower() not in CHARSETS:
+        raise UnsupportedMedia(f"charset of the form: expected utf-8, found {shown(named)}")
 
 
 def _files(form: FormData, fields: tuple[str, ...]) -> Iterator[UploadFile]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facet_vision.service.predictor.protocol import Priority
 
-from .parameters import PlainDigits
+from .parameters import PlainDigits, PlainNumber, refuse_repeated
 
 
 class PredictOptions(BaseModel):
@@ -27,10 +27,8 @@ class PredictOptions(BaseModel):
         "16 are high, 4 normal and 1 low, so that none waits for ever. Where room gets scarce, low "
         "is refused first and high last.",
     )
-    timeout_ms: float | None = Field(
+    timeout_ms: Annotated[float, Field(gt=0, allow_inf_nan=False), PlainNumber] | None = Field(
         None,
-        gt=0,
-        allow_inf_nan=False,
         description="Milliseconds after which the answer is of no use: it is given up with 504, or "
         "refused with 503 at once if the work that waits already takes longer. The server's own "
         "deadline holds as well.",
@@ -48,6 +46,7 @@ def read_options(request: Request) -> PredictOptions:
     """
     if not request.scope["query_string"]:
         return _DEFAULTS
+    refuse_repeated(request)
     try:
         return PredictOptions.model_validate(dict(request.query_params))
     except ValidationError as error:
@@ -63,10 +62,19 @@ def documented_parameters() -> list[dict[str, Any]]:
             "in": "query",
             "required": False,
             "description": schema.pop("description"),
-            "schema": schema,
+            "schema": _without_null(schema),
         }
         for name, schema in properties.items()
     ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a field's schema as one of a query, where no text means null."""
+    if "anyOf" not in schema:
+        return schema
+    (some,) = (each for each in schema["anyOf"] if each != {"type": "null"})
+    rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
+    return some | rest
 
 
 _DEFAULTS = PredictOptions.model_validate({})

@@ -1,15 +1,18 @@
 """Query and path parameters, taken strictly: what is not understood is refused, not ignored."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from facet_vision.prompts_store.names import MAX_LENGTH
+
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
+_PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def _canonical(value: Any) -> Any:
@@ -23,6 +26,29 @@ PlainDigits = BeforeValidator(_canonical)
 """Annotation of an integer in a path or query: exactly one text stands for a number."""
 
 
+def _json_number(value: Any) -> Any:
+    if not _PLAIN_DECIMAL.fullmatch(str(value)):
+        raise PydanticCustomError("number", "expected a number as in JSON")
+    return value
+
+
+PlainNumber = BeforeValidator(_json_number)
+"""Annotation of a number in a query: what JSON calls one, without spaces, underscores and signs."""
+
+
+TASK_NAME = "[A-Za-z0-9](\\.?[A-Za-z0-9_-])*\\.?"
+"""What a name of a task looks like, for the OpenAPI document; the prompts store decides."""
+
+TaskName = Annotated[
+    str,
+    Path(
+        description="Name of the task.",
+        examples=["digits"],
+        json_schema_extra={"pattern": f"^{TASK_NAME}$", "maxLength": MAX_LENGTH},
+    ),
+]
+
+
 async def known_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not have; a dependency of routers.
 
@@ -34,12 +60,28 @@ async def known_parameters(request: Request) -> None:
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
     known = _parameters(route)
+    refuse_repeated(request)
     for name, value in request.query_params.multi_items():
         if name not in known:
             expected = f"one of {', '.join(sorted(known))}" if known else "no query parameter"
-            raise RequestValidationError(
-                [{"loc": ("query", name), "msg": f"expected {expected}", "input": value}]
-            )
+            raise _fault(name, f"expected {expected}", value)
+
+
+def refuse_repeated(request: Request) -> None:
+    """Refuse a query that gives a parameter more than once: only one of the values would count.
+
+    Raises:
+        RequestValidationError: there is one.
+    """
+    given = set()
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise _fault(name, "expected one value, found another", value)
+        given.add(name)
+
+
+def _fault(name: str, message: str, value: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("query", name), "msg": message, "input": value}])
 
 
 def _parameters(route: APIRoute) -> set[str]:

@@ -20,8 +20,9 @@ from facet_vision.service.telemetry.request_log import note
 from facet_vision.service.telemetry.traces import current_span
 
 from .bodies import announced_bytes, read_form, read_images
-from .deps import context_of
+from .deps import caller_of, context_of, guarded, needs
 from .options import PredictOptions, documented_parameters, read_options
+from .parameters import TASK_NAME, TaskName
 from .responses import respond
 from .schemas import PredictResponse, Problem
 
@@ -31,33 +32,43 @@ MAX_NAMINGS = 4
 """How often a task may be named in a form, on average; it is asked once."""
 
 router = APIRouter(
-    tags=["predict"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+    tags=["predict"],
+    responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
 )
 
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_IMAGE = {"type": "string", "format": "binary", "minLength": 1}
+_FILES = {"type": "array", "items": _IMAGE, "minItems": 1}
+_BINARY = {"schema": _IMAGE}
+_ONE_TASK_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": _FILES},
+    "additionalProperties": False,
+}
 _ONE_TASK = {
     "parameters": documented_parameters(),
     "requestBody": {
         "required": True,
-        "description": "One image as the body, or any number as `file` parts of a form.",
+        "description": "One image (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC) as the body, "
+        "or any number as `file` parts of a form.",
         "content": {
             "image/*": _BINARY,
             "application/octet-stream": _BINARY,
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": _FILES}, "required": ["file"]}
-            },
+            "multipart/form-data": {"schema": _ONE_TASK_FORM},
         },
     },
 }
+_NAMES = rf"^({TASK_NAME}|\*)( ?, ?({TASK_NAME}|\*))*$"
 _MANY_TASKS_FORM = {
     "type": "object",
     "required": ["file", "tasks"],
+    "additionalProperties": False,
     "properties": {
         "file": _FILES,
         "tasks": {
             "type": "array",
-            "items": {"type": "string"},
+            "minItems": 1,
+            "items": {"type": "string", "pattern": _NAMES},
             "description": "Task names, as repeated fields or separated by commas; "
             "* for all that are live.",
             "example": ["digits", "counting"],
@@ -79,7 +90,8 @@ _MANY_TASKS = {
     response_model=PredictResponse,
     openapi_extra=_ONE_TASK,
 )
-async def predict_one_task(task: str, request: Request) -> Response:
+@guarded(needs("infer"))
+async def predict_one_task(task: TaskName, request: Request) -> Response:
     """Classify one or several images by one task's live version."""
     call = _Call.of(request)
     # Before the images are read: an unknown task and a full queue are refused without their bytes.
@@ -94,6 +106,7 @@ async def predict_one_task(task: str, request: Request) -> Response:
     response_model=PredictResponse,
     openapi_extra=_MANY_TASKS,
 )
+@guarded(needs("infer"))
 async def predict_many_tasks(request: Request) -> Response:
     """Classify every image by every named task, in one mixed batch; an image is decoded once."""
     call = _Call.of(request)
@@ -173,7 +186,12 @@ class _Call:
 
     def _predict_request(self, tasks: Sequence[str] | None, images: int) -> PredictRequest:
         return PredictRequest(
-            tasks, images, self.deadline, self.options.top_k, self.options.priority
+            tasks,
+            images,
+            self.deadline,
+            self.options.top_k,
+            self.options.priority,
+            caller=caller_of(self.request).name,
         )
 
 

@@ -1,12 +1,14 @@
 """Probes for orchestrators, and the metrics."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from .deps import ComponentsDependency
-from .schemas import Probe
+from .deps import ComponentsDependency, needs
+from .schemas import Probe, Problem
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(
+    tags=["operations"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+)
 
 
 @router.get(
@@ -36,7 +38,12 @@ async def ready(components: ComponentsDependency) -> JSONResponse:
     return _probe("ready", components.obstacle)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    dependencies=[Depends(needs("admin", everything=True))],
+)
 async def metrics(request: Request, components: ComponentsDependency) -> Response:
     """Show counters, gauges and histograms in the text format of Prometheus.
 

@@ -2,10 +2,11 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,9 +21,11 @@ from facet_vision.prompts_store import (
     DamagedObject,
     InvalidTaskName,
     StoreError,
+    StoreFull,
     TaskFileError,
     TaskNotFound,
     TaskNotLive,
+    VersionLive,
     VersionNotFound,
 )
 from facet_vision.prompts_store.errors import shown
@@ -45,6 +48,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.HeadTooLarge: (431, "head-too-large"),
     errors.HeadTimeout: (408, "head-timeout"),
     errors.BadRequest: (400, "bad-request"),
+    errors.Unauthorized: (401, "unauthorized"),
+    errors.Forbidden: (403, "forbidden"),
     errors.UnknownHost: (421, "unknown-host"),
     errors.ForeignOrigin: (403, "foreign-origin"),
     errors.UnknownTask: (404, "unknown-task"),
@@ -53,6 +58,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.DeviceFull: (503, "device-full"),
     errors.TooManyMisses: (503, "loading"),
     errors.Overloaded: (429, "overloaded"),
+    errors.TooManyRequests: (429, "too-many-requests"),
     errors.DeadlineUnreachable: (503, "deadline-unreachable"),
     errors.TooManyConnections: (503, "too-many-connections"),
     errors.Draining: (503, "draining"),
@@ -70,7 +76,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     TaskNotFound: (404, "unknown-task"),
     VersionNotFound: (404, "unknown-version"),
     TaskNotLive: (409, "not-live"),
+    VersionLive: (409, "version-live"),
     DamagedObject: (500, "damaged-object"),
+    StoreFull: (507, "store-full"),
     StoreError: (503, "store-unavailable"),
 }
 """Status and reason of each exception; the first class in its method resolution order decides."""
@@ -98,7 +106,7 @@ def refusal(
     status, reason = _lookup(error)
     count_rejection(reason)
     if status >= 500 and not isinstance(error, EXPECTED):
-        logger.error("%s %s: %s", request.method, request.url.path, error)
+        logger.error("%s %s: %s", request.method, path_of(request), error)
     return problem(status, reason, sentence(error), request, _headers(error, status))
 
 
@@ -147,9 +155,10 @@ def problem(
         request: the request that failed.
         headers: further headers.
     """
+    request.scope.setdefault("state", {})["reason"] = reason  # for the record of changes
     # The middleware `RequestIds` leaves the id there, whether or not the client has sent one.
     request_id = request.headers.get("x-request-id", "")
-    content = document(status, reason, detail, request.url.path, request_id)
+    content = document(status, reason, detail, path_of(request), request_id)
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
@@ -157,10 +166,29 @@ def sentence(error: Exception) -> str:
     """Return what went wrong, in one sentence."""
     if isinstance(error, (RequestValidationError, ValidationError)):
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "query") or "body"
+        place = _place(first["loc"])
         message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
         return f"{place}: {message}, found {shown(first.get('input'))}"
     return str(error) or type(error).__name__
+
+
+def path_of(request: Request) -> str:
+    """Return the path that was asked for, in the characters that a URL may have.
+
+    The request's own `url` holds what else the client sent as well, and raises where that is no
+    text.
+    """
+    return quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    """Return the name of what is at fault; `loc` may begin with where the name was found."""
+    names = loc[1:] if loc and loc[0] in ("query", "path") else loc
+    return _cut(".".join(map(str, names))) if names else "body"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _lookup(error: Exception) -> tuple[int, str]:
@@ -170,18 +198,37 @@ def _lookup(error: Exception) -> tuple[int, str]:
 def _headers(error: Exception, status: int) -> dict[str, str] | None:
     if isinstance(error, errors.UnsupportedEncoding):
         return {"Accept-Encoding": "gzip, deflate"}
+    if isinstance(error, errors.Unauthorized):
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if error.shown else "Bearer"}
+    if isinstance(error, errors.Forbidden) and error.scope:
+        challenge = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+        return {"WWW-Authenticate": challenge}
     if isinstance(error, errors.Overloaded):
-        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        wait = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        return wait | (_limit(error) if isinstance(error, errors.TooManyRequests) else {})
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+
+
+def _limit(error: errors.TooManyRequests) -> dict[str, str]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-10.
+
+    The draft has no unit for images, so the policy's name says what is counted.
+    """
+    window = f";w={max(1, math.ceil(error.window))}" if error.window else ""
+    reset = max(1, math.ceil(error.retry_after))
+    return {
+        "RateLimit-Policy": f'"{error.policy}";q={error.quota}{window}',
+        "RateLimit": f'"{error.policy}";r={error.remaining};t={reset}',
+    }
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {request.url.path}."
+        detail = f"There is nothing at {_cut(path_of(request))}."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not a method of {request.url.path}."
+        detail = f"{request.method} is not a method of {_cut(path_of(request))}."
     headers = dict(error.headers) if error.headers else {}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router names the methods of the first route of this path only.

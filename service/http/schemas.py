@@ -85,7 +85,8 @@ class TaskSummary(BaseModel):
     note: str | None = Field(
         None,
         description="What of a live version could not be compared with the backbone, because its "
-        "file has a fingerprint of the weights alone.",
+        "file has a fingerprint of the weights alone; or that a newer version is live in the store "
+        "and could not be loaded yet.",
     )
     live: int | None = Field(None, description="Number of the live version.")
     versions: int | None = Field(

@@ -1,15 +1,19 @@
-"""Task calls: list, upload, download, activate, retire."""
+"""Task calls: list, upload, download, activate, retire, delete."""
 
+import asyncio
+import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from facet_vision.prompts_store import check_task_name
+from facet_vision.service.components import Components
 from facet_vision.service.errors import UnsupportedMedia
 
 from .bodies import media_type, read_bytes
-from .deps import ComponentsDependency
-from .parameters import PlainDigits, known_parameters
+from .deps import ComponentsDependency, caller_of, needs
+from .middleware.audit import tell
+from .parameters import PlainDigits, TaskName, known_parameters
 from .schemas import (
     MAX_VERSION,
     Activation,
@@ -31,10 +35,11 @@ router = APIRouter(
 )
 
 VersionNumber = Annotated[
-    int, PlainDigits, Path(ge=1, le=MAX_VERSION, description="Number of the version.")
+    int, Path(ge=1, le=MAX_VERSION, description="Number of the version."), PlainDigits
 ]
 
-_TASK_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BYTES = {"type": "string", "format": "binary", "minLength": 1}
+_TASK_FILE = {"application/octet-stream": {"schema": _BYTES}}
 _UPLOAD_BODY = {
     "requestBody": {"required": True, "description": "A task file.", "content": _TASK_FILE}
 }
@@ -46,22 +51,32 @@ _ACTIVATION_BODY = {
 }
 
 
-@router.get("/v1/tasks", summary="List the tasks", response_model_exclude_none=True)
+_ANY = [Depends(needs())]
+_PUBLISH = [Depends(needs("publish"))]
+
+
+@router.get(
+    "/v1/tasks",
+    summary="List the tasks",
+    response_model_exclude_none=True,
+    dependencies=_ANY,
+)
 async def list_tasks(
+    request: Request,
     components: ComponentsDependency,
     after: Annotated[
         str, Query(description="Names after this one: `next` of the page before.")
     ] = "",
     limit: Annotated[
-        int, PlainDigits, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer.")
+        int, Query(ge=1, le=MAX_PAGE, description="Most tasks in the answer."), PlainDigits
     ] = 100,
 ) -> TaskList:
     """List a page of the store's tasks with their state, by name.
 
-    A task with a live version is listed with its details.
+    A task with a live version is listed with its details, and only those that the key covers are.
     """
     # One more than asked for shows whether there is a next page.
-    listed = await components.listing.page(after, limit + 1)
+    listed = await components.listing.page(after, limit + 1, caller_of(request).sees)
     tasks = [TaskSummary.model_validate(one) for one in listed[:limit]]
     return TaskList(
         backbone=components.backbone.name,
@@ -72,9 +87,12 @@ async def list_tasks(
 
 
 @router.get(
-    "/v1/tasks/{task}", summary="Show a task and its history", response_model_exclude_none=True
+    "/v1/tasks/{task}",
+    summary="Show a task and its history",
+    response_model_exclude_none=True,
+    dependencies=_ANY,
 )
-async def show_task(task: str, components: ComponentsDependency) -> TaskDetail:
+async def show_task(task: TaskName, components: ComponentsDependency) -> TaskDetail:
     """Show a task's manifest, all stored versions, and every event since the first upload."""
     return TaskDetail.model_validate(await components.listing.show(task))
 
@@ -84,9 +102,17 @@ async def show_task(task: str, components: ComponentsDependency) -> TaskDetail:
     status_code=201,
     summary="Upload a task file",
     openapi_extra=_UPLOAD_BODY,
+    dependencies=_PUBLISH,
+    responses={
+        200: {
+            "model": Published,
+            "description": "These bytes are a stored version already. Nothing was added; with "
+            "`activate` it is live.",
+        }
+    },
 )
 async def upload_version(
-    task: str,
+    task: TaskName,
     request: Request,
     response: Response,
     components: ComponentsDependency,
@@ -94,7 +120,8 @@ async def upload_version(
 ) -> Published:
     """Check a task file, store it durably as the next version, and make it live.
 
-    The next request is answered by it.
+    The next request is answered by it. The same bytes uploaded again are the same version, so an
+    upload may be repeated.
     """
     check_task_name(task)
     # No form: a browser lets any web page send one here without asking this server first.
@@ -106,17 +133,22 @@ async def upload_version(
     data = await read_bytes(
         request, settings.max_task_bytes, "a task file", settings.idle_body_seconds
     )
-    version = await components.publisher.publish(task, data, activate=activate, by=_client(request))
-    prefix = request.scope.get("root_path", "")
+    tell(request.scope, sha256=await asyncio.to_thread(_sha256, data))
+    made = await components.publisher.publish(task, data, activate=activate, by=_by(request))
+    version, prefix = made.version, request.scope.get("root_path", "")
+    tell(request.scope, version=version.number)
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{version.number}"
+    if not made.created:
+        response.status_code = 200
     return Published(
-        task=task, version=version.number, sha256=version.sha256, size=version.size, live=activate
+        task=task, version=version.number, sha256=version.sha256, size=version.size, live=made.live
     )
 
 
 @router.get(
     "/v1/tasks/{task}/versions/{version}",
     summary="Download a task file",
+    dependencies=_PUBLISH,
     response_class=Response,
     responses={
         200: {"content": _TASK_FILE, "description": "The task file."},
@@ -124,24 +156,45 @@ async def upload_version(
     },
 )
 async def download_version(
-    task: str, version: VersionNumber, request: Request, components: ComponentsDependency
+    task: TaskName, version: VersionNumber, request: Request, components: ComponentsDependency
 ) -> Response:
     """Return the bytes that were uploaded. Versions never change and may be cached for ever."""
     record, data = await components.listing.read(task, version)
     etag = f'"{record.sha256}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if _matches(etag, request.headers.get("if-none-match", "")):
+    if _matches(etag, ",".join(request.headers.getlist("if-none-match"))):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="{task}-v{version}.safetensors"'
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.delete(
+    "/v1/tasks/{task}/versions/{version}",
+    status_code=204,
+    summary="Delete a version",
+    dependencies=_PUBLISH,
+)
+async def delete_version(
+    task: TaskName, version: VersionNumber, request: Request, components: ComponentsDependency
+) -> None:
+    """Delete the file of a version that is not live, which frees its space.
+
+    It cannot be undone. The number is never used again, and the history keeps what happened.
+    """
+    tell(request.scope, version=version)
+    await components.publisher.delete(task, version, by=_by(request))
+    _tell_version(request, components, task, version)
 
 
 @router.put(
     "/v1/tasks/{task}/live",
     summary="Activate a version, or roll back",
     openapi_extra=_ACTIVATION_BODY,
+    dependencies=_PUBLISH,
 )
-async def activate_version(task: str, request: Request, components: ComponentsDependency) -> Live:
+async def activate_version(
+    task: TaskName, request: Request, components: ComponentsDependency
+) -> Live:
     """Make a stored version the live one.
 
     Requests that were admitted before are still answered by the former one.
@@ -150,14 +203,32 @@ async def activate_version(task: str, request: Request, components: ComponentsDe
         request, MAX_JSON_BYTES, "a JSON document", components.settings.idle_body_seconds
     )
     wanted = Activation.model_validate_json(body)
-    await components.publisher.activate(task, wanted.version, by=_client(request))
+    tell(request.scope, version=wanted.version)
+    await components.publisher.activate(task, wanted.version, by=_by(request))
+    _tell_version(request, components, task, wanted.version)
     return Live(task=task, version=wanted.version)
 
 
-@router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task")
-async def retire_task(task: str, request: Request, components: ComponentsDependency) -> None:
+@router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task", dependencies=_PUBLISH)
+async def retire_task(task: TaskName, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
-    await components.publisher.retire(task, by=_client(request))
+    await components.publisher.retire(task, by=_by(request))
+    _tell_version(request, components, task)
+
+
+def _tell_version(
+    request: Request, components: Components, task: str, version: int | None = None
+) -> None:
+    """Tell the record of changes which version it was, by default that of the last event."""
+    entry = components.registry.get(task)
+    for event in reversed(entry.state.events if entry and entry.state else ()):
+        if version in (None, event.version):
+            tell(request.scope, version=event.version, sha256=event.sha256)
+            return
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _matches(etag: str, condition: str) -> bool:
@@ -166,5 +237,8 @@ def _matches(etag: str, condition: str) -> bool:
     return etag in named or "*" in named
 
 
-def _client(request: Request) -> str:
+def _by(request: Request) -> str:
+    """Return who stands in the history: the key's name, without keys the client's address."""
+    if name := caller_of(request).name:
+        return name
     return f"http:{request.client.host}" if request.client else "http"

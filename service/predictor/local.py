@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager, suppress
 import numpy as np
 
 from facet_vision.backbone import Pixels
+from facet_vision.service.access import ANYONE, Keyring
+from facet_vision.service.access.key import Key
+from facet_vision.service.access.limits import Limits
 from facet_vision.service.engine.batcher import Batcher
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.engine.rows import Answer, Ticket
@@ -33,6 +36,7 @@ class LocalPredictor:
         batcher: admits and computes rows.
         limit: most rows of a request.
         count: called with a task and the number of images that it has answered.
+        keys: what the callers may ask, and how much.
     """
 
     def __init__(
@@ -43,16 +47,21 @@ class LocalPredictor:
         *,
         limit: int,
         count: Callable[[str, int], None],
+        keys: Keyring | None = None,
     ) -> None:
         self._resolver = resolver
         self._listing = listing
         self._batcher = batcher
         self._limit = limit
         self._count = count
+        self._keys = keys or Keyring()
+        self._limits = Limits()
 
     async def check(self, request: PredictRequest, body: int | None) -> None:  # noqa: ARG002  (a check is cheap here)
         """See `Predictor.check`."""
         tasks = request.tasks or ()
+        key = self._key(request)
+        self._limits.check(key, request.images * max(1, len(tasks)))
         for task in tasks:
             self._resolver.check(task)
         self._batcher.check(
@@ -72,21 +81,41 @@ class LocalPredictor:
     @asynccontextmanager
     async def admit(self, request: PredictRequest) -> "AsyncIterator[_LocalAdmission]":
         """See `Predictor.admit`."""
-        residents = await self._bind(request)
+        key = self._key(request)
+        residents = await self._bind(request, key)
         _check_labels(request, residents)
         tasks = [resident.task for resident in residents]
-        with self._batcher.admit(
-            tasks,
-            request.images,
-            priority=request.priority,
-            deadline=request.deadline,
-            exemplar=exemplar(),
-        ) as ticket:
+        # The key's limits last: what the queue has no room for costs nothing of them.
+        with (
+            self._batcher.admit(
+                tasks,
+                request.images,
+                priority=request.priority,
+                deadline=request.deadline,
+                exemplar=exemplar(),
+            ) as ticket,
+            self._limits.held(key, request.images * len(tasks)),
+        ):
             yield _LocalAdmission(request, residents, ticket, self._count)
 
-    async def _bind(self, request: PredictRequest) -> list[Resident]:
+    def _key(self, request: PredictRequest) -> Key | None:
+        """Return the key of the caller, if there are keys.
+
+        Raises:
+            Unauthorized, Forbidden: it does not hold any more, or not for these tasks.
+        """
+        key = self._keys.key(request.caller)
+        if key is not None:
+            for task in request.tasks or (None,):
+                key.caller.require("infer", task)
+        return key
+
+    async def _bind(self, request: PredictRequest, key: Key | None) -> list[Resident]:
         """Return the versions that answer: the live ones, whatever is published from now on."""
-        tasks = await self._listing.live() if request.tasks is None else request.tasks
+        caller = key.caller if key else ANYONE
+        tasks = request.tasks
+        if tasks is None:
+            tasks = [task for task in await self._listing.live() if caller.sees(task)]
         if (rows := request.images * len(tasks)) > self._limit:
             raise BodyTooLarge(
                 f"request: expected at most {self._limit} images x tasks, found {rows}"

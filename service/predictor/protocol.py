@@ -19,11 +19,12 @@ class PredictRequest:
     """What a predict call asks for.
 
     Attributes:
-        tasks: names; None for every live task.
+        tasks: names; None for every live task that the caller may see.
         images: how many there are; each is answered by every task.
         deadline: when the answer is of no use any more, in seconds of the process's clock.
         top_k: how many labels to return.
         priority: how its rows are weighted against others'.
+        caller: name of the key that the client has shown; empty where no keys are configured.
     """
 
     tasks: Sequence[str] | None
@@ -31,6 +32,7 @@ class PredictRequest:
     deadline: float
     top_k: int = 5
     priority: Priority = "normal"
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,10 @@ class Predictor(Protocol):
         """Bind and admit a request; its rows are released at the end of the block.
 
         Raises:
+            Unauthorized, Forbidden: the caller's key does not hold any more, or not for this.
             UnknownTask, TaskUnavailable: one of the tasks cannot answer.
             BodyTooLarge: it has more rows than could ever be admitted.
+            TooManyRequests: the caller's key has no more images left for now.
             Overloaded, DeadlineUnreachable, TooManyMisses, Draining: it cannot be admitted now.
         """
         ...

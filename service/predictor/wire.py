@@ -10,7 +10,7 @@ import json
 import struct
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, cast
+from typing import cast
 
 from pydantic_core import to_json
 
@@ -112,15 +112,15 @@ def request_bytes(request: PredictRequest, now: float) -> bytes:
     Its deadline travels as the seconds left, since two clocks may differ.
     """
     left = request.deadline - now
+    asked = (request.tasks, request.images, left, request.top_k, request.priority, request.caller)
     trace = current_span.get().trace
-    asked = [request.tasks, request.images, left, request.top_k, request.priority]
     return to_json([*asked, current.get(), trace], inf_nan_mode="constants")
 
 
 def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str, Trace | None]:
     """Decode a request, its id and its place in a trace."""
-    tasks, images, left, top_k, priority, identity, trace = json.loads(payload)
-    request = PredictRequest(tasks, images, now + left, top_k, priority)
+    tasks, images, left, top_k, priority, caller, identity, trace = json.loads(payload)
+    request = PredictRequest(tasks, images, now + left, top_k, priority, caller)
     return request, identity, Trace(*trace) if trace else None
 
 
@@ -144,20 +144,21 @@ def error_bytes(error: Exception) -> bytes:
     Of any other only that it happened: its text belongs into the log.
     """
     if type(error).__name__ not in _ERRORS:
-        return to_json([None, "", None])
-    return to_json([type(error).__name__, str(error), getattr(error, "retry_after", None)])
+        return to_json([None, "", {}])
+    # What an exception of ours has beside its sentence are the arguments that it was made with.
+    fields = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    return to_json([type(error).__name__, str(error), fields])
 
 
 def error_of(payload: bytes) -> Exception:
     """Decode an exception."""
-    name, sentence, retry_after = json.loads(payload)
+    name, sentence, fields = json.loads(payload)
     if name is None:
         return RuntimeError("the engine's process failed; its log has the cause")
-    arguments: tuple[Any, ...] = (sentence,) if retry_after is None else (sentence, retry_after)
-    return _ERRORS[name](*arguments)
+    return _ERRORS[name](sentence, **fields)
 
 
-_ERRORS: dict[str, type[errors.ServiceError]] = {
+_ERRORS: dict[str, Callable[..., errors.ServiceError]] = {
     name: kind
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.ServiceError)

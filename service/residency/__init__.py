@@ -8,7 +8,8 @@ Each module owns one kind of state:
     loader         no state: makes residents of task files
     single_flight  work under way in threads, and who waits for it
     resolver       finds or loads the live version; its loads under way
-    publisher      publishes, activates and retires; the changes under way
+    follower       no state: makes registry and bank agree with the store
+    publisher      publishes, activates, retires and deletes; the changes under way
     listing        describes tasks; the headers that it has read
     budgets        how much memory the tiers may take; no state
 

@@ -92,6 +92,11 @@ class Bank:
         self.device.remove(task)
         self.host.remove(task)
 
+    def drop(self, task: str, version: int) -> None:
+        """Remove a version's file from host memory, if it is there."""
+        if self.data(task, version) is not None:
+            self.host.remove(task)
+
     @property
     def leaving_bytes(self) -> int:
         """Bytes on the device of residents that left the bank and still have rows to answer."""

@@ -2,10 +2,11 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Literal
 
 from facet_vision.prompts_store import (
@@ -26,6 +27,7 @@ from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import TaskUnavailable, UnknownTask
 
 from .bank import Bank, StoredFile
+from .follower import StoreFollower
 from .lru import LruCache
 from .registry import Condition, Entry, Failure, Registry
 from .resolver import TaskResolver
@@ -78,7 +80,12 @@ class Listed:
 
     @property
     def note(self) -> str | None:
-        """What of the live version could not be compared with the backbone."""
+        """What of the live version could not be compared with the backbone, or loaded yet."""
+        if self.resident is not None and self.entry.live not in (None, self.resident.version):
+            return (
+                f"version {self.entry.live} is live in the store and could not be loaded yet; "
+                f"version {self.resident.version} answers until then"
+            )
         return trusted(self.manifest) if self.manifest else None
 
     @property
@@ -150,6 +157,7 @@ class Listing:
         registry: what is known of each task.
         bank: the resident tasks.
         resolver: reads histories.
+        follower: makes registry and bank agree with the store.
         facts: what a task must fit.
 
     Attributes:
@@ -162,12 +170,14 @@ class Listing:
         registry: Registry,
         bank: Bank,
         resolver: TaskResolver,
+        follower: StoreFollower,
         facts: BackboneFacts,
     ) -> None:
         self._store = store
         self._registry = registry
         self._bank = bank
         self._resolver = resolver
+        self._follower = follower
         self._facts = facts
         self.reads = SingleFlight("facet-list", threads=READ_THREADS)
         self._headers: LruCache[StoredFile] = LruCache(HEADER_CACHE_BYTES)
@@ -176,11 +186,20 @@ class Listing:
         """Return the number of tasks in the store, those out of service included."""
         return len(self._registry)
 
-    async def page(self, after: str, limit: int) -> list[Listed]:
-        """Return up to `limit` tasks whose names follow `after`, in order."""
+    async def page(
+        self, after: str, limit: int, sees: Callable[[str], bool] = lambda _: True
+    ) -> list[Listed]:
+        """Return up to `limit` tasks whose names follow `after`, in order.
+
+        Args:
+            after: a name, which need not exist.
+            limit: most tasks.
+            sees: says of a name whether it may be listed.
+        """
         names = self._registry.names()
-        start = bisect_right(names, after)
-        return await asyncio.gather(*map(self._listed, names[start : start + limit]))
+        following = islice(names, bisect_right(names, after), None)
+        page = islice(filter(sees, following), limit)
+        return await asyncio.gather(*map(self._listed, page))
 
     async def live(self) -> list[str]:
         """Return the names of the live tasks, in order; reads histories that are not known yet."""
@@ -192,17 +211,13 @@ class Listing:
         return [entry.name for entry in entries if entry and entry.condition == "live"]
 
     async def show(self, task: str) -> Listed:
-        """Return a task with its newest history, read from the store.
+        """Return a task with its newest history, read from the store, with which it then agrees.
 
         Raises:
             StoreError: it is not there, or cannot be read.
         """
-        state = await asyncio.to_thread(self._store.state, task)
-        if self._registry.get(task) is None:  # the next refresh will enter it
-            failure = Failure(state.live, "another server published it") if state.live else None
-            return Listed(Entry(task, state, failure))
-        listed = await self._listed(task)
-        return replace(listed, entry=replace(listed.entry, state=state))
+        await self._follower.agree(await asyncio.to_thread(self._store.state, task))
+        return await self._listed(task)
 
     async def read(self, task: str, version: int) -> tuple[Version, bytes]:
         """Return the record and the bytes of a stored version.

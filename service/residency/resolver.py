@@ -7,12 +7,20 @@ own, so batches of other tasks run meanwhile.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import Literal, Protocol
 
 from facet_vision.backbone import BackboneError
-from facet_vision.prompts_store import Store, StoreError, TaskFileError, TaskNotFound, TaskState
+from facet_vision.prompts_store import (
+    Store,
+    StoreError,
+    TaskFileError,
+    TaskNotFound,
+    TaskState,
+    VersionNotFound,
+)
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import DeviceFull, TaskUnavailable, UnfitTask, UnknownTask
 
@@ -184,13 +192,22 @@ class TaskResolver:
                 "store" if self._bank.data(task, version) is None else "host"
             )
             self._observe.count_lookups(found, 1)
-            resident = await self.load(task, version)
+            resident = await self._load_live(task, version)
         except (TaskUnavailable, UnknownTask):
             if skip_unavailable:
                 return None
             raise
         self._observe.count_miss(self._clock() - begun)
         return resident
+
+    async def _load_live(self, task: str, version: int) -> Resident:
+        try:
+            return await self.load(task, version)
+        except TaskUnavailable:
+            live = self.check(task).live
+            if live in (None, version):
+                raise
+            return await self.load(task, live)  # another server had made it live
 
     # Run once for each piece of work, on the event loop, whatever becomes of the callers.
 
@@ -207,6 +224,10 @@ class TaskResolver:
     ) -> Resident:
         try:
             loaded = await loading
+        except VersionNotFound as error:
+            # Another server has deleted it, so it is not the live one any more.
+            await self._learn_again(task)
+            raise self._failed(task, version, error, passing=True) from error
         except (StoreError, DeviceFull) as error:
             raise self._failed(task, version, error, passing=True) from error
         except (TaskFileError, BackboneError, UnfitTask) as error:
@@ -218,6 +239,12 @@ class TaskResolver:
         if entry is not None and entry.live == version:
             self._bank.put(loaded.resident, loaded.data)
         return loaded.resident
+
+    async def _learn_again(self, task: str) -> None:
+        with suppress(StoreError):
+            state = await asyncio.to_thread(self._store.state, task)
+            if self._registry.learn(state).live is None:
+                self._bank.remove(task)
 
     def _failed(
         self, task: str, version: int | None, error: Exception, *, passing: bool

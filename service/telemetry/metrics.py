@@ -69,9 +69,7 @@ class Metrics:
         self.head_seconds = histogram("head_seconds", "The heads' part of a forward.", SECONDS)
 
         # Tasks.
-        self.changes = counter(
-            "task_changes", "Tasks published, activated, retired or refreshed.", "change"
-        )
+        self.changes = counter("task_changes", "Changes of tasks, and refreshes.", "change")
         self.lookups = counter(
             "task_lookups", "Tasks that requests named, by where they were found.", "found"
         )

@@ -13,8 +13,12 @@ from time import perf_counter
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from facet_vision.service.access import Keyring
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http import predict, problems
+from facet_vision.service.http.deps import infers
+from facet_vision.service.http.middleware.access import KnownCallers
+from facet_vision.service.http.middleware.audit import AuditedChanges
 from facet_vision.service.http.middleware.body_budget import BodyBudget, BoundedBodies
 from facet_vision.service.http.middleware.encodings import DecodedBodies
 from facet_vision.service.http.middleware.lingering import LingeringClose
@@ -61,6 +65,7 @@ def create_http_worker(
     Returns:
         The application, and the early refusal for its server.
     """
+    keys = Keyring.of(settings)
     metrics = Metrics()
     tracing = tracing_of(settings)
     budget = BodyBudget(settings.max_inflight_bytes)
@@ -96,9 +101,13 @@ def create_http_worker(
         return context.predictor.refusal(task)
 
     dispatch = _Dispatch(app, proxy, settings.root_path)
-    served = KnownOrigins(dispatch, Origins(settings), metrics.count_rejection)
-    prefixed = Prefix(LingeringClose(served), settings.root_path)
-    return RequestIds(prefixed, tracing), Shedding(refusal, metrics, tracing)
+    known = KnownCallers(
+        dispatch, keys, metrics.count_rejection, open_metrics=settings.open_metrics
+    )
+    served = KnownOrigins(known, Origins(settings), metrics.count_rejection)
+    audited = AuditedChanges(served, predict.router.routes, infers, passes_on=True)
+    prefixed = Prefix(LingeringClose(audited), settings.root_path)
+    return RequestIds(prefixed, tracing), Shedding(refusal, metrics, keys, tracing)
 
 
 class _Dispatch:

@@ -88,10 +88,11 @@ def run_engine(
         "proxy_headers": True,
         "forwarded_allow_ips": "*",
     }
-    # They have applied the limits of heads, and add headers of their own.
-    roomier = {
+    # They speak TLS and have applied the limits of heads, and add headers of their own.
+    roomier: dict[str, Any] = {
         "max_head_bytes": 2 * settings.max_head_bytes,
         "max_head_fields": 2 * settings.max_head_fields,
+        "tls_cert": None,
     }
     server = HttpServer(
         app,

@@ -67,7 +67,10 @@ class Proxy:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            return _response(await self._client.send(self._forwarded(request), stream=True))
+            answer = await self._client.send(self._forwarded(request), stream=True)
+            # The engine's process has recorded it, if it is a change.
+            request.scope.setdefault("state", {})["passed_on"] = True
+            return _response(answer)
         except httpx.TransportError:
             error: Exception = EngineGone("engine: expected it to answer, found its process gone")
         except (BadRequest, ClientDisconnect) as refused:

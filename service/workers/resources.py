@@ -10,7 +10,11 @@ from socket import socket
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from facet_vision.service.http.server.sockets import bind_another, bind_shared
+from facet_vision.service.http.server.sockets import (
+    bind_another,
+    bind_shared,
+    path_removed,
+)
 from facet_vision.service.http.server.uvicorn_server import freeze_startup_objects
 from facet_vision.service.settings import Settings
 
@@ -41,6 +45,7 @@ def listening_sockets(settings: Settings) -> Iterator[list[socket]]:
     """Bind one socket for each HTTP worker, all to the same port."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(bind_shared(settings))]
+        stack.enter_context(path_removed(settings))
         while len(listeners) < settings.http_workers:
             listeners.append(stack.enter_context(bind_another(settings, listeners[0])))
         yield listeners

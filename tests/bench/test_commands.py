@@ -39,7 +39,17 @@ def test_http_against_the_engine(tmp_path: Path) -> None:
         "--hot",
         "5",
     ]
-    options += ["--hot-load", "0.2", "--rounds", "1", "--seconds", "0.5", "--image-size", "64x48"]
+    options += [
+        "--keys",
+        "--hot-load",
+        "0.2",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.5",
+        "--image-size",
+        "64x48",
+    ]
     found = run(tmp_path, "http", *TINY, *options)
     assert found["parameters"]["clients"] == [1, 4]
     assert found["parameters"]["image_size"] == [64, 48]
@@ -61,6 +71,9 @@ def test_http_against_the_engine(tmp_path: Path) -> None:
     [overload] = found["sections"]["Overload"]
     assert overload["offered"]["median"] == pytest.approx(2 * saturation)
     assert overload["memory_before"]["median"] > 1e7
+    plain, guarded = found["sections"]["Keys"]
+    assert (plain["what"], guarded["what"]) == ("without keys", "with keys")
+    assert plain["failed"]["median"] == guarded["failed"]["median"] == 0
     calm, hot = found["sections"]["One hot task"]
     assert calm["offered"]["median"] == pytest.approx(0.2 * saturation)
     assert hot["offered"]["median"] == pytest.approx(0.2 * saturation * (2 + 5) / 2)

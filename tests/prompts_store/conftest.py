@@ -1,21 +1,18 @@
 """The three kinds of place a store may be at; every contract test runs over all of them."""
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
 from obstore.store import MemoryStore
-from werkzeug.serving import make_server
 
 from facet_vision.prompts_store import Store
 from facet_vision.prompts_store.storage.bucket import Bucket
 from facet_vision.prompts_store.storage.objects import Objects, open_objects
+from tests.prompts_store.s3 import s3_server
 
 OpenLocation = Callable[[], Objects]
 
@@ -23,20 +20,8 @@ OpenLocation = Callable[[], Objects]
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, Any]]:
     """Options for a bucket named 'bucket' on a server that speaks S3."""
-    # One request at a time: moto looks whether an object exists and then writes it, without a
-    # lock between, so threaded it would break its own If-None-Match promise, which S3 keeps.
-    server = make_server(
-        "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    endpoint = f"http://127.0.0.1:{server.port}"
-    httpx.put(f"{endpoint}/bucket").raise_for_status()
-    keys = {"access_key_id": "facet", "secret_access_key": "facet", "region": "us-east-1"}
-    yield {"endpoint": endpoint, "client_options": {"allow_http": True}, **keys}
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with s3_server() as options:
+        yield options
 
 
 @pytest.fixture(params=["local", "memory", "s3"])

@@ -1,8 +1,11 @@
 """`facet train` as a user types it, on the embedded architecture with random weights."""
 
+import json
 from pathlib import Path
 
 import pytest
+import timm
+from safetensors.torch import save_file
 
 from facet_vision.prompts_store import TaskFile
 from facet_vision.training.output.checkpoints import Checkpoint
@@ -47,6 +50,46 @@ def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> 
     assert manifest.metrics["held_out_images"] == 2
     assert f"accuracy {manifest.metrics['accuracy']:.3f}" in stdout
     assert sorted(path.name for path in samples.iterdir()) == ["blue-0.png", "red-1.png"]
+
+
+def test_json_is_all_that_is_printed(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
+    for colour in ("red", "blue"):
+        (colours / colour / "0.png").write_bytes((colours / "red" / "1.png").read_bytes())
+    out = tmp_path / "colours.safetensors"
+    common = ("--out", out, "--checkpoint", checkpoint, "--device", "cpu", "--epochs", 2, "--json")
+    code, stdout, stderr = run_train(colours, "--task", "colours", *common)
+    assert code == 0, stderr
+    assert "warning: 1 image under different labels: " in stderr
+    assert "colours: epoch 2/2, loss " in stderr
+    result = json.loads(stdout)
+    manifest = TaskFile.load(out).manifest
+    assert result["metrics"] == manifest.metrics
+    assert next(iter(result["metrics"])) == "accuracy"
+    assert (result["file"], result["size"]) == (str(out), out.stat().st_size)
+    assert (result["task"], result["labels"]) == ("colours", ["blue", "red"])
+    assert (result["served"], result["fingerprint"]) == (True, manifest.fingerprint)
+    code, stdout, _ = run_train(colours, "--task", "colours", "--method", "bias", *common)
+    assert (code, json.loads(stdout)["served"]) == (0, False)
+
+
+def test_what_was_resampled_is_said(colours: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "net", tmp_path / "colours.safetensors"
+    model = timm.create_model("test_vit", num_classes=0, img_size=32)
+    folder.mkdir()
+    config = {
+        "architecture": "test_vit",
+        "num_classes": 0,
+        "model_args": {"img_size": 64},
+        "pretrained_cfg": {"input_size": [3, 64, 64], "fixed_input_size": True},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "model.safetensors")
+    name = f"local-dir:{folder}"
+    options = ("--method", "linear", "--epochs", 1, "--device", "cpu")
+    code, _, stderr = run_train(colours, "--task", "t", "--out", out, "--backbone", name, *options)
+    assert code == 0, stderr
+    assert f"{name}: positions 2x2 -> 4x4 resampled" in stderr.splitlines()
+    assert TaskFile.load(out).manifest.backbone == name
 
 
 def test_recipe_file_names_data_and_method(colours: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -241,7 +284,7 @@ def test_table_of_several_labels_with_columns_of_its_own(
         manifest.metrics
     )
     assert (
-        f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, micro F1 "
+        f"mean average precision {manifest.metrics['mean_average_precision']:.3f}, macro F1 "
         in stdout
     )
     assert "3 labels with 4 to 8 training images each" in stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from facet_vision.common.figures import save
 from facet_vision.prompts_store import durable
+from facet_vision.training.data.remarks import remarks
 from facet_vision.training.errors import DataError, TrainingError
 from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.overrides import RecipeOverrides
@@ -56,7 +57,7 @@ def run_study(plan: StudyPlan, out: Path, report: Callable[[str], None]) -> tupl
 
     Args:
         out: folder; created where it is missing.
-        report: receives one line about each cell.
+        report: receives one line about each cell, and about what deserves attention.
 
     Returns:
         The files, and how many cells failed; the next run tries these again.
@@ -69,6 +70,8 @@ def run_study(plan: StudyPlan, out: Path, report: Callable[[str], None]) -> tupl
     for source in plan.data:
         for seed in plan.seeds:
             cells += _cells(plan, source, seed, cache)
+        for sentence in remarks(cache.data(cells[-1].recipe)):
+            report(f"{source}: {sentence}")
     plan.overrides.check_read((cell.recipe for cell in cells), f"the study {plan.study.name}")
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out / f"{plan.study.name}.jsonl")
@@ -82,6 +85,7 @@ def run_study(plan: StudyPlan, out: Path, report: Callable[[str], None]) -> tupl
         raise TrainingError(
             f"study {plan.study.name}: expected a training that succeeds, found none"
         )
+    report(f"writing the report, {out / plan.study.name}.md")
     return write(plan, measured, out), len(cells) - len(measured)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
 
 
 def attention(
@@ -48,6 +48,7 @@ def _run(options: dict[str, Any]) -> None:
         )
     name = options["backbone"] or task.manifest.backbone
     network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
+    tell_resampled(network)
     task.check_fits(network)
     batch = torch.stack([network.preprocess(_image(path)) for path in options["images"]])
     layer = len(network.layer_dims) if options["layer"] is None else options["layer"]

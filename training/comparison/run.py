@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.comparison.reporting.report import write
+from facet_vision.training.comparison.reporting.report import TEXT, write
+from facet_vision.training.data.remarks import remarks
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.results import Results
@@ -47,7 +48,7 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
 
     Args:
         out: folder; created where it is missing.
-        say: receives one line about every training.
+        say: receives one line about every training, and about what deserves attention.
 
     Returns:
         The files, and how many final trainings are missing; the next run tries these again.
@@ -58,7 +59,7 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
     plan.check()
     cache = LoadCache(options.device)
     backbone = _only_backbone(plan, cache)
-    about = _summaries(plan, cache)
+    about = _summaries(plan, cache, say)
     out.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(Results(out / CELLS), about, backbone)
     entries = list(plan.entries())
@@ -69,17 +70,23 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
     cells = tuple(cell for entry in entries for cell in _finished(entry, outcomes))
     if not cells:
         raise TrainingError("comparison: expected a training that succeeds, found none")
+    say(f"writing the report, {out / TEXT}")
     files = write(_comparison(plan, outcomes, cells, options.command), out)
     return files, sum(len(entry.seeds) for entry in entries) - len(cells)
 
 
-def _summaries(plan: Plan, cache: LoadCache) -> dict[str, str]:
-    """Load every source once and return what each contains.
+def _summaries(plan: Plan, cache: LoadCache, say: Say) -> dict[str, str]:
+    """Load every source once, say what is remarkable about it, and return what each contains.
 
     Any method's recipe will do: the summary does not depend on the method.
     """
-    method = plan.methods[0]
-    return {source: cache.data(plan.recipe(method, source)).summary for source in plan.sources}
+    summaries = {}
+    for source in plan.sources:
+        data = cache.data(plan.recipe(plan.methods[0], source))
+        for sentence in remarks(data):
+            say(f"{source}: {sentence}")
+        summaries[source] = data.summary
+    return summaries
 
 
 def _only_backbone(plan: Plan, cache: LoadCache) -> Backbone:

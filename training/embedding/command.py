@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facet_vision.common.terminal import one_sentence
+from facet_vision.common.terminal import one_sentence, tell_resampled
 
 # torch and timm take seconds to import, so only the functions that need them do.
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from facet_vision.backbone import Backbone
     from facet_vision.training.data.datasets import TaskData
     from facet_vision.training.data.images import Inputs
+    from facet_vision.training.output.trained_file import TrainedFile
 
-    from .features import TrainedFile
     from .figure import Panel
 
 
@@ -67,9 +66,11 @@ def _run(options: dict[str, Any]) -> None:
 
     from facet_vision.backbone import load as load_backbone
     from facet_vision.common.figures import check_place, save
+    from facet_vision.training.data.as_trained import read_as_trained
     from facet_vision.training.data.images import prepare
+    from facet_vision.training.output.trained_file import read
 
-    from .features import check_labels, read
+    from .features import check_labels
     from .figure import draw
     from .projection import PROJECTIONS, check_projection
 
@@ -79,7 +80,8 @@ def _run(options: dict[str, Any]) -> None:
     files = [read(path) for path in options["files"]]
     name = options["backbone"] or files[0].manifest.backbone
     network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
-    data = _data(options["data"], files[0])
+    tell_resampled(network)
+    data = read_as_trained(options["data"], files[0].manifest.recipe)
     for file in files:
         check_labels(file, data)
     shown = _chosen(data, options["images"], options["seed"])
@@ -89,18 +91,6 @@ def _run(options: dict[str, Any]) -> None:
         typer.echo(f"{panel.title}: {panel.separation}")
     save(draw(panels, targets, data.labels, PROJECTIONS[options["projection"]]), options["out"])
     typer.echo(f"wrote {options['out']}")
-
-
-def _data(source: str, file: TrainedFile) -> TaskData:
-    """Read the source as it was read when this file was trained.
-
-    With the same columns of a table and the same held-out part.
-    """
-    from facet_vision.training.data.datasets import Columns, load
-
-    recipe: dict[str, Any] = dict(file.manifest.recipe)
-    columns = Columns(**{field.name: recipe.get(field.name) for field in fields(Columns)})
-    return load(source, seed=recipe["seed"], holdout=recipe["holdout"], columns=columns)
 
 
 def _chosen(data: TaskData, most: int, seed: int) -> Any:

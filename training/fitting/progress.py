@@ -1,4 +1,7 @@
-"""Progress bar of a training run: epoch, loss, throughput, time left."""
+"""Progress of a training run: epoch, loss, throughput, time left.
+
+It is a bar on a terminal, and elsewhere a line every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
+
+from facet_vision.common.pacing import Pace
 
 from .loop import Step
 
@@ -33,12 +38,32 @@ def training_progress(
     images: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[[Step], None]]:
-    """Show a bar on `console` while the block runs; yield the callback for `fit`'s steps.
+    """Show progress on `console` while the block runs; yield the callback for `fit`'s steps.
 
     Args:
         images: number of training images, each seen once in each epoch.
         clock: seconds.
     """
+    show = progress_bar if console.is_terminal else progress_lines
+    with show(console, title, epochs, images, clock) as on_step:
+        yield on_step
+
+
+@contextmanager
+def progress_lines(
+    console: Console, title: str, epochs: int, images: int, clock: Callable[[], float]
+) -> Iterator[Callable[[Step], None]]:
+    """Print a line every few seconds, and one about the last step."""
+    lines = _Lines(console, title, epochs, images, clock)
+    yield lines.on_step
+    lines.end()
+
+
+@contextmanager
+def progress_bar(
+    console: Console, title: str, epochs: int, images: int, clock: Callable[[], float]
+) -> Iterator[Callable[[Step], None]]:
+    """Show a bar, also where the console is no terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(None, table_column=Column(ratio=1)),  # takes the width that the text leaves
@@ -54,27 +79,72 @@ def training_progress(
             bar.end()
 
 
+class _Reached:
+    """Where a training is: its epoch, and the loss, smoothed."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.loss: float | None = None  # None before the first step
+
+    def after(self, step: Step, separator: str) -> str:
+        """Return what to show after a step."""
+        before = step.loss if self.loss is None else self.loss
+        self.loss = SMOOTHING * before + (1 - SMOOTHING) * step.loss
+        parts = [f"epoch {step.epoch + 1}/{self.epochs}", f"loss {self.loss:.3f}"]
+        if step.validation is not None:
+            parts.append(f"validation {step.validation:.3f}")
+        return separator.join(parts)
+
+
+class _Lines:
+    def __init__(
+        self, console: Console, title: str, epochs: int, images: int, clock: Callable[[], float]
+    ) -> None:
+        self.console = console
+        self.title = title
+        self.images = images
+        self.clock = clock
+        self.total = epochs * images
+        self.reached = _Reached(epochs)
+        self.text = ""  # what the last step reached
+        self.pace: Pace | None = None
+        self.said = True
+
+    def on_step(self, step: Step) -> None:
+        self.text = self.reached.after(step, ", ")
+        if self.pace is None:
+            # the first step of this process: the work of an earlier one is no part of the speed
+            done = step.epoch * self.images + step.images
+            self.pace = Pace(self.total, done, self.clock)
+            self.said = False
+            return
+        self.said = self.pace.advance(step.images)
+        if self.said:
+            self._say(f"{self.text}, {self.pace.speed:,.0f} images/s, {self.pace.left()}")
+
+    def end(self) -> None:
+        """Say what was reached, unless the last line did or there was no step."""
+        if not self.said:
+            self._say(self.text)
+
+    def _say(self, line: str) -> None:
+        self.console.print(f"{self.title}: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
 class _Bar:
     def __init__(self, progress: Progress, title: str, epochs: int, images: int) -> None:
         self.progress = progress
-        self.epochs = epochs
         self.images = images
+        self.reached = _Reached(epochs)
         self.task = progress.add_task(title, total=epochs * images, reached="")
-        self.loss: float | None = None  # smoothed; None before the first step
 
     def on_step(self, step: Step) -> None:
-        if self.loss is None:
+        if self.reached.loss is None:
             # the first step of this process: the work of an earlier one is no part of the speed
             self.progress.reset(self.task, completed=step.epoch * self.images, reached="")
-            self.loss = step.loss
-        else:
-            self.loss = SMOOTHING * self.loss + (1 - SMOOTHING) * step.loss
-        self.progress.update(self.task, advance=step.images, reached=self._reached(step, self.loss))
+        reached = self.reached.after(step, "  ")
+        self.progress.update(self.task, advance=step.images, reached=reached)
 
     def end(self) -> None:
         """Remove the bar of a fitting that made no step."""
-        self.progress.live.transient = self.loss is None
-
-    def _reached(self, step: Step, loss: float) -> str:
-        validation = "" if step.validation is None else f"  validation {step.validation:.3f}"
-        return f"epoch {step.epoch + 1}/{self.epochs}  loss {loss:.3f}{validation}"
+        self.progress.live.transient = self.reached.loss is None

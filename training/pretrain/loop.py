@@ -27,7 +27,7 @@ from .model import Pretraining, draw_visible
 from .optimizers import averaging, optimizers, schedule, set_rates
 from .pool import Pool, ensure_pool
 from .probe import probes
-from .progress import NoProgress, Progress, progress_bar
+from .progress import NoProgress, Progress, shown_progress
 
 _PATIENCE = timedelta(minutes=30)
 """How long a worker waits for its peers, also while images are made."""
@@ -72,7 +72,7 @@ def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeti
 
 
 def _work(rank: int, config: PretrainConfig, show_progress: bool) -> None:
-    with progress_bar() if show_progress and rank == 0 else NoProgress() as progress:
+    with shown_progress() if show_progress and rank == 0 else NoProgress() as progress:
 
         def report(rows: int) -> None:
             # The other workers make as many at the same time.

@@ -1,6 +1,6 @@
-"""Progress bar of a pretraining run.
+"""Progress of a pretraining run: generated images, then steps.
 
-It counts generated images, then steps.
+It is a bar on a terminal, and elsewhere a line every few seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rich import progress as rich_progress
+from rich.console import Console
+
+from facet_vision.common.pacing import Pace
 
 
 class Progress(Protocol):
@@ -32,13 +35,14 @@ class NoProgress(AbstractContextManager["NoProgress"]):
 class _Bar(AbstractContextManager["_Bar"]):
     """A bar on the terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
         self._display = rich_progress.Progress(
             rich_progress.TextColumn("{task.description:>6}"),
             rich_progress.BarColumn(),
             rich_progress.MofNCompleteColumn(),
             rich_progress.TimeElapsedColumn(),
             rich_progress.TimeRemainingColumn(),
+            console=console,
         )
 
     def begin(self, title: str, total: int, done: int = 0) -> None:
@@ -55,6 +59,30 @@ class _Bar(AbstractContextManager["_Bar"]):
         self._display.stop()
 
 
-def progress_bar() -> _Bar:
-    """Make a rich progress bar, shown while the `with` block runs."""
-    return _Bar()
+class _Lines(AbstractContextManager["_Lines"]):
+    """Lines for a log, and one at the end of each kind of work."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def begin(self, title: str, total: int, done: int = 0) -> None:
+        self._title = title
+        self._pace = Pace(total, done)
+
+    def advance(self, amount: int) -> None:
+        due = self._pace.advance(amount)
+        if due or self._pace.done >= self._pace.total:
+            self._console.print(
+                f"{self._title}: {self._pace.done} of {self._pace.total}, {self._pace.left()}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def shown_progress(console: Console | None = None) -> _Bar | _Lines:
+    """Return progress that is shown on standard error, or `console`, in a `with` block."""
+    console = console or Console(stderr=True)
+    return _Bar(console) if console.is_terminal else _Lines(console)

@@ -1,5 +1,6 @@
 """Compressed request bodies, decoded within the limits that hold for plain ones."""
 
+import asyncio
 import zlib
 from collections.abc import Callable
 
@@ -13,6 +14,9 @@ from facet_vision.service.http.problems import refusal
 
 PART_BYTES = 256 * 1024
 """Decoded bytes that are passed on at once; so limits are checked before there are many more."""
+
+SHORT_BYTES = 1024
+"""Up to so many encoded bytes, which are a megabyte at most, are decoded without a thread."""
 
 _GZIP, _ZLIB = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 WINDOW_BITS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
@@ -71,7 +75,8 @@ class _Decoded:
         if self._ended and not self._rest and self._decoder.eof:
             # The body is complete: what follows is the end of the connection.
             return await self._receive()
-        body = self._decode()
+        short = len(self._rest) <= SHORT_BYTES
+        body = self._decode() if short else await asyncio.to_thread(self._decode)
         more = bool(self._rest) or not self._ended
         if not more and not self._decoder.eof:
             raise BadRequest("body: expected the end of its Content-Encoding, found none")

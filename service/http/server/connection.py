@@ -125,6 +125,8 @@ class HttpProtocol(HttpToolsProtocol):
         last = self.pipeline[0][0] if self.pipeline else self.cycle
         if last is None or last is _SHED or last.response_complete or last.more_body:
             return None  # nothing is owed: the transport closes itself
+        if self.scheme == "https":
+            return None  # TLS cannot be half closed: such a client has gone
         last.keep_alive = False
         for seconds in PROBES:
             self.loop.call_later(seconds, self._probe)

@@ -25,6 +25,18 @@ def log_config(settings: Settings) -> dict[str, Any]:
         config["filters"] = {"ids": {"()": IdFilter}}
         for handler in config["handlers"].values():
             handler["filters"] = ["ids"]
+    # A line for programs, as it is, at any level.
+    config["formatters"]["audit"] = {"format": "%(message)s"}
+    config["handlers"]["audit"] = {
+        "class": "logging.StreamHandler",
+        "formatter": "audit",
+        "stream": "ext://sys.stderr",
+    }
+    config["loggers"]["facet.audit"] = {
+        "handlers": ["audit"],
+        "level": "INFO",
+        "propagate": False,
+    }
     for name in CHATTY:
         config["loggers"][name] = {"level": "CRITICAL"}
     return config

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
 
-from facet_vision.service.errors import Overloaded
+from facet_vision.service.access import Caller, Keyring
+from facet_vision.service.errors import Forbidden, Overloaded, Unauthorized
 from facet_vision.service.http.bodies import announced_bytes
+from facet_vision.service.http.middleware.access import authorization_of
 from facet_vision.service.http.middleware.request_ids import ids_of, tell
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.predictor.wire import is_short
@@ -35,6 +37,7 @@ class Shedding:
         refusal: returns why a task's queue has no room now; None if it has, or if that is not
             known.
         metrics: counts what is refused.
+        keys: those of the server; whoever may not ask the task gets another answer elsewhere.
         tracing: makes the spans of what is refused.
 
     Attributes:
@@ -45,29 +48,43 @@ class Shedding:
         self,
         refusal: Callable[[str], Overloaded | None],
         metrics: Metrics,
+        keys: Keyring | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._refusal = refusal
         self._metrics = metrics
+        self._keys = keys or Keyring()
         self._tracing = tracing or NoTracing()
         self.count_rejection = metrics.count_rejection
 
     def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
         """Return the whole answer, head and body; None for a call that takes the normal path."""
         match = _ONE_TASK.fullmatch(url) if method == b"POST" else None
-        if match is None or not _keeps_connection(Headers(raw=list(headers))):
+        if match is None:
             return None
-        task = match[1].decode("ascii", "replace")
+        given, task = Headers(raw=list(headers)), match[1].decode("ascii", "replace")
+        if not _keeps_connection(given):
+            return None
         refused = self._refusal(task)
-        if refused is None:
+        caller = self._caller(given, task) if refused else None
+        if refused is None or caller is None:
             return None
         path = url.decode("ascii")
         ids = ids_of(headers, self._tracing)
         with ids.known():
             status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids)
             self._metrics.count_request("POST", ROUTE, status, 0.0)
-            tell(ids, "POST", status, 0.0, Facts(ROUTE, [task]))
+            tell(ids, "POST", status, 0.0, Facts(ROUTE, [task], key=caller.name))
         return answer
+
+    def _caller(self, headers: Headers, task: str) -> Caller | None:
+        """Return who asks, if they may ask the task."""
+        try:
+            caller = self._keys.caller(authorization_of(headers))
+            caller.require("infer", task)
+        except (Unauthorized, Forbidden):
+            return None
+        return caller
 
 
 def _keeps_connection(headers: Headers) -> bool:

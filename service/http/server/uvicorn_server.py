@@ -1,5 +1,6 @@
 """uvicorn with our configuration, a hook for readiness and an orderly exit."""
 
+import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from .connection import HttpProtocol, Shed
 from .connections import Connections, connection_limit
 from .limits import HttpLimits
 from .logs import log_config
+from .tls import Certificate
 from .uvicorn_internals import Config, Server
 
 KEEP_ALIVE_SECONDS = 75
@@ -36,6 +38,9 @@ class HttpServer(Server):
         shed: may answer a request as soon as its head has been read.
         count_rejection: is called with the reason of each connection or head that is refused.
         options: further options of uvicorn's `Config`.
+
+    Raises:
+        SettingsError: the certificate cannot be read.
     """
 
     def __init__(
@@ -56,7 +61,11 @@ class HttpServer(Server):
             connections=Connections(connection_limit(settings)),
             limits=HttpLimits.of(settings),
         )
+        self._certificate = Certificate.of(settings)
+        if self._certificate:
+            options |= self._certificate.options()
         super().__init__(_config(app, settings, {"http": protocol} | options))
+        self._watching: asyncio.Task[None] | None = None
         self._on_ready = on_ready
         self._on_exit = on_exit
 
@@ -93,6 +102,9 @@ class HttpServer(Server):
         await super().startup(sockets)
         if self.started:
             freeze_startup_objects()
+            if self._certificate:
+                # The loop holds tasks weakly; it cancels this one when it ends.
+                self._watching = asyncio.create_task(self._certificate.watch())
             await self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -185,6 +185,7 @@ def test_commands_fail_in_one_sentence(
         (["rollback", "known", "--server", url], 1, "expected a version that was live before"),
         (["download", "known", "--server", url], 1, "a live version, found it unpublished"),
         (["retire", "known", "--server", url], 1, "known"),
+        (["delete", "known", 7, "--server", url], 1, "expected a published one"),
         (["tasks", nobody], 3, "found none that answers"),
         (["predict", nobody, "known", image], 3, "found none that answers"),
         (["versions", "known", "--server", nobody], 3, "found none that answers"),
@@ -217,6 +218,16 @@ def test_versions_and_which_of_them_is_live(url: str, small: Backbone, tmp_path:
     assert run("versions", "counter", *at)[1].splitlines()[0] == "counter  retired"
     assert run("tasks", url)[1] == "counter  retired\n"
     assert run("rollback", "counter", *at) == (0, f"counter version 3 is live at {url}\n")
+    assert run("delete", "counter", 1, "--to", url) == (
+        0,
+        f"counter version 1 is deleted at {url}\n",
+    )
+    code, output = run("delete", "counter", 3, *at)
+    assert (code, "expected one that is not live to delete, found 3" in output) == (1, True)
+    assert [line.split()[1] for line in run("versions", "counter", *at)[1].splitlines()[1:]] == [
+        "2",
+        "3",
+    ]
     for arguments, number in (([], 3), (["2"], 2)):
         out = tmp_path / f"{number}"
         code, output = run("download", "counter", *arguments, "--out", out, *at)
@@ -238,6 +249,17 @@ def test_the_banner_describes_what_is_served(client: TestClient, small: Backbone
     assert "more-19" in text()
     assert "more-20" not in text()
     assert "  and 2 more\n" in text()
+
+
+def test_the_banner_says_what_was_resampled(
+    client: TestClient, small: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def text() -> str:
+        return client.portal.call(banner, client.app.state.components, "http://x")  # type: ignore
+
+    assert "resampled" not in text()
+    monkeypatch.setattr(small, "resampled", "positions 14x14 -> 24x24 resampled")
+    assert text().splitlines()[1] == "  positions 14x14 -> 24x24 resampled"
 
 
 def test_banner_list_and_api_use_the_same_words(client: TestClient, small: Backbone) -> None:

@@ -57,3 +57,32 @@ def test_the_end_of_a_part_is_not_the_end_of_the_form(two_tasks: TestClient, kep
     body = b"".join(b"--boundary\r\n" + one for one in parts).removesuffix(b"--boundary--\r\n")
     response = two_tasks.post("/v1/predict", content=body, headers=HEADERS)
     assert_problem(response, 400, "no closing boundary")
+
+
+@pytest.mark.parametrize(
+    ("charset", "file"),
+    [
+        ("utf-7", "+2AA-"),
+        ("unicode_escape", r"\ud800"),
+        ("idna", "xn--aaaa"),
+        ("punycode", "a"),
+        ("undefined", "a"),
+        ("utf-16", "ab"),
+        ("no-such", "a"),
+    ],
+)
+def test_a_charset_that_makes_no_text_is_refused(
+    two_tasks: TestClient, charset: str, file: str
+) -> None:
+    headers = {"Content-Type": f"multipart/form-data; boundary=boundary; charset={charset}"}
+    body = part("file", png(), file) + b"--boundary--\r\n"
+    response = two_tasks.post("/v1/tasks/cats/predict", content=body, headers=headers)
+    assert_problem(response, 415, "charset", "utf-8", charset)
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", '"utf-8"', "us-ascii", "ISO-8859-1"])
+def test_a_charset_that_clients_name_is_taken(two_tasks: TestClient, charset: str) -> None:
+    headers = {"Content-Type": f"multipart/form-data; boundary=boundary; charset={charset}"}
+    body = part("file", png(), "one.png") + b"--boundary--\r\n"
+    response = two_tasks.post("/v1/tasks/cats/predict", content=body, headers=headers)
+    assert response.json()["results"][0]["file"] == "one.png"

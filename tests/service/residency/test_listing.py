@@ -150,4 +150,5 @@ def test_a_task_that_this_server_does_not_know_yet(
     client = serve(store=Store(objects))
     fill(objects, many(small, 1))
     shown = client.get("/v1/tasks/task-00").json()
-    assert (shown["state"], shown["reason"]) == ("unavailable", "another server published it")
+    assert (shown["state"], shown["live"], shown["place"]) == ("live", 1, "store")
+    assert answer(client, "task-00") == (1, "v0")

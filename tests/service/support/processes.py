@@ -32,9 +32,9 @@ class Server:
     def __init__(self, process: "subprocess.Popen[str]", lines: IO[str]) -> None:
         self.process = process
         self._lines = lines
-        self.url = self.wait_for(r"at (http://\S+)")
-        self.host, port = re.fullmatch(r"http://(.*):(\d+)", self.url).groups()  # type: ignore[union-attr]
-        self.port = int(port)
+        self.url = self.wait_for(r"at ((?:https?|unix):/\S+)")
+        if address := re.fullmatch(r"https?://(.*):(\d+)", self.url):
+            self.host, self.port = address[1], int(address[2])
 
     def wait_for(self, pattern: str) -> str:
         """The first group of the first line that matches."""

@@ -17,6 +17,7 @@ from facet_vision.service.settings import Settings
 from facet_vision.service.telemetry.json_log import JsonFormatter
 from facet_vision.service.telemetry.request_log import SHOWN_TASKS, Facts, RequestLine
 from tests.service.support.app import PNG, ask, png, small_backbone, task_file, upload
+from tests.service.support.keys import Keys
 from tests.service.support.processes import small_server
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -92,7 +93,24 @@ def test_as_text_it_is_one_line_too(client: TestClient, lines: Callable[..., lis
     assert "GET unmatched 404 " in lines()[0]
 
 
-def test_a_key_is_told_by_its_name() -> None:
+@pytest.mark.parametrize("root_path", ["", "/vision"])
+def test_the_key_that_was_shown_is_told_by_its_name(
+    serve: Callable[..., TestClient],
+    lines: Callable[..., list[str]],
+    tmp_path: Path,
+    root_path: str,
+) -> None:
+    keys = Keys(tmp_path / "keys.json")
+    shown = keys.add("ci")
+    client = serve(keys_file=keys.path, root_path=root_path)
+    lines("json")
+    assert client.get(f"{root_path}/v1/tasks", headers=shown).status_code == 200
+    (line,) = lines()
+    assert json.loads(line)["key"] == "ci"
+    assert keys.texts["ci"] not in line
+
+
+def test_a_line_names_only_so_many_tasks() -> None:
     tasks = [f"t{index}" for index in range(SHOWN_TASKS + 3)]
     line = RequestLine("POST", 200, 0.5, Facts("/v1/predict", tasks, 2, key="ci"))
     assert line.fields["key"] == "ci"
@@ -123,7 +141,7 @@ def test_with_http_workers_too_each_request_is_told_once(tmp_path: Path) -> None
             assert client.get("/livez", headers={"Host": "elsewhere"}).status_code == 421
         assert server.stop() == 0
     told = [json.loads(line) for line in log.read_text().splitlines()]
-    requests = [line for line in told if line["message"] == "request"]
+    requests = [line for line in told if line.get("message") == "request"]
     assert [(line["route"], line["status"]) for line in requests] == [
         ("/v1/tasks/{task}/versions", 201),
         ("/v1/tasks/{task}/predict", 200),

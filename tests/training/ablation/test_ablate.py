@@ -66,6 +66,7 @@ def test_a_study_is_trained_and_reported(colours: Path, checkpoint: Path, tmp_pa
     )
     code, stdout, stderr = _run(*given)
     assert code == 0, stderr
+    assert f"writing the report, {out / 'depth.md'}\n" in stderr
     assert stdout == f"wrote {out / 'depth.md'}, {out / 'depth.json'}, {out / 'depth.png'}\n"
     assert "[1/7] " in stderr
     assert "last k layers 8 seed 0: accuracy " in stderr

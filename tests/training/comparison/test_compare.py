@@ -46,6 +46,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_comparison_from_images_to_report(place: Path) -> None:
     out = place / "out"
+    torn = next((place / "colours").rglob("*.png")).with_name("torn.png")
+    torn.write_bytes(b"no image")
     command = (
         *(f"plain={place / 'colours'}", "--methods", "vpt-deep,linear", "--seeds", "1,2"),
         *("--out", out, "--recipe", place / "recipe.toml"),
@@ -53,9 +55,12 @@ def test_a_comparison_from_images_to_report(place: Path) -> None:
         *("--epochs", 1, "--tokens", 2, "--batch-size", 4, "--validation", 2, "--device", "cpu"),
     )
     code, stdout, stderr = _run(*command, "--jobs", 2)
+    torn.unlink()
     assert code == 0, stderr
     assert f"wrote {out / 'README.md'}" in stdout
+    assert f"{place / 'colours'}: skipped {torn}: image: expected " in stderr
     assert "[6/6]" in stderr
+    assert stderr.endswith(f"writing the report, {out / 'README.md'}\n")
     numbers = json.loads((out / "comparison.json").read_text())
     assert numbers["groups"] == {"plain": [str(place / "colours")]}
     cells = numbers["cells"]

@@ -10,13 +10,14 @@ from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import TaskFileError
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import prepare
-from facet_vision.training.embedding.features import check_labels, extract, read
+from facet_vision.training.embedding.features import check_labels, extract
 from facet_vision.training.embedding.figure import Panel, draw
 from facet_vision.training.embedding.projection import check_projection, project
 from facet_vision.training.embedding.separation import Separation, separation
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.new_recipe import new_recipe
 from facet_vision.training.output.checkpoints import Checkpoint
+from facet_vision.training.output.trained_file import read
 from facet_vision.training.train import train_task
 
 

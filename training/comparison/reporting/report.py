@@ -20,6 +20,9 @@ from .scores import Scores
 from .totals import FULL, cost, served, size
 from .verdicts import check
 
+TEXT = "README.md"
+"""File of the report itself, beside its numbers and figures."""
+
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
     """Write README.md, comparison.json and the figures into the folder, each atomically.
@@ -40,7 +43,7 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     encoded = json.dumps(as_json(comparison), indent=2, allow_nan=False) + "\n"
     durable.replace(numbers, encoded.encode())
     # The text is last: it refers to the figures.
-    text = folder / "README.md"
+    text = folder / TEXT
     durable.replace(text, markdown(comparison).encode())
     return [text, numbers, *figures]
 

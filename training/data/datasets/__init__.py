@@ -7,19 +7,21 @@ draws parts; `balance` reports class sizes.
 
 from .balance import balance
 from .columns import Columns
-from .examples import Encoded, Examples, Stored, Target, TaskData, indices
-from .sources import load
+from .examples import Encoded, Examples, Origin, Stored, Target, TaskData, indices
+from .sources import has_columns, load
 from .splits import for_selection, take_fraction, take_shots, with_all_training, with_validation
 
 __all__ = [
     "Columns",
     "Encoded",
     "Examples",
+    "Origin",
     "Stored",
     "Target",
     "TaskData",
     "balance",
     "for_selection",
+    "has_columns",
     "indices",
     "load",
     "take_fraction",

@@ -5,6 +5,9 @@ The checks that hold for every source are made here.
 
 from __future__ import annotations
 
+import hashlib
+import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +19,7 @@ from facet_vision import backbone
 from facet_vision.prompts_store.manifest import MAX_LABEL_LENGTH
 from facet_vision.training.errors import DataError
 
-from .examples import Examples, Stored, Target, TaskData, indices
+from .examples import Examples, Origin, Stored, Target, TaskData, indices
 from .splits import hold_out
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -27,6 +30,9 @@ PART_NAMES = {
 }
 """Names that sources give their parts."""
 
+DIGEST_PIXELS = 2**20
+"""Pixels of an image up to which its digest is of every single one."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -34,7 +40,7 @@ class Rows:
 
     Attributes:
         images: as in `Examples`.
-        labels: label names of each image.
+        labels: label names of each image, in their `normal` form.
         names: readable name of each image, for messages.
     """
 
@@ -44,8 +50,17 @@ class Rows:
 
     def add(self, image: Image.Image | Path | Stored, labels: Iterable[str], name: str) -> None:
         self.images.append(image)
-        self.labels.append(tuple(labels))
+        self.labels.append(tuple(map(normal, labels)))
         self.names.append(name)
+
+
+def normal(label: str) -> str:
+    """Return a label in Unicode's form NFC.
+
+    Systems write the same accented name with different characters: macOS's folders and a table that
+    was made elsewhere, for example.
+    """
+    return unicodedata.normalize("NFC", label)
 
 
 def assemble(
@@ -76,7 +91,7 @@ def assemble(
         given[TEST] = given.pop(VALIDATION)
     if labels is None:
         labels = in_order(given[TRAIN].labels)
-    labels = checked_labels(labels, multi_label)
+    labels = checked_labels([normal(label) for label in labels], multi_label)
     skipped: list[str] = []
     read = {name: _read(rows, name, labels, multi_label, skipped) for name, rows in given.items()}
     train, test = read[TRAIN], read.get(TEST)
@@ -124,12 +139,19 @@ def _read(
     targets = _targets(rows, part, labels, multi_label)
     everything = Examples(rows.images, targets)
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
-        faults = list(pool.map(lambda row: _fault(everything, row), range(len(everything))))
-    skipped += [f"{name}: {fault}" for name, fault in zip(rows.names, faults, strict=True) if fault]
-    readable = everything.take([row for row, fault in enumerate(faults) if not fault])
+        looked = list(pool.map(lambda row: _digest(everything, row), range(len(everything))))
+    images, targets_read, origins = [], [], []
+    for row, (name, found) in enumerate(zip(rows.names, looked, strict=True)):
+        if isinstance(found, str):
+            skipped.append(f"{name}: {found}")
+        else:
+            images.append(rows.images[row])
+            targets_read.append(targets[row])
+            origins.append(Origin(name, found))
+    readable = Examples(images, targets_read, origins)
     if not len(readable):
         raise DataError(
-            f"{part}: expected a readable image, found {len(faults)} damaged or missing ones"
+            f"{part}: expected a readable image, found {len(looked)} damaged or missing ones"
         )
     if part == TRAIN:
         _check_every_class(readable, everything, labels)
@@ -150,15 +172,23 @@ def _targets(rows: Rows, part: str, labels: tuple[str, ...], multi_label: bool) 
     return [index[label] for (label,) in rows.labels]
 
 
-def _fault(examples: Examples, row: int) -> str | None:
-    """Return why an image cannot be read, None where it can."""
+def _digest(examples: Examples, row: int) -> bytes | str:
+    """Return a digest of an image, or why it cannot be read.
+
+    It is of size and pixels; of a large image, of its blocks' means, since copying all the pixels
+    would take as long as decoding them.
+    """
     try:
-        examples.image(row)
+        image = examples.image(row)
     except OSError as error:
         return error.strerror or str(error)
     except backbone.ImageError as error:
         return str(error)
-    return None
+    size = repr(image.size).encode()
+    side = math.ceil(math.sqrt(image.width * image.height / DIGEST_PIXELS))
+    if side > 1:
+        image = image.reduce(side)
+    return hashlib.sha256(size + image.tobytes()).digest()
 
 
 def _check_every_class(readable: Examples, everything: Examples, labels: tuple[str, ...]) -> None:

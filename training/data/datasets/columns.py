@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from facet_vision.training.errors import DataError
 
-from .assemble import PART_NAMES
+from .assemble import PART_NAMES, normal
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ def _divided(cell: object, separator: str | None) -> Sequence[object]:
 def _label(value: object, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise DataError(f"label: expected text or whole numbers, found {value!r} at {name}")
-    return str(value).strip()
+    return normal(str(value).strip())

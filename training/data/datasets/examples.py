@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,10 @@ class Stored(Protocol):
         """
         ...
 
+    def encoded(self) -> bytes | None:
+        """Return the bytes of the image's file, None where the source keeps none."""
+        ...
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -42,6 +47,17 @@ class Encoded:
     def decode(self, enough: int | None = None) -> Image.Image:
         return backbone.decode_image(self.data, enough=enough)
 
+    def encoded(self) -> bytes:
+        return self.data
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an image is from: a readable name, and a digest that images of equal pixels share."""
+
+    name: str
+    digest: bytes
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -50,10 +66,12 @@ class Examples:
     Attributes:
         images: RGB images, or paths or other references to encoded ones.
         targets: for each image the index of its label, or a tuple of indices in a multi-label set.
+        origins: of each image; empty for sets of the package, which repeat none.
     """
 
     images: Sequence[Image.Image | Path | Stored]
     targets: Sequence[Target]
+    origins: Sequence[Origin] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -72,13 +90,36 @@ class Examples:
             case stored:
                 return stored.decode(enough)
 
+    def encoded(self, index: int) -> bytes:
+        """Return an image as a file that a server decodes to the same pixels.
+
+        It is the image's own file where there is one.
+        """
+        match self.images[index]:
+            case Path() as path:
+                return path.read_bytes()
+            case Image.Image() as image:
+                return _png(image)
+            case stored:
+                data = stored.encoded()
+                return _png(stored.decode()) if data is None else data
+
     def take(self, indices: Sequence[int]) -> Examples:
         """Return these rows, in this order."""
-        return Examples([self.images[i] for i in indices], [self.targets[i] for i in indices])
+        return Examples(
+            [self.images[i] for i in indices],
+            [self.targets[i] for i in indices],
+            [self.origins[i] for i in indices] if self.origins else (),
+        )
 
     def joined(self, other: Examples) -> Examples:
         """Return these examples followed by `other`."""
-        return Examples([*self.images, *other.images], [*self.targets, *other.targets])
+        known = self.origins and other.origins
+        return Examples(
+            [*self.images, *other.images],
+            [*self.targets, *other.targets],
+            [*self.origins, *other.origins] if known else (),
+        )
 
 
 @dataclass(frozen=True)
@@ -128,6 +169,12 @@ class TaskData:
     def names(self, target: Target) -> str:
         """Return the label or labels of an image as readable text."""
         return "+".join(self.labels[index] for index in indices(target))
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def indices(target: Target) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from facet_vision.common.image_files import images_below, subfolders
 from facet_vision.training.errors import DataError
 
-from .assemble import PART_NAMES, TRAIN, Rows, assemble
+from .assemble import PART_NAMES, TRAIN, Rows, assemble, normal
 from .examples import TaskData
 
 
@@ -53,8 +53,9 @@ def _held_out(folder: Path) -> bool:
 
 
 def _labels(folder: Path) -> tuple[str, ...]:
-    labels = tuple(child.name for child in subfolders(folder))
-    if not any(images_below(folder / label) for label in labels):
+    classes = subfolders(folder)
+    labels = tuple(dict.fromkeys(normal(child.name) for child in classes))
+    if not any(map(images_below, classes)):
         raise DataError(f"data: expected images in class folders, found none in {folder}")
     if len(labels) < 2:
         raise DataError(
@@ -65,7 +66,7 @@ def _labels(folder: Path) -> tuple[str, ...]:
 
 def _check_known(folder: Path, labels: Sequence[str]) -> None:
     """Check that the classes of a held-out part are among `labels`."""
-    found = [child.name for child in subfolders(folder)]
+    found = [normal(child.name) for child in subfolders(folder)]
     unknown = [label for label in found if label not in labels]
     if unknown:
         raise DataError(

@@ -37,12 +37,14 @@ class Cell:
     row: int
 
     def decode(self, enough: int | None = None) -> Image.Image:
+        return backbone.decode_image(self.encoded(), enough=enough)
+
+    def encoded(self) -> bytes:
         (stored,) = self.dataset[self.row].values()
         if stored is None:
             raise backbone.ImageError("image: expected one, found none")
-        data = stored["bytes"]
-        data = Path(stored["path"]).read_bytes() if data is None else data
-        return backbone.decode_image(data, enough=enough)
+        data: bytes | None = stored["bytes"]
+        return Path(stored["path"]).read_bytes() if data is None else data
 
 
 def load_huggingface(source: str, columns: Columns, *, seed: int, holdout: float) -> TaskData:

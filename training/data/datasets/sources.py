@@ -24,6 +24,13 @@ from .torchvision_sets import load_torchvision
 TORCHVISION, HUGGING_FACE = "torchvision:", "hf:"
 
 
+def has_columns(source: str | Path) -> bool:
+    """Return whether a source is a table or a Hugging Face data set, which have columns."""
+    text = str(source)
+    is_table = text.lower().endswith(SUFFIXES) and not Path(source).is_dir()
+    return is_table or text.startswith(HUGGING_FACE)
+
+
 def load(
     source: str | Path, *, seed: int = 0, holdout: float = 0.2, columns: Columns | None = None
 ) -> TaskData:
@@ -44,7 +51,7 @@ def load(
     if text.startswith(HUGGING_FACE):
         name = text.removeprefix(HUGGING_FACE)
         return load_huggingface(name, columns, seed=seed, holdout=holdout)
-    if text.lower().endswith(SUFFIXES) and not Path(source).is_dir():
+    if has_columns(source):
         return load_table(Path(source), columns, seed=seed, holdout=holdout)
     columns.check_unused(text)
     if text in NAMED:

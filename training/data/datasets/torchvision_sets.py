@@ -37,6 +37,9 @@ class Item:
             ) from error
         return image
 
+    def encoded(self) -> None:
+        return None
+
 
 def load_torchvision(name: str, root: Path, *, seed: int, holdout: float) -> TaskData:
     """Load all parts that the set has.

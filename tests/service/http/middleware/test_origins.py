@@ -74,6 +74,7 @@ CHANGES = [
     ("POST", "/v1/tasks/pets/versions"),
     ("PUT", "/v1/tasks/pets/live"),
     ("DELETE", "/v1/tasks/pets"),
+    ("DELETE", "/v1/tasks/pets/versions/1"),
     ("POST", "/v1/tasks/pets/predict"),
     ("POST", "/v1/predict"),
 ]

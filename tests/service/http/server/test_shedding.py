@@ -9,25 +9,27 @@ from time import monotonic, sleep
 
 import pytest
 
+from facet_vision.service.access import Keyring
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.telemetry.metrics import Metrics
 from facet_vision.service.telemetry.request_log import RequestLine
 from tests.service.support.app import PNG, ask, metrics, png, small_backbone, task_file, upload
+from tests.service.support.keys import Keys
 from tests.service.support.processes import Server, small_server
 
 URL = b"/v1/tasks/pets/predict"
 SHORT = [(b"content-length", b"100"), (b"content-type", b"image/png")]
 
 
-def shedding(refused: bool = True) -> tuple[Shedding, list[str]]:
+def shedding(refused: bool = True, keys: Keyring | None = None) -> tuple[Shedding, list[str]]:
     asked: list[str] = []
 
     def refusal(task: str) -> Overloaded | None:
         asked.append(task)
         return Overloaded("queue: expected room for 1 rows, found 0", 2.3) if refused else None
 
-    return Shedding(refusal, Metrics()), asked
+    return Shedding(refusal, Metrics(), keys), asked
 
 
 def test_the_answer_is_a_whole_response() -> None:
@@ -51,6 +53,22 @@ def test_the_answer_is_a_whole_response() -> None:
         "request_id": identity,
     }
     assert asked == ["pets"]
+
+
+def test_who_may_not_ask_the_task_gets_the_answer_of_the_normal_path(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys.json")
+    keys.add("root")
+    keys.add("publisher", "publish")
+    keys.add("team", tasks=["team-*"])
+    shed, _ = shedding(keys=Keyring(keys.path))
+
+    def answer(text: str) -> bytes | None:
+        return shed(b"POST", URL, [*SHORT, (b"authorization", f"Bearer {text}".encode())])
+
+    assert answer(keys.texts["root"]) is not None
+    assert shed(b"POST", URL, SHORT) is None
+    for text in ("wrong", keys.texts["publisher"], keys.texts["team"]):
+        assert answer(text) is None
 
 
 @pytest.mark.parametrize(

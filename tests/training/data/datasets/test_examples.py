@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from facet_vision.backbone import ImageError
-from facet_vision.training.data.datasets import Encoded, Examples, TaskData
+from facet_vision.training.data.datasets import Encoded, Examples, Origin, TaskData
 from tests.training.support.pictures import colour_of, encoded, picture
 
 
@@ -25,6 +25,39 @@ def test_images_from_memory_files_and_bytes(tmp_path: Path) -> None:
     ]
     with pytest.raises(ImageError):
         Encoded(b"no image").decode()
+
+
+class Decoded:
+    """An image of a source that keeps no file of it."""
+
+    def decode(self, enough: int | None = None) -> Image.Image:  # noqa: ARG002
+        return Image.new("RGB", (2, 2), (1, 2, 3))
+
+    def encoded(self) -> None:
+        return None
+
+
+def test_images_as_files_decode_to_the_same_pixels(tmp_path: Path) -> None:
+    file = picture(tmp_path / "a.bmp", "blue")
+    data = encoded("lime")
+    examples = Examples(
+        [file, Encoded(data), Image.new("RGB", (3, 2), (9, 8, 7)), Decoded()], [0] * 4
+    )
+    assert examples.encoded(0) == file.read_bytes()
+    assert examples.encoded(1) == data
+    for row in range(4):
+        image = Encoded(examples.encoded(row)).decode()
+        assert image.tobytes() == examples.image(row).tobytes()
+
+
+def test_origins_stay_with_their_images() -> None:
+    origins = [Origin(name, name.encode()) for name in "abc"]
+    known = Examples([None] * 3, [0, 1, 2], origins)
+    assert known.take([2, 0]).origins == [origins[2], origins[0]]
+    assert known.joined(known.take([1])).origins == [*origins, origins[1]]
+    unknown = Examples([None], [0])
+    assert unknown.take([0]).origins == ()
+    assert known.joined(unknown).origins == ()
 
 
 def test_targets_as_tensors() -> None:

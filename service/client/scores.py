@@ -1,0 +1,49 @@
+"""A task's scores for all its labels on many images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .client import Client, ClientError
+from .images import in_requests
+
+
+def scores(
+    client: Client,
+    task: str,
+    version: int,
+    labels: Sequence[str],
+    images: Iterable[tuple[str, bytes]],
+) -> list[list[float]]:
+    """Return for each image the score of every label, in the order of `labels`.
+
+    A score is the probability, or the logit of a task without activation.
+
+    Args:
+        version: the live one, to which the labels belong.
+        images: name and encoded bytes of each.
+
+    Raises:
+        ClientError: the server refuses, or another version has become live.
+    """
+    found = []
+    for group in in_requests(images):
+        sent = [(name, data) for name, data in group if isinstance(data, bytes)]
+        for result in client.predict(task, sent, top_k=len(labels)):
+            _check_version(task, version, result["version"])
+            by_label = {each["label"]: _score(each) for each in result["predictions"]}
+            found.append([by_label[label] for label in labels])
+    return found
+
+
+def _check_version(task: str, expected: int, found: int) -> None:
+    if found != expected:
+        raise ClientError(
+            f"task '{task}': expected answers of version {expected}, found one of version {found}, "
+            "which has become live meanwhile"
+        )
+
+
+def _score(prediction: dict[str, Any]) -> float:
+    return float(prediction["probability" if "probability" in prediction else "score"])

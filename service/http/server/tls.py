@@ -1,0 +1,107 @@
+"""The server's certificate, which is read again once its file has changed."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from facet_vision.service.settings import Settings, SettingsError
+
+logger = logging.getLogger("facet.service")
+
+LOOK_SECONDS = 2.0
+"""From one look at the files to the next."""
+
+
+class Certificate:
+    """The TLS context of a server; connections that begin after a change get the new certificate.
+
+    Args:
+        certificate: file with the certificate and those of its issuers.
+        key: file with its private key; None if the certificate's file has it.
+        client_ca: file with the issuers of the certificates that clients must show; None if they
+            need none. It is read once.
+
+    Raises:
+        SettingsError: a file is not what it should be.
+    """
+
+    def __init__(self, certificate: Path, key: Path | None, client_ca: Path | None) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._files = [path for path in (certificate, key) if path]
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._stamps = self._look()
+        try:
+            self._load(self.context)
+            if client_ca:
+                self.context.load_verify_locations(client_ca)
+                self.context.verify_mode = ssl.CERT_REQUIRED
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"tls_cert, tls_key, tls_client_ca: expected files in PEM form that belong "
+                f"together, found {error.strerror or error}"
+            ) from None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self | None:
+        """Return the certificate that the settings name, if any.
+
+        Raises:
+            SettingsError: a file is not what it should be.
+        """
+        if settings.tls_cert is None:
+            return None
+        return cls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of uvicorn's `Config`."""
+        factory: Callable[..., ssl.SSLContext] = lambda *_: self.context  # noqa: E731
+        return {"ssl_context_factory": factory}
+
+    async def watch(self, seconds: float = LOOK_SECONDS) -> None:
+        """Read the files again whenever they have changed, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            self.renew()
+
+    def renew(self) -> None:
+        """Read the files again if they have changed; what is wrong with them is logged."""
+        found = self._look()
+        if found == self._stamps:
+            return
+        self._stamps = found
+        try:
+            # First into a context that nobody uses: a certificate without its key would spoil
+            # the one in use.
+            self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+            self._load(self.context)
+        except (OSError, ssl.SSLError) as error:
+            logger.error(
+                "%s: expected a certificate and its key, found %s; the former one stays",
+                self._certificate,
+                error.strerror or error,
+            )
+        else:
+            logger.info("%s: the certificate has been read again", self._certificate)
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        # With a password the library would ask for it at the terminal, and wait.
+        context.load_cert_chain(self._certificate, self._key, password=_no_password)
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        return [_stamp(path) for path in self._files]
+
+
+def _no_password() -> str:
+    raise OSError(None, "a key with a password")
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

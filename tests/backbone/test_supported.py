@@ -1,0 +1,59 @@
+"""The list of supported names is what the code supports, for every architecture of the registry."""
+
+import pytest
+import timm
+import torch
+from timm.models import is_model_in_modules, list_models
+
+from facet_vision import backbone
+from facet_vision.backbone.loading import FAMILIES
+from facet_vision.backbone.supported import MODULES, supported
+
+
+def is_accepted(architecture: str) -> bool:
+    """Whether a family takes the network; one block of each stage tells, without memory."""
+    depth = {"depths": (1, 1, 1, 1)} if architecture.startswith("swin") else {"depth": 1}
+    with torch.device("meta"):
+        model = timm.create_model(architecture, num_classes=0, **depth)
+    try:
+        next(family for kind, family in FAMILIES.items() if isinstance(model, kind))(model)
+    except (backbone.UnsupportedBackbone, StopIteration):
+        return False
+    return True
+
+
+def test_every_architecture_is_listed_that_a_family_takes() -> None:
+    names = [name for name in list_models() if is_model_in_modules(name, MODULES)]
+    accepted = {name for name in names if is_accepted(name)}
+    listed = {each.name.partition(".")[0] for each in supported()}
+    assert listed == accepted - {"facet_tiny"} | {"facet-tiny"}
+    assert {"vit_base_patch16_224", "swin_tiny_patch4_window7_224"} < listed
+    assert len(accepted) < len(names)
+
+
+def test_a_pattern_chooses_and_a_word_is_a_part() -> None:
+    assert {each.name for each in supported("swin_tiny*in1k")} == {
+        "swin_tiny_patch4_window7_224.ms_in1k",
+        "swin_tiny_patch4_window7_224.ms_in22k_ft_in1k",
+    }
+    assert supported("dinov2") == supported("*dinov2*")
+    assert supported("facet-tiny") == supported("facet-?iny")
+    assert supported("resnet") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "size", "pretrained"),
+    [
+        ("facet-tiny", "Facet", (48, 48), True),
+        ("vit_base_patch14_dinov2.lvd142m", "DINOv2", (518, 518), True),
+        ("vit_base_patch16_224.dino", "DINO", (224, 224), True),
+        ("vit_base_patch16_siglip_384.webli", "SigLIP", (384, 384), True),
+        ("deit3_small_patch16_384.fb_in1k", "DeiT-3", (384, 384), True),
+        ("vit_base_patch16_plus_240", "ViT", (240, 240), False),
+    ],
+)
+def test_a_name_is_described(
+    name: str, family: str, size: tuple[int, int], pretrained: bool
+) -> None:
+    (found,) = [each for each in supported(name) if each.name == name]
+    assert (found.family, found.image_size, found.pretrained) == (family, size, pretrained)

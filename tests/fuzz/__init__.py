@@ -1,0 +1,1 @@
+"""Inputs made by machine: a slice of each in `make test`, the whole in `make fuzz`."""

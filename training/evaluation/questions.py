@@ -1,0 +1,86 @@
+"""Labelled images to ask a task about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from facet_vision.prompts_store import Manifest
+from facet_vision.training.data.as_trained import read_as_trained
+from facet_vision.training.data.datasets import Examples, TaskData, indices
+from facet_vision.training.data.datasets.assemble import normal
+from facet_vision.training.errors import DataError
+
+SHOWN_LABELS = 5
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Images with their labels among those of a task.
+
+    Attributes:
+        examples: the images.
+        targets: (images,) indices of the task's labels, or (images, labels) zeros and ones.
+        data: all that was read.
+    """
+
+    examples: Examples
+    targets: Tensor
+    data: TaskData
+
+
+def questions(
+    source: str, manifest: Manifest, *, everything: bool, given: Mapping[str, Any]
+) -> Questions:
+    """Read the images of a source that are held out from the task's training, or all of them.
+
+    Args:
+        source: as for `facet train`.
+        manifest: of the task.
+        everything: also the images that the source does not hold out.
+        given: as for `read_as_trained`.
+
+    Raises:
+        DataError: the source cannot be read, or its labels are not those of the task.
+    """
+    data = read_as_trained(source, manifest.recipe, given)
+    if data.multi_label and manifest.activation == "softmax":
+        raise DataError(
+            f"data: expected one label for each image, as task '{manifest.task}' gives, "
+            f"found several in {source}"
+        )
+    places = _places(data, manifest)
+    examples = _all(data) if everything else data.test
+    # Each image's label or labels, by their places in the task.
+    several = data.multi_label or manifest.activation == "sigmoid"
+    found = [tuple(places[index] for index in indices(target)) for target in examples.targets]
+    if not several:
+        return Questions(examples, torch.tensor([index for (index,) in found]), data)
+    rows = torch.zeros(len(found), len(manifest.labels))
+    for row, labels in zip(rows, found, strict=True):
+        row[list(labels)] = 1
+    return Questions(examples, rows, data)
+
+
+def _all(data: TaskData) -> Examples:
+    examples = data.train
+    for part in (data.validation, data.test):
+        examples = examples if part is None else examples.joined(part)
+    return examples
+
+
+def _places(data: TaskData, manifest: Manifest) -> list[int]:
+    """Return where each label of the data is among those of the task."""
+    place = {normal(label): index for index, label in enumerate(manifest.labels)}
+    for label in data.labels:
+        if label not in place:
+            more = ", …" if len(place) > SHOWN_LABELS else ""
+            known = ", ".join(manifest.labels[:SHOWN_LABELS]) + more
+            raise DataError(
+                f"data: expected the labels of task '{manifest.task}' ({known}), found {label!r}"
+            )
+    return [place[label] for label in data.labels]
