@@ -34,8 +34,12 @@ makes 52 x 15,600,000. Panoramas stay below this, and so does what they give bit
 Channels = tuple[float, float, float]
 """One value for each of red, green and blue."""
 
-Pixels = NDArray[np.uint8]
-"""A resized and cropped image, (3, height, width): a quarter of the bytes of its float32 tensor."""
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
+"""An image of the size that the backbone takes, (3, height, width).
+
+As uint8 it is resized and cropped but not normalised, in a quarter of the bytes of its float32
+tensor. As float32 it is normalised already.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,22 @@ class Preprocess:
         )
         return pixels.float().div_(255).sub_(mean).div_(std)
 
+    def batch(self, images: Sequence[Pixels], device: torch.device | str = "cpu") -> Tensor:
+        """Turn images into a backbone's float32 input, (batch, 3, height, width), on a device.
+
+        Each image is copied once, and those of uint8 are normalised together.
+        """
+        as_bytes = [index for index, image in enumerate(images) if image.dtype == np.uint8]
+        if len(as_bytes) == len(images):
+            return self.normalise(_stacked(images, device))
+        if not as_bytes:
+            return _stacked(images, device)
+        as_floats = [index for index, image in enumerate(images) if image.dtype != np.uint8]
+        whole = torch.empty(len(images), *self.input_size, device=device)
+        whole[as_bytes] = self.normalise(_stacked([images[index] for index in as_bytes], device))
+        whole[as_floats] = _stacked([images[index] for index in as_floats], device)
+        return whole
+
     def __call__(self, image: Image.Image) -> Tensor:
         """Turn an RGB image of any size into a normalised float32 tensor of `input_size`."""
         return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
@@ -149,6 +169,10 @@ def limit_aspect(image: Image.Image) -> Image.Image:
     if not (left or top):
         return image
     return image.crop((left, top, width - left, height - top))
+
+
+def _stacked(images: Sequence[Pixels], device: torch.device | str) -> Tensor:
+    return torch.from_numpy(np.stack(images)).to(device)
 
 
 def _channels(values: Sequence[float]) -> Channels:

@@ -15,6 +15,7 @@ import typer
 from facet_vision.common.errors import UsageError
 from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.service.client.options import Key
 from facet_vision.training.recipe import Recipe
 
 # torch and timm take seconds to import: only the functions that need them do so
@@ -53,6 +54,7 @@ def evaluate(
         str | None,
         typer.Option("--to", "--server", help="Address of a server, which then computes."),
     ] = None,
+    key: Key = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All images of the data, not only those held out.")
     ] = False,
@@ -72,7 +74,7 @@ def evaluate(
         if to is None:
             about, evaluation = _of_file(Path(task), data, everything, given, local)
         else:
-            about, evaluation = _of_server(task, to, data, everything, given)
+            about, evaluation = _of_server(task, to, key, data, everything, given)
     typer.echo(_document(about, evaluation) if as_json else _text(about, evaluation))
 
 
@@ -113,7 +115,7 @@ def _of_file(
 
 
 def _of_server(
-    task: str, url: str, source: str, everything: bool, given: dict[str, Any]
+    task: str, url: str, key: str | None, source: str, everything: bool, given: dict[str, Any]
 ) -> tuple[dict[str, Any], Evaluation]:
     """Ask a server about every image; it computes in the precision in which it serves."""
     import torch
@@ -122,7 +124,7 @@ def _of_server(
     from facet_vision.service.client.client import Client
     from facet_vision.service.client.scores import scores
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         version = client.live_version(task)
         manifest = Manifest.from_json(json.dumps(client.task(task)["manifest"]))
         asked = _questions(source, manifest, everything, given)

@@ -85,6 +85,8 @@ class WrongBackbone(TaskFileError):
 
 def shown(value: object) -> str:
     """Return a value as the sentences show it: its repr, at most 80 characters of it."""
+    if isinstance(value, str | bytes):
+        value = value[:80]  # its repr is longer, and all of it may have millions
     try:
         text = repr(value)
     except ValueError:  # an integer of thousands of digits, or what holds one

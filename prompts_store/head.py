@@ -1,6 +1,7 @@
 """The head of a task: from the pooled feature to class logits."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,11 @@ class Head:
     def kind(self) -> str:
         """'linear' for one layer, 'mlp' for more."""
         return "linear" if len(self.layers) == 1 else "mlp"
+
+    @cached_property
+    def shapes(self) -> tuple[torch.Size, ...]:
+        """The shape of each layer's weight; heads of equal shapes can be computed together."""
+        return tuple(weight.shape for weight, _ in self.layers)
 
     @property
     def feature_dim(self) -> int:

@@ -6,8 +6,9 @@ from .errors import InvalidTaskName, shown
 
 MAX_LENGTH = 128
 _RULE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_LENGTH - 1}}}")
-# The Open Inference Protocol serves /v2/models/stats beside /v2/models/{name}.
-RESERVED = frozenset({"stats"})
+# The Open Inference Protocol serves /v2/models/stats beside /v2/models/{name}; "backbone" is the
+# bare backbone among what embeddings are served of.
+RESERVED = frozenset({"stats", "backbone"})
 
 
 def check_task_name(name: str) -> str:

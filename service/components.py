@@ -109,6 +109,7 @@ class Components:
             resolver,
             listing,
             batcher,
+            backbone=backbone.name,
             limit=settings.queue_limit,
             count=metrics.count_images,
             keys=keys,

@@ -2,6 +2,7 @@
 
     ServiceError
     ├─ BadRequest              a request that cannot be read
+    │  ├─ InvalidBody          a document that is not what this call takes
     │  ├─ UnsupportedMedia     a body of a type that this call does not take
     │  ├─ UnsupportedEncoding  a body that is encoded in a way not known here
     │  ├─ BodyTooLarge         more bytes, files or rows than the limits allow
@@ -37,6 +38,10 @@ class ServiceError(Exception):
 
 class BadRequest(ServiceError):
     """The request cannot be read."""
+
+
+class InvalidBody(BadRequest):
+    """The body's document is not what this call takes."""
 
 
 class UnsupportedMedia(BadRequest):

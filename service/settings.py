@@ -330,7 +330,7 @@ class Settings(BaseSettings):
     @field_validator("root_path")
     @classmethod
     def _prefix(cls, value: str) -> str:
-        if value and (not _ROOT_PATH.fullmatch(value) or value.split("/")[1] in ("v1", "v2")):
+        if value and (not _ROOT_PATH.fullmatch(value) or value.split("/")[1] in ("v1", "v2", "hf")):
             raise ValueError("expected a path such as /vision, without a slash at its end")
         return value
 

@@ -4,18 +4,22 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from facet_vision.service.errors import ForwardFailed
+from facet_vision.service.errors import BadRequest, ForwardFailed
 
 from .engine import Group
-from .resident import Resident
+from .resident import Answerer
 from .rows import Exemplar, Row
 
 logger = logging.getLogger("facet.service")
 
+NOT_FINITE = "scores: expected finite numbers, found others"
+
 Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
-"""Answers a batch given by groups: for each group its scores, (rows, labels)."""
+"""Answers a batch given by groups: for each group its scores, (rows, labels), or its features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +51,57 @@ class BatchReport:
 
 
 def by_resident(rows: Iterable[Row]) -> list[list[Row]]:
-    """Group the rows by resident; the old and the new version of a task are two residents."""
-    groups: dict[int, list[Row]] = {}
+    """Group the rows by what answers them.
+
+    The old and the new version of a task are two residents; a task's scores and its features are
+    two answers.
+    """
+    groups: dict[Answerer, list[Row]] = {}
     for row in rows:
-        groups.setdefault(id(row.resident), []).append(row)
+        groups.setdefault(row.resident, []).append(row)
     return list(groups.values())
 
 
 def answer(forward: Forward, groups: Sequence[Sequence[Row]]) -> list[Tensor | Exception]:
-    """Return the scores of every row, group by group.
+    """Return the scores or the feature of every row, group by group.
 
-    When a mixed batch fails, each task is tried alone, so that only the faulty one fails.
+    When a mixed batch fails, each task is tried alone, so that only the faulty one fails. Of a
+    batch that ends with numbers that are not finite, only the rows that have them fail.
     """
     try:
-        scores = forward([(rows[0].resident, [row.image for row in rows]) for rows in groups])
-        return [row for group in scores for row in group.unbind()]
+        answers = forward([(rows[0].resident, [row.image for row in rows]) for rows in groups])
     except Exception as error:
         if len(groups) > 1:
             return [outcome for rows in groups for outcome in answer(forward, [rows])]
         resident = groups[0][0].resident
         logger.exception("forward of task %r version %d failed", resident.task, resident.version)
         return [_failure(resident, error) for _ in groups[0]]
+    outcomes = [row for group in answers for row in group.unbind()]
+    if torch.cat([group.flatten() for group in answers]).isfinite().all():
+        return list(outcomes)
+    rows = [row for group in groups for row in group]
+    return [
+        outcome if outcome.isfinite().all() else _not_finite(row)
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
 
 
-def _failure(resident: Resident, error: Exception) -> ForwardFailed:
+def _not_finite(row: Row) -> Exception:
+    """Return the error of a row whose numbers are infinite or NaN.
+
+    Decoded pixels cannot cause that, but those that a client has normalised itself can.
+    """
+    if row.image.dtype == np.uint8:
+        error = _failure(row.resident, ForwardFailed(NOT_FINITE))
+        logger.error("%s", error)
+        return error
+    return BadRequest(
+        "image: expected pixels that are normalised as the backbone takes them, found values for "
+        "which its answer is not finite"
+    )
+
+
+def _failure(resident: Answerer, error: Exception) -> ForwardFailed:
     """Return what a client may see: our own sentence, or only the type of a foreign error.
 
     The log has the foreign error's text.

@@ -1,4 +1,4 @@
-"""Engine of mixed batches: from images and the task of each to scores."""
+"""Engine of mixed batches: from images and the task of each to scores or features."""
 
 from collections.abc import Mapping, Sequence
 from itertools import starmap
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from facet_vision.backbone import Backbone, Pixels, Prefix
 from facet_vision.prompts_store import TaskFile
-from facet_vision.service.errors import ForwardFailed, UnfitTask
+from facet_vision.service.errors import UnfitTask
 
 from .head_time import heads
-from .heads import scores
-from .resident import Resident
+from .heads import answers
+from .resident import Answerer, Resident
 
-Group = tuple[Resident, Sequence[Pixels]]
-"""One task's share of a batch: its resident and the pixels of its images."""
+Group = tuple[Answerer, Sequence[Pixels]]
+"""One task's share of a batch: what answers, and the pixels of its images."""
 
 Part = tuple[Prefix, dict[int, Pixels]]
 """Images that share a prefix; each array once, by its id."""
@@ -42,30 +42,26 @@ class Engine:
         An image for several tasks without prompts is computed once, if it is the same array.
 
         Returns:
-            For each group a float32 tensor (rows, labels) on the CPU: probabilities, or logits
-            where the task's activation is "none".
-
-        Raises:
-            ForwardFailed: a score is not finite.
+            For each group a float32 tensor on the CPU: (rows, labels) of probabilities, or of
+            logits where the activation is "none"; without a head (rows, feature_dim) of pooled
+            features. Numbers of a row may be infinite or NaN; they affect no other row.
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
-        shares = [(resident, part) for (resident, _), part in zip(groups, rows, strict=True)]
+        shares = [(answerer, part) for (answerer, _), part in zip(groups, rows, strict=True)]
         with heads(self._backbone.device):
-            return _to_host(scores(shares))
+            return _to_host(answers(shares))
 
     def _features(self, groups: Sequence[Group]) -> Tensor:
         """Return the feature of each row, (rows, feature_dim)."""
         parts = _parts(groups)
-        pixels = np.stack([image for _, images in parts.values() for image in images.values()])
+        pixels = [image for _, images in parts.values() for image in images.values()]
         counts = [(prefix, len(images)) for prefix, images in parts.values()]
-        features = self._backbone.features_mixed(self._normalised(pixels), counts).float()
+        features = self._backbone.features_mixed(self._inputs(pixels), counts).float()
         order = _order(groups, parts)
         return features if order == list(range(len(features))) else features[order]
 
-    def _normalised(self, images: Pixels) -> Tensor:
-        return self._backbone.preprocess.normalise(
-            torch.from_numpy(images).to(self._backbone.device)
-        )
+    def _inputs(self, images: Sequence[Pixels]) -> Tensor:
+        return self._backbone.preprocess.batch(images, self._backbone.device)
 
     @torch.inference_mode()
     def place(self, file: TaskFile, version: int) -> Resident:
@@ -107,12 +103,11 @@ class Engine:
         Raises:
             UnfitTask: its scores for a blank image are not finite.
         """
-        try:
-            self.run([(resident, [self._blank()])])
-        except ForwardFailed:
+        (scores,) = self.run([(resident, [self._blank()])])
+        if not scores.isfinite().all():
             raise UnfitTask(
                 f"task {resident.task!r}: expected finite scores for a blank image, found others"
-            ) from None
+            )
 
     @torch.inference_mode()
     def warm_up(self, batches: Sequence[int], seconds: float = WARM_UP_SECONDS) -> int:
@@ -131,7 +126,7 @@ class Engine:
         begun = perf_counter()
         ran = 0
         for size in batches:
-            self._backbone.features(self._normalised(np.stack([self._blank()] * size)))
+            self._backbone.features(self._inputs([self._blank()] * size))
             ran += 1
             if perf_counter() - begun >= seconds:
                 break
@@ -141,19 +136,19 @@ class Engine:
         return np.zeros(self._backbone.preprocess.input_size, np.uint8)
 
 
-def _part_key(resident: Resident) -> int:
-    """Return what is equal for residents that make the same feature of an image.
+def _part_key(answerer: Answerer) -> int:
+    """Return what is equal for all that make the same feature of an image.
 
-    Those are the residents without prompts; every other one has a key of its own.
+    Those are the ones with the same prompts, and all without any.
     """
-    return 0 if resident.prefix.is_empty else id(resident.prefix)
+    return 0 if answerer.prefix.is_empty else id(answerer.prefix)
 
 
 def _parts(groups: Sequence[Group]) -> dict[int, Part]:
     """Return the distinct images to compute, by `_part_key`."""
     parts: dict[int, Part] = {}
-    for resident, images in groups:
-        _, distinct = parts.setdefault(_part_key(resident), (resident.prefix, {}))
+    for answerer, images in groups:
+        _, distinct = parts.setdefault(_part_key(answerer), (answerer.prefix, {}))
         distinct.update((id(image), image) for image in images)
     return parts
 
@@ -165,8 +160,8 @@ def _order(groups: Sequence[Group], parts: Mapping[int, Part]) -> list[int]:
         for image in images:
             index[key, image] = len(index)
     order = []
-    for resident, pixels in groups:
-        key = _part_key(resident)
+    for answerer, pixels in groups:
+        key = _part_key(answerer)
         order += [index[key, id(image)] for image in pixels]
     return order
 
@@ -181,7 +176,5 @@ def _is_finite(prefix: Prefix) -> bool:
 def _to_host(found: Sequence[Tensor]) -> list[Tensor]:
     # One transfer for the whole batch: each one waits for the device.
     flat = torch.cat([part.flatten() for part in found]).cpu()
-    if not flat.isfinite().all():
-        raise ForwardFailed("scores: expected finite numbers, found others")
     parts = flat.split([part.numel() for part in found])
     return list(starmap(Tensor.view_as, zip(parts, found, strict=True)))

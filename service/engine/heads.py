@@ -1,4 +1,4 @@
-"""Scores of all tasks of a batch, in a few calls however many tasks there are."""
+"""Answers of all tasks of a batch, in a few calls however many tasks there are."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,54 +6,55 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from facet_vision.prompts_store import Head, Manifest
+from facet_vision.prompts_store import Head
 
-from .resident import Resident
+from .resident import Activation, Answerer
 
 STACKED_BYTES = 16 * 1024**2
 """Most bytes of heads that are copied side by side; larger ones are faster read in place."""
 
-Share = tuple[Resident, Tensor]
-"""A task and the features of its rows, (rows, feature_dim)."""
+Share = tuple[Answerer, Tensor]
+"""What answers, and the features of its rows, (rows, feature_dim)."""
 
 
-def scores(shares: Sequence[Share]) -> list[Tensor]:
-    """Return for each share (rows, labels): probabilities, or logits if the activation is "none".
+def answers(shares: Sequence[Share]) -> list[Tensor]:
+    """Return for each share its scores, (rows, labels), or without a head its features.
 
-    Tasks whose heads have one shape and whose activation is the same are computed together.
+    Scores are probabilities, or logits if the activation is "none". Tasks whose heads have one
+    shape and whose activation is the same are computed together.
     """
-    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for index, (resident, _) in enumerate(shares):
-        alike[resident.head_key].append(index)
     found: dict[int, Tensor] = {}
-    for indices in alike.values():
-        found |= zip(indices, _together([shares[index] for index in indices]), strict=True)
+    alike: dict[tuple[object, ...], list[tuple[int, Head]]] = defaultdict(list)
+    for index, (answerer, features) in enumerate(shares):
+        if answerer.head is None:
+            found[index] = features
+        else:
+            key = answerer.activation, *answerer.head.shapes
+            alike[key].append((index, answerer.head))
+    for members in alike.values():
+        indices = [index for index, _ in members]
+        activation = shares[indices[0]][0].activation
+        scores = _together(activation, [(head, shares[index][1]) for index, head in members])
+        found |= zip(indices, scores, strict=True)
     return [found[index] for index in range(len(shares))]
 
 
-def activate(manifest: Manifest, logits: Tensor) -> Tensor:
-    """Turn logits (..., labels) into the task's scores: probabilities, or the logits themselves."""
-    if manifest.activation == "softmax":
+def activate(activation: Activation, logits: Tensor) -> Tensor:
+    """Turn logits (..., labels) into scores: probabilities, or the logits themselves."""
+    if activation == "softmax":
         return logits.softmax(-1)
-    return logits.sigmoid() if manifest.activation == "sigmoid" else logits
+    return logits.sigmoid() if activation == "sigmoid" else logits
 
 
-def _together(shares: Sequence[Share]) -> Sequence[Tensor]:
-    """Return the scores of shares whose heads have one shape and whose activation is the same."""
+def _together(activation: Activation, shares: Sequence[tuple[Head, Tensor]]) -> Sequence[Tensor]:
+    """Return the scores that heads of one shape give, each for its features."""
     rows = [len(features) for _, features in shares]
-    first = shares[0][0]
     # Below the limit every row gets a copy of its head, so that one product answers all rows.
-    if len(shares) == 1 or sum(rows) * first.head.nbytes > STACKED_BYTES:
-        return [
-            activate(resident.manifest, resident.head(features)) for resident, features in shares
-        ]
-    heads = [
-        resident.head
-        for (resident, _), count in zip(shares, rows, strict=True)
-        for _ in range(count)
-    ]
-    features = torch.cat([features for _, features in shares])
-    return activate(first.manifest, _stacked(heads, features)).split(rows)
+    if len(shares) == 1 or sum(rows) * shares[0][0].nbytes > STACKED_BYTES:
+        return [activate(activation, head(features)) for head, features in shares]
+    heads = [head for (head, _), count in zip(shares, rows, strict=True) for _ in range(count)]
+    logits = _stacked(heads, torch.cat([features for _, features in shares]))
+    return activate(activation, logits).split(rows)
 
 
 def _stacked(heads: Sequence[Head], features: Tensor) -> Tensor:

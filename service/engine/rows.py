@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facet_vision.backbone import Pixels
 
-from .resident import Resident
+from .resident import Answerer
 
 Priority = Literal["high", "normal", "low"]
 
@@ -21,10 +21,11 @@ Exemplar = dict[str, str] | None
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answer:
-    """Scores of one row, (labels,), with the seconds it waited and the seconds its batch ran.
+    """What one row gets, with the seconds it waited and the seconds its batch ran.
 
     Attributes:
-        scores, queue_seconds, forward_seconds: these.
+        scores: (labels,), or the pooled feature, (feature_dim,).
+        queue_seconds, forward_seconds: these.
         begun: when its batch began, by the queue's clock.
         head_seconds: the part of its batch that the heads took.
     """
@@ -43,7 +44,7 @@ class Row:
     Attributes:
         ticket: the request.
         index: which of the request's rows this is.
-        resident: the version that answers.
+        resident: what answers it, usually the live version of the task.
         image: its pixels.
         queued: when it began to wait, seconds of the queue's clock.
         twins: the rows that the engine answers from the same feature, this one included; empty if
@@ -53,7 +54,7 @@ class Row:
 
     ticket: "Ticket"
     index: int
-    resident: Resident
+    resident: Answerer
     image: Pixels
     queued: float
     twins: tuple["Row", ...] = ()
@@ -138,7 +139,7 @@ class Ticket:
         """Whether the request is answered, failed or cancelled."""
         return self._future is not None and self._future.done()
 
-    async def run(self, rows: Sequence[tuple[Resident, Pixels]]) -> list[Answer]:
+    async def run(self, rows: Sequence[tuple[Answerer, Pixels]]) -> list[Answer]:
         """Wait for the answers of the admitted rows, and return them in the order of the rows.
 
         Raises:
@@ -163,7 +164,7 @@ class Ticket:
         if len(self._answers) == len(self._rows):
             self._future.set_result([self._answers[index] for index in range(len(self._rows))])
 
-    def _make(self, pairs: Sequence[tuple[Resident, Pixels]]) -> list[Row]:
+    def _make(self, pairs: Sequence[tuple[Answerer, Pixels]]) -> list[Row]:
         now = self._queue.clock()
         rows = [
             Row(self, index, resident, image, now) for index, (resident, image) in enumerate(pairs)

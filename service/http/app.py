@@ -30,8 +30,9 @@ from .middleware.origins import KnownOrigins, Origins
 from .middleware.prefix import Prefix
 from .middleware.request_ids import RequestIds
 from .middleware.request_metrics import RequestMetrics
+from .protocols import embeddings, huggingface, models
 
-ROUTERS = (predict.router, tasks.router, probes.router)
+ROUTERS = tuple(part.router for part in (predict, tasks, embeddings, models, huggingface, probes))
 
 DESCRIPTION = (
     "Many vision tasks on one frozen transformer. "

@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from time import monotonic
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -12,15 +14,27 @@ from starlette.requests import Request
 from starlette.types import Message, Scope
 
 from facet_vision.prompts_store.errors import shown
-from facet_vision.service.errors import BadRequest, BodyTimeout, BodyTooLarge, UnsupportedMedia
+from facet_vision.service.errors import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    InvalidBody,
+    UnsupportedMedia,
+)
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.settings import Settings
+
+from .error_forms import sentence
+
+T = TypeVar("T")
+Document = TypeVar("Document", bound=BaseModel)
 
 MAX_FIELDS = 1000
 MAX_FIELD_BYTES = 64 * 1024
 
 LARGE_BYTES = 1024 * 1024
-"""A body of more bytes is put together on a thread, for that takes long enough to be noticed."""
+"""More bytes are put together, parsed and decoded on a thread, for that takes long enough to be
+noticed."""
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1")
 """Encodings that a form may name for its texts. Python knows more: some make text that is none
@@ -66,7 +80,36 @@ async def read_bytes(request: Request, limit: int, what: str, idle_seconds: floa
     parts = [part async for part in bounded(request, limit, what, idle_seconds).stream()]
     if not (size := sum(map(len, parts))):
         raise BadRequest(f"body: expected {what}, found no bytes")
-    return await asyncio.to_thread(b"".join, parts) if size > LARGE_BYTES else b"".join(parts)
+    return await aside_if_large(size, lambda: b"".join(parts))
+
+
+async def read_document(request: Request, settings: Settings, model: type[Document]) -> Document:
+    """Read a JSON document that holds images, of at most `max_request_bytes`.
+
+    Raises:
+        UnsupportedMedia: the body is of another type.
+        InvalidBody: it is no such document.
+        BodyTooLarge, BodyTimeout, BadRequest: see `read_bytes`.
+    """
+    if media_type(request) != "application/json":
+        raise UnsupportedMedia(
+            f"Content-Type: expected application/json, found {media_type(request)!r}"
+        )
+    limit, idle_seconds = settings.max_request_bytes, settings.idle_body_seconds
+    data = await read_bytes(request, limit, "a JSON document", idle_seconds)
+
+    def parse() -> Document:
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise InvalidBody(sentence(error)) from None
+
+    return await aside_if_large(len(data), parse)
+
+
+async def aside_if_large(size: int, work: Callable[[], T]) -> T:
+    """Return what `work` on so many bytes returns; if they are many, a thread calls it."""
+    return await asyncio.to_thread(work) if size > LARGE_BYTES else work()
 
 
 async def read_images(request: Request, settings: Settings) -> list[ImageBytes]:

@@ -2,10 +2,9 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -28,19 +27,17 @@ from facet_vision.prompts_store import (
     VersionLive,
     VersionNotFound,
 )
-from facet_vision.prompts_store.errors import shown
 from facet_vision.service import errors
 
+from .error_forms import CLIENT_CLOSED_REQUEST, Fault, cut, form_of, sentence
+from .error_forms import MEDIA_TYPE as MEDIA_TYPE
 from .middleware.head import methods_of
 from .middleware.request_ids import Ids, ids_of
 
 logger = logging.getLogger("facet.service")
 
-MEDIA_TYPE = "application/problem+json"
-CLIENT_CLOSED_REQUEST = 499
-"""nginx's number; no client reads it, it is for the metrics."""
-
 STATUS: dict[type[Exception], tuple[int, str]] = {
+    errors.InvalidBody: (422, "invalid-body"),
     errors.UnsupportedEncoding: (415, "unsupported-encoding"),
     errors.UnsupportedMedia: (415, "unsupported-media"),
     errors.BodyTooLarge: (413, "too-large"),
@@ -121,36 +118,24 @@ def refusal_bytes(
     ids = ids or ids_of(())
     status, reason = _lookup(error)
     count_rejection(reason)
-    body = to_json(document(status, reason, sentence(error), path, ids.request))
-    fields = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
+    form = form_of(path)
+    fault = Fault(status, reason, sentence(error), path, ids.request)
+    body = to_json(form.document(fault))
+    fields = {"Content-Type": form.media_type, "Content-Length": str(len(body)), **headers}
     fields |= ids.headers() | (_headers(error, status) or {})
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in fields.items()]
     return status, "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def document(status: int, reason: str, detail: str, path: str, request_id: str) -> dict[str, Any]:
-    """Make a problem document; see `schemas.Problem`."""
-    closed = status == CLIENT_CLOSED_REQUEST
-    title = "Client Closed Request" if closed else HTTPStatus(status).phrase
-    return {
-        "type": f"urn:facet:problem:{reason}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": path,
-        "request_id": request_id,
-    }
-
-
 def problem(
     status: int, reason: str, detail: str, request: Request, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """Make the response with a problem document.
+    """Make the response that tells an error, in the form of the path that was asked for.
 
     Args:
         status: HTTP status.
-        reason: the end of the document's type, a stable URN to match on.
+        reason: the end of a problem document's type, a stable URN to match on.
         detail: one sentence for a person.
         request: the request that failed.
         headers: further headers.
@@ -158,18 +143,10 @@ def problem(
     request.scope.setdefault("state", {})["reason"] = reason  # for the record of changes
     # The middleware `RequestIds` leaves the id there, whether or not the client has sent one.
     request_id = request.headers.get("x-request-id", "")
-    content = document(status, reason, detail, path_of(request), request_id)
-    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
-
-
-def sentence(error: Exception) -> str:
-    """Return what went wrong, in one sentence."""
-    if isinstance(error, (RequestValidationError, ValidationError)):
-        first = error.errors()[0]
-        place = _place(first["loc"])
-        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        return f"{place}: {message}, found {shown(first.get('input'))}"
-    return str(error) or type(error).__name__
+    path = path_of(request)
+    form = form_of(path)
+    fault = Fault(status, reason, detail, path, request_id)
+    return JSONResponse(form.document(fault), status, headers, media_type=form.media_type)
 
 
 def path_of(request: Request) -> str:
@@ -179,16 +156,6 @@ def path_of(request: Request) -> str:
     text.
     """
     return quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
-
-
-def _place(loc: Sequence[int | str]) -> str:
-    """Return the name of what is at fault; `loc` may begin with where the name was found."""
-    names = loc[1:] if loc and loc[0] in ("query", "path") else loc
-    return _cut(".".join(map(str, names))) if names else "body"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _lookup(error: Exception) -> tuple[int, str]:
@@ -226,9 +193,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {_cut(path_of(request))}."
+        detail = f"There is nothing at {cut(path_of(request))}."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not a method of {_cut(path_of(request))}."
+        detail = f"{request.method} is not a method of {cut(path_of(request))}."
     headers = dict(error.headers) if error.headers else {}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router names the methods of the first route of this path only.

@@ -16,8 +16,10 @@ BULKY = 5_000
 
 
 def label_count(predictions: Sequence[Prediction]) -> int:
-    """Return how many labels there are in all predictions."""
-    return sum(len(each.best) for each in predictions)
+    """Return how many labels, or numbers of features, there are in all predictions."""
+    return sum(
+        len(each.best) if each.feature is None else len(each.feature) for each in predictions
+    )
 
 
 async def aside(labels: int, work: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ from facet_vision.service.access import ANYONE, Keyring
 from facet_vision.service.access.key import Key
 from facet_vision.service.access.limits import Limits
 from facet_vision.service.engine.batcher import Batcher
-from facet_vision.service.engine.resident import Resident
+from facet_vision.service.engine.resident import Answerer, Pooled, Reactivated, Resident
 from facet_vision.service.engine.rows import Answer, Ticket
 from facet_vision.service.errors import (
     BadRequest,
@@ -24,7 +24,7 @@ from facet_vision.service.residency.resolver import TaskResolver
 from facet_vision.service.telemetry.traces import current_span, exemplar
 
 from .bulk import MAX_ANSWER_LABELS, aside
-from .protocol import Prediction, PredictRequest
+from .protocol import BACKBONE, Prediction, PredictRequest
 
 
 class LocalPredictor:
@@ -34,6 +34,7 @@ class LocalPredictor:
         resolver: finds the versions that answer.
         listing: knows the names of all live tasks.
         batcher: admits and computes rows.
+        backbone: the backbone's own name.
         limit: most rows of a request.
         count: called with a task and the number of images that it has answered.
         keys: what the callers may ask, and how much.
@@ -45,6 +46,7 @@ class LocalPredictor:
         listing: Listing,
         batcher: Batcher,
         *,
+        backbone: str,
         limit: int,
         count: Callable[[str, int], None],
         keys: Keyring | None = None,
@@ -52,6 +54,7 @@ class LocalPredictor:
         self._resolver = resolver
         self._listing = listing
         self._batcher = batcher
+        self._backbone = backbone
         self._limit = limit
         self._count = count
         self._keys = keys or Keyring()
@@ -63,7 +66,8 @@ class LocalPredictor:
         key = self._key(request)
         self._limits.check(key, request.images * max(1, len(tasks)))
         for task in tasks:
-            self._resolver.check(task)
+            if not self._is_backbone(task, request):
+                self._resolver.check(task)
         self._batcher.check(
             tasks, request.images, priority=request.priority, deadline=request.deadline
         )
@@ -82,9 +86,9 @@ class LocalPredictor:
     async def admit(self, request: PredictRequest) -> "AsyncIterator[_LocalAdmission]":
         """See `Predictor.admit`."""
         key = self._key(request)
-        residents = await self._bind(request, key)
-        _check_labels(request, residents)
-        tasks = [resident.task for resident in residents]
+        answerers = await self._bind(request, key)
+        _check_labels(request, answerers)
+        tasks = [answerer.task for answerer in answerers]
         # The key's limits last: what the queue has no room for costs nothing of them.
         with (
             self._batcher.admit(
@@ -96,7 +100,7 @@ class LocalPredictor:
             ) as ticket,
             self._limits.held(key, request.images * len(tasks)),
         ):
-            yield _LocalAdmission(request, residents, ticket, self._count)
+            yield _LocalAdmission(request, answerers, ticket, self._count)
 
     def _key(self, request: PredictRequest) -> Key | None:
         """Return the key of the caller, if there are keys.
@@ -107,11 +111,13 @@ class LocalPredictor:
         key = self._keys.key(request.caller)
         if key is not None:
             for task in request.tasks or (None,):
-                key.caller.require("infer", task)
+                # By whatever name, the bare backbone is one thing to a key's patterns.
+                bare = task is not None and self._is_backbone(task, request)
+                key.caller.require("infer", BACKBONE if bare else task)
         return key
 
-    async def _bind(self, request: PredictRequest, key: Key | None) -> list[Resident]:
-        """Return the versions that answer: the live ones, whatever is published from now on."""
+    async def _bind(self, request: PredictRequest, key: Key | None) -> list[Answerer]:
+        """Return what answers: the versions live now, whatever is published from now on."""
         caller = key.caller if key else ANYONE
         tasks = request.tasks
         if tasks is None:
@@ -120,40 +126,55 @@ class LocalPredictor:
             raise BodyTooLarge(
                 f"request: expected at most {self._limit} images x tasks, found {rows}"
             )
-        residents = await self._resolver.residents(tasks, skip_unavailable=request.tasks is None)
-        if not residents:
+        bare = {task for task in tasks if self._is_backbone(task, request)}
+        residents = await self._resolver.residents(
+            [task for task in tasks if task not in bare], skip_unavailable=request.tasks is None
+        )
+        found = {resident.task: resident for resident in residents}
+        answerers = [
+            Pooled() if task in bare else _answerer(found[task], request)
+            for task in tasks
+            if task in bare or task in found
+        ]
+        if not answerers:
             raise UnknownTask("tasks: expected at least one live task, found none")
-        return residents
+        return answerers
+
+    def _is_backbone(self, task: str, request: PredictRequest) -> bool:
+        """Return whether a name is that of the bare backbone, which has features but no labels."""
+        if request.output == "labels":
+            return False
+        return task == BACKBONE or (task == self._backbone and not self._resolver.knows(task))
 
 
 class _LocalAdmission:
-    """A request with its residents and its ticket; see `Admission`."""
+    """A request with what answers it, and its ticket; see `Admission`."""
 
     def __init__(
         self,
         request: PredictRequest,
-        residents: Sequence[Resident],
+        answerers: Sequence[Answerer],
         ticket: Ticket,
         count: Callable[[str, int], None],
     ) -> None:
         self._request = request
-        self._residents = residents
+        self._answerers = answerers
         self._ticket = ticket
         self._count = count
 
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
         """See `Admission.answer`."""
-        pairs = [(resident, image) for image in images for resident in self._residents]
+        pairs = [(answerer, image) for image in images for answerer in self._answerers]
         answers = await self._ticket.run(pairs)
         _record(answers)
-        for resident in self._residents:
-            self._count(resident.task, len(images))
+        for answerer in self._answerers:
+            self._count(answerer.task, len(images))
         top_k = self._request.top_k
 
         def predictions() -> list[Prediction]:
             return [
-                _prediction(resident, answer, top_k)
-                for (resident, _), answer in zip(pairs, answers, strict=True)
+                _prediction(answerer, answer, top_k)
+                for (answerer, _), answer in zip(pairs, answers, strict=True)
             ]
 
         # All labels of a task are ranked, however few are answered with.
@@ -176,8 +197,16 @@ def _record(answers: Sequence[Answer]) -> None:
         span.stage("head", ended - heads, ended, rows=len(rows))
 
 
-def _check_labels(request: PredictRequest, residents: Sequence[Resident]) -> None:
-    each = sum(min(request.top_k, len(resident.manifest.labels)) for resident in residents)
+def _answerer(resident: Resident, request: PredictRequest) -> Answerer:
+    if request.output == "features":
+        return Pooled(resident)
+    if request.activation in (None, resident.activation):
+        return resident
+    return Reactivated(resident, request.activation)
+
+
+def _check_labels(request: PredictRequest, answerers: Sequence[Answerer]) -> None:
+    each = sum(min(request.top_k, len(answerer.labels)) for answerer in answerers)
     if (labels := request.images * each) > MAX_ANSWER_LABELS:
         raise BadRequest(
             f"top_k: expected at most {MAX_ANSWER_LABELS} labels in the answer to all images and "
@@ -185,17 +214,19 @@ def _check_labels(request: PredictRequest, residents: Sequence[Resident]) -> Non
         )
 
 
-def _prediction(resident: Resident, answer: Answer, top_k: int) -> Prediction:
-    labels = resident.manifest.labels
+def _prediction(answerer: Answerer, answer: Answer, top_k: int) -> Prediction:
     # With numpy: a torch operation releases the interpreter's lock, and the event loop would have
     # to queue for it again.
-    scores = answer.scores.numpy()
-    best = np.argsort(-scores, kind="stable")[:top_k]
+    numbers = answer.scores.numpy()
+    timings = answer.queue_seconds, answer.forward_seconds
+    if answerer.head is None:
+        return Prediction(answerer.task, answerer.version, "feature", (), *timings, numbers)
+    labels = answerer.labels
+    best = np.argsort(-numbers, kind="stable")[:top_k]
     return Prediction(
-        resident.task,
-        resident.version,
-        "score" if resident.manifest.activation == "none" else "probability",
-        [(labels[index], score) for index, score in zip(best, scores[best].tolist(), strict=True)],
-        answer.queue_seconds,
-        answer.forward_seconds,
+        answerer.task,
+        answerer.version,
+        "score" if answerer.activation == "none" else "probability",
+        [(labels[index], score) for index, score in zip(best, numbers[best].tolist(), strict=True)],
+        *timings,
     )

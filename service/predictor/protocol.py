@@ -9,9 +9,17 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facet_vision.backbone import Pixels
+from facet_vision.service.engine.resident import BACKBONE as BACKBONE
+from facet_vision.service.engine.resident import Activation as Activation
 from facet_vision.service.engine.rows import Priority as Priority
 from facet_vision.service.errors import Overloaded
+
+Output = Literal["labels", "features"]
+"""What a predict call wants: labels with their numbers, or the pooled feature that heads read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +27,15 @@ class PredictRequest:
     """What a predict call asks for.
 
     Attributes:
-        tasks: names; None for every live task that the caller may see.
+        tasks: names; None for every live task that the caller may see. For features, `BACKBONE` is
+            the bare backbone, and so is its own name unless a task has that.
         images: how many there are; each is answered by every task.
         deadline: when the answer is of no use any more, in seconds of the process's clock.
         top_k: how many labels to return.
         priority: how its rows are weighted against others'.
         caller: name of the key that the client has shown; empty where no keys are configured.
+        output: what is wanted; for features, `top_k` and `activation` are of no effect.
+        activation: what makes scores of logits; None for what each task says itself.
     """
 
     tasks: Sequence[str] | None
@@ -33,6 +44,8 @@ class PredictRequest:
     top_k: int = 5
     priority: Priority = "normal"
     caller: str = ""
+    output: Output = "labels"
+    activation: Activation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +53,22 @@ class Prediction:
     """One task's answer for one image.
 
     Attributes:
-        task: the task that answered.
-        version: its version that answered.
+        task: the task that answered; `BACKBONE` where it was the bare backbone.
+        version: its version that answered; 0 of the bare backbone.
         field: what the numbers are.
-        best: labels with their numbers, best first.
+        best: labels with their numbers, best first; none where the feature is the answer.
         queue_seconds: how long it waited for its batch.
         forward_seconds: how long its batch ran.
+        feature: the pooled feature, (feature_dim,), where that was asked for.
     """
 
     task: str
     version: int
-    field: Literal["probability", "score"]
+    field: Literal["probability", "score", "feature"]
     best: Sequence[tuple[str, float]]
     queue_seconds: float
     forward_seconds: float
+    feature: NDArray[np.float32] | None = None
 
 
 class Admission(Protocol):
@@ -62,7 +77,11 @@ class Admission(Protocol):
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
         """Return the predictions of all tasks for the first image, then for the second, and so on.
 
+        Args:
+            images: each as bytes or as floats that are normalised already, in any mixture.
+
         Raises:
+            BadRequest: the answer to floats is not finite.
             ForwardFailed: the forward of one of the rows failed.
         """
         ...

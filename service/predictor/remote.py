@@ -15,7 +15,15 @@ from facet_vision.service.telemetry.multiprocess import Counted
 
 from .bulk import aside
 from .protocol import Prediction, PredictRequest
-from .wire import Channel, Kind, error_of, is_short, predictions_of, request_bytes
+from .wire import (
+    Channel,
+    Kind,
+    error_of,
+    images_parts,
+    is_short,
+    predictions_of,
+    request_bytes,
+)
 
 LABEL_BYTES = 30
 """About as many bytes a label with its number takes in a frame."""
@@ -110,6 +118,7 @@ class RemotePredictor:
         """
         tasks = request.tasks or ()
         is_plain = request.images == len(tasks) == 1 and request.priority == "normal"
+        is_plain = is_plain and request.output == "labels"
         if is_plain and type(error) is Overloaded:
             until = self._clock() + min(MAX_REFUSAL_SECONDS, error.retry_after * REFUSAL_SHARE)
             # A copy: the traceback of the raised error refers to everything that was under way.
@@ -179,6 +188,5 @@ class _RemoteAdmission:
 
     async def answer(self, images: Sequence[Pixels]) -> list[Prediction]:
         """See `Admission.answer`."""
-        pixels = (image.tobytes() for image in images)
-        payload = await self._predictor.call(self._number, Kind.IMAGES, *pixels)
+        payload = await self._predictor.call(self._number, Kind.IMAGES, *images_parts(images))
         return await aside(len(payload) // LABEL_BYTES, partial(predictions_of, payload))

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from pydantic_core import to_json
 
 from facet_vision.backbone import Preprocess
@@ -19,7 +18,7 @@ from facet_vision.service.telemetry.traces import NoTracing, Trace, Tracing, cur
 
 from .bulk import aside, label_count
 from .protocol import Predictor, PredictRequest
-from .wire import Channel, Kind, error_bytes, predictions_bytes, request_of
+from .wire import Channel, Kind, error_bytes, images_of, predictions_bytes, request_of
 
 logger = logging.getLogger("facet.service")
 
@@ -180,8 +179,8 @@ class _Connection:
     ) -> None:
         async with self._predictor.admit(request) as admission:
             self.channel.send(Kind.ADMITTED, number)
-            pixels = np.frombuffer(await images, np.uint8).reshape(-1, *self._preprocess.input_size)
-            predictions = await admission.answer(list(pixels))
+            pixels = images_of(await images, request.images, self._preprocess.input_size)
+            predictions = await admission.answer(pixels)
             payload = await aside(label_count(predictions), partial(predictions_bytes, predictions))
             self.channel.send(Kind.ANSWERED, number, payload)
 

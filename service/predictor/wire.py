@@ -1,19 +1,22 @@
 """Messages between HTTP workers and the engine's process, as frames in a byte stream.
 
-A frame is a head (bytes of payload, kind, number of the request) and its payload: JSON or, for
-images, their pixels one after another. Both ends are processes of one server on one machine and
-run the same code.
+A frame is a head (bytes of payload, kind, number of the request) and its payload: JSON, or for
+images and features numbers as they lie in memory. Both ends are processes of one server on one
+machine and run the same code.
 """
 
 import asyncio
 import json
+import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 from pydantic_core import to_json
 
+from facet_vision.backbone import Pixels
 from facet_vision.service import errors
 from facet_vision.service.telemetry.request_log import current
 from facet_vision.service.telemetry.traces import Trace, current_span
@@ -21,6 +24,10 @@ from facet_vision.service.telemetry.traces import Trace, current_span
 from .protocol import Prediction, PredictRequest
 
 HEAD = struct.Struct("<IBI")
+LENGTH = struct.Struct("<I")
+
+_TYPES: tuple[Any, ...] = (np.dtype(np.uint8), np.dtype(np.float32))
+"""Types of pixels; a frame names each by its place here."""
 
 SHORT_BODY_BYTES = 256 * 1024
 """Longest body that is read even if its request is refused, so that the connection stays open."""
@@ -112,30 +119,60 @@ def request_bytes(request: PredictRequest, now: float) -> bytes:
     Its deadline travels as the seconds left, since two clocks may differ.
     """
     left = request.deadline - now
-    asked = (request.tasks, request.images, left, request.top_k, request.priority, request.caller)
-    trace = current_span.get().trace
-    return to_json([*asked, current.get(), trace], inf_nan_mode="constants")
-
-
-def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str, Trace | None]:
-    """Decode a request, its id and its place in a trace."""
-    tasks, images, left, top_k, priority, caller, identity, trace = json.loads(payload)
-    request = PredictRequest(tasks, images, now + left, top_k, priority, caller)
-    return request, identity, Trace(*trace) if trace else None
-
-
-def predictions_bytes(predictions: list[Prediction]) -> bytes:
-    """Encode predictions."""
     fields = [
-        (each.task, each.version, each.field, each.best, each.queue_seconds, each.forward_seconds)
-        for each in predictions
+        *(request.tasks, request.images, left, request.top_k, request.priority, request.caller),
+        *(request.output, request.activation, current.get(), current_span.get().trace),
     ]
     return to_json(fields, inf_nan_mode="constants")
 
 
+def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str, Trace | None]:
+    """Decode a request, its id and its place in a trace."""
+    tasks, images, left, *options, identity, trace = json.loads(payload)
+    request = PredictRequest(tasks, images, now + left, *options)
+    return request, identity, Trace(*trace) if trace else None
+
+
+def images_parts(images: Sequence[Pixels]) -> Iterator[bytes]:
+    """Encode images: first the type of each in a byte, then their pixels one after another."""
+    yield bytes(_TYPES.index(image.dtype) for image in images)
+    for image in images:
+        yield image.tobytes()
+
+
+def images_of(payload: bytes, count: int, size: tuple[int, int, int]) -> list[Pixels]:
+    """Decode `count` images of this size; they are views of the payload."""
+    images: list[Pixels] = []
+    offset = count
+    numbers = math.prod(size)
+    for code in payload[:count]:
+        image: Pixels = np.frombuffer(payload, _TYPES[code], numbers, offset).reshape(size)
+        images.append(image)
+        offset += image.nbytes
+    return images
+
+
+def predictions_bytes(predictions: list[Prediction]) -> bytes:
+    """Encode predictions: the length of the JSON of all, this JSON, then the features."""
+    fields = [
+        (each.task, each.version, each.field, each.best, each.queue_seconds, each.forward_seconds)
+        for each in predictions
+    ]
+    document = to_json(fields, inf_nan_mode="constants")
+    features = [each.feature.tobytes() for each in predictions if each.feature is not None]
+    return b"".join((LENGTH.pack(len(document)), document, *features))
+
+
 def predictions_of(payload: bytes) -> list[Prediction]:
-    """Decode predictions."""
-    return [Prediction(*fields) for fields in json.loads(payload)]
+    """Decode predictions; either all have features, which are views of the payload, or none."""
+    end = LENGTH.size + LENGTH.unpack_from(payload)[0]
+    documents = json.loads(payload[LENGTH.size : end])
+    if end == len(payload):
+        return [Prediction(*fields) for fields in documents]
+    features = np.frombuffer(payload[end:], np.float32).reshape(len(documents), -1)
+    return [
+        Prediction(*[*fields, feature]) for fields, feature in zip(documents, features, strict=True)
+    ]
 
 
 def error_bytes(error: Exception) -> bytes:

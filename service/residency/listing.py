@@ -203,12 +203,16 @@ class Listing:
 
     async def live(self) -> list[str]:
         """Return the names of the live tasks, in order; reads histories that are not known yet."""
+        return [entry.name for entry in await self.live_entries()]
+
+    async def live_entries(self) -> list[Entry]:
+        """Return the live tasks by name, with histories, which are read if not known yet."""
         names = self._registry.names()
         unread = [name for name in names if not self._registry.is_read(name)]
         for start in range(0, len(unread), HISTORIES_AT_ONCE):
             await asyncio.gather(*map(self._entry, unread[start : start + HISTORIES_AT_ONCE]))
         entries = map(self._registry.get, names)
-        return [entry.name for entry in entries if entry and entry.condition == "live"]
+        return [entry for entry in entries if entry and entry.condition == "live"]
 
     async def show(self, task: str) -> Listed:
         """Return a task with its newest history, read from the store, with which it then agrees.

@@ -89,6 +89,10 @@ class TaskResolver:
         self._clock = clock
         self.loads = SingleFlight("facet-load", threads=LOAD_THREADS, limit=limit, clock=clock)
 
+    def knows(self, task: str) -> bool:
+        """Return whether the store has a task of that name, as far as is known without reading."""
+        return self._registry.get(task) is not None
+
     def check(self, task: str) -> Entry:
         """Return the entry of a task that can answer, as far as is known without reading.
 

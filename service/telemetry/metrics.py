@@ -15,6 +15,7 @@ from prometheus_client import (
 from facet_vision.backbone import Backbone
 from facet_vision.service.engine.batch import BatchReport
 from facet_vision.service.engine.batcher import Batcher
+from facet_vision.service.engine.resident import BACKBONE
 from facet_vision.service.residency.bank import Bank, MemoryTier
 from facet_vision.service.residency.loader import Source
 from facet_vision.service.residency.registry import Registry
@@ -183,11 +184,11 @@ class Metrics:
         self.rejections.labels(reason).inc()
 
     def count_images(self, task: str, images: int) -> None:
-        """Count images that a task answered.
+        """Count images that a task, or the bare backbone, answered.
 
         A task that was retired in the meantime counts no more: its series has ended.
         """
-        if self._registry is not None and self._registry.is_live(task):
+        if self._registry is not None and (task == BACKBONE or self._registry.is_live(task)):
             self.images.add(task, images)
 
     def count_change(self, change: str, task: str) -> None:

@@ -26,6 +26,7 @@ from facet_vision.service.http.middleware.origins import KnownOrigins, Origins
 from facet_vision.service.http.middleware.prefix import Prefix
 from facet_vision.service.http.middleware.request_ids import RequestIds
 from facet_vision.service.http.middleware.request_metrics import RequestMetrics
+from facet_vision.service.http.protocols import embeddings, huggingface
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import Decoder
@@ -45,7 +46,8 @@ PREDICT_SOCKET = "engine.sock"
 HTTP_SOCKET = "http.sock"
 """Name of the Unix socket at which the engine's process takes all other calls."""
 
-_PREDICT = re.compile(r"/v1/(tasks/[^/]*/)?predict")
+_PREDICT = re.compile(r"/v1/(tasks/[^/]*/)?predict|/v1/embeddings|/hf/[^/]*")
+"""Paths of the predictor's calls, in every form."""
 
 
 def create_http_worker(
@@ -90,7 +92,9 @@ def create_http_worker(
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     problems.install(app, metrics.count_rejection)
-    app.include_router(predict.router)
+    routers = [part.router for part in (predict, embeddings, huggingface)]
+    for router in routers:
+        app.include_router(router)
     metrics.watch_bodies(lambda: budget.held)
     app.add_middleware(BoundedBodies, budget=budget)
     app.add_middleware(DecodedBodies, count_rejection=metrics.count_rejection)
@@ -105,7 +109,8 @@ def create_http_worker(
         dispatch, keys, metrics.count_rejection, open_metrics=settings.open_metrics
     )
     served = KnownOrigins(known, Origins(settings), metrics.count_rejection)
-    audited = AuditedChanges(served, predict.router.routes, infers, passes_on=True)
+    routes = [route for router in routers for route in router.routes]
+    audited = AuditedChanges(served, routes, infers, passes_on=True)
     prefixed = Prefix(LingeringClose(audited), settings.root_path)
     return RequestIds(prefixed, tracing), Shedding(refusal, metrics, keys, tracing)
 

@@ -34,6 +34,7 @@ def test_accepted(name: str) -> None:
         "é",
         "a" * 129,
         "stats",
+        "backbone",
         7,
     ],
 )

@@ -134,6 +134,7 @@ def test_what_cannot_be_evaluated_is_one_sentence(file: Path, url: str, photos: 
         (("nowhere", photos), 2, "task: expected a task file, or with --to URL a task of that"),
         (("pets", photos, "--to", url, "--device", "cpu"), 2, "device: expected no value"),
         (("nobody", photos, "--to", url), 1, "nobody"),
+        (("pets", photos, "--to", url, "--key", "no key"), 1, "key: expected one as facet keys"),
         (
             (file, photos),
             1,

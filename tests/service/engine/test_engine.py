@@ -11,10 +11,13 @@ from torch import Tensor
 
 from facet_vision.backbone import Pixels, Prefix
 from facet_vision.prompts_store import Head, TaskFile
+from facet_vision.service.engine.batch import answer
 from facet_vision.service.engine.engine import Engine
 from facet_vision.service.engine.resident import Resident
+from facet_vision.service.engine.rows import Row, Ticket
 from facet_vision.service.errors import ForwardFailed, UnfitTask
 from tests.service.support.app import DEPTH, SIDE, small_backbone, task_file
+from tests.service.support.queue import IdleQueue
 
 SMALL = small_backbone()
 ENGINE = Engine(SMALL)
@@ -107,10 +110,17 @@ def test_scores_that_overflow_are_refused() -> None:
         ENGINE.place_tested(wild(), 1)
 
 
-def test_a_batch_with_scores_that_are_not_finite_fails() -> None:
+def test_rows_with_scores_that_are_not_finite_fail_alone() -> None:
     good = ENGINE.place_tested(task_file(SMALL, "birds"), 1)
-    with pytest.raises(ForwardFailed, match="finite"):
-        ENGINE.run([(good, noise(1, 0)), (ENGINE.place(wild(), 1), noise(1, 1))])
+    images = noise(2, 0)
+    ticket = Ticket(IdleQueue(), ["a"], 2)
+    residents = [good, ENGINE.place(wild(), 1)]
+    rows = [Row(ticket, n, each, images[n], 0.0) for n, each in enumerate(residents)]
+    found = answer(ENGINE.run, [[row] for row in rows])
+    assert isinstance(found[0], Tensor)
+    assert isinstance(found[1], ForwardFailed)
+    assert "task 'wild': expected a finished forward" in str(found[1])
+    torch.testing.assert_close(found[0], ENGINE.run([(good, images[:1])])[0][0])
 
 
 @settings(max_examples=40)

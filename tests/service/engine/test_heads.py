@@ -54,9 +54,9 @@ def test_together_they_score_as_each_alone(most: int, tasks: list, seed: int) ->
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heads, "STACKED_BYTES", most)
-        found = heads.scores(shares)
+        found = heads.answers(shares)
     for (resident, features), scores in zip(shares, found, strict=True):
-        expected = heads.activate(resident.manifest, resident.head(features))
+        expected = heads.activate(resident.activation, resident.head(features))
         torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_the_number_of_products_does_not_grow_with_the_tasks() -> None:
             for seed in range(count)
         ]
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-            heads.scores(shares)
+            heads.answers(shares)
         return sum(
             event.count
             for event in profile.key_averages()

@@ -1,5 +1,6 @@
 """No route answers whom it should not; the routes are those that the application has."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ PROBES = {"/livez", "/readyz"}
 
 ANY_SCOPE = {
     *("GET /openapi.json", "GET /docs", "GET /docs/oauth2-redirect", "GET /redoc"),
-    *("GET /v1/tasks", "GET /v1/tasks/{task}"),
+    *("GET /v1/tasks", "GET /v1/tasks/{task}", "GET /v1/models", "GET /v1/models/{task}"),
 }
 """What every key may call, whatever its scopes."""
 
@@ -29,7 +30,10 @@ OF_NO_TASK = {
 }
 """What concerns no task."""
 
-SEVERAL_TASKS = {"GET /v1/tasks", "POST /v1/predict", "GET /metrics"}
+SEVERAL_TASKS = {
+    *("GET /v1/tasks", "POST /v1/predict", "GET /metrics"),
+    *("GET /v1/models", "POST /v1/embeddings"),
+}
 """What concerns tasks that are not in the path; each has a test of its own for other patterns."""
 
 
@@ -61,6 +65,23 @@ def routes_of(app: Any) -> Iterator[Route]:
         for method in sorted((route.methods or set()) - {"HEAD"}):
             if route.path not in PROBES:
                 yield Route(method, route.path, needed_by(route.original_route))
+
+
+def told(answer: Any) -> str:
+    """The sentence of an error, in the form of its path."""
+    document = answer.json()
+    error = document.get("error", {})
+    sentence = document.get("detail") or (error if isinstance(error, str) else error["message"])
+    assert isinstance(sentence, str)
+    return sentence
+
+
+def assert_refused(answer: Any, status: int, words: str) -> None:
+    if answer.headers["content-type"] == "application/problem+json":
+        assert_problem(answer, status, words)
+    else:
+        assert answer.status_code == status
+        assert words in told(answer)
 
 
 @pytest.fixture
@@ -97,8 +118,7 @@ def test_no_route_answers_without_a_key_that_holds(guarded: TestClient, keys: Ke
     for route in routes_of(guarded.app):
         for headers in wrong:
             answer = route.call(guarded, headers)
-            assert_problem(answer, 401, "Authorization: expected 'Bearer'")
-            assert answer.json()["type"] == "urn:facet:problem:unauthorized"
+            assert_refused(answer, 401, "Authorization: expected 'Bearer'")
             assert answer.headers["www-authenticate"].startswith("Bearer"), str(route)
 
 
@@ -121,7 +141,7 @@ def test_no_route_answers_a_key_without_its_scope(guarded: TestClient, keys: Key
             assert str(route) in ANY_SCOPE, f"{route}: declares no scope"
             continue
         answer = route.call(guarded, keys.shown(f"not-{scope}"))
-        assert_problem(answer, 403, repr(scope))
+        assert_refused(answer, 403, repr(scope))
         assert f'scope="{scope}"' in answer.headers["www-authenticate"]
 
 
@@ -135,8 +155,8 @@ def test_no_route_tells_of_a_task_that_the_key_does_not_cover(
         there, absent = (
             route.call(guarded, keys.shown("team"), task) for task in ("pets", "nothing")
         )
-        assert_problem(there, 403, "expected a task that it covers (team-*, zoo)")
-        assert there.json()["detail"] == absent.json()["detail"], str(route)
+        assert_refused(there, 403, "expected a task that it covers (team-*, zoo)")
+        assert told(there) == told(absent), str(route)
 
 
 def test_every_route_answers_a_key_with_everything(guarded: TestClient, keys: Keys) -> None:
@@ -173,6 +193,29 @@ def test_lists_show_what_the_key_covers(guarded: TestClient, keys: Keys, small: 
     assert_problem(guarded.post("/v1/predict", **form), 403, "expected a task that it covers")
     form["data"] = {"tasks": "team-a,nothing"}
     assert_problem(guarded.post("/v1/predict", **form), 403, "expected a task that it covers")
+
+
+def test_embeddings_and_models_are_of_what_the_key_covers(
+    guarded: TestClient, keys: Keys, small: Backbone
+) -> None:
+    guarded.headers.update(keys.shown("root"))
+    assert upload(guarded, task_file(small, "zoo")).status_code == 201
+
+    def models() -> list[str]:
+        return [each["id"] for each in guarded.get("/v1/models").json()["data"]]
+
+    def embed(name: str) -> Any:
+        image = base64.b64encode(png()).decode()
+        return guarded.post("/v1/embeddings", json={"model": name, "input": image})
+
+    assert models() == ["backbone", "pets", "zoo"]
+    for name in ("backbone", "small", "pets"):
+        assert embed(name).status_code == 200
+    guarded.headers.update(keys.shown("team"))
+    assert models() == ["zoo"]
+    assert embed("zoo").status_code == 200
+    for name in ("backbone", "small", "pets", "nothing"):
+        assert_refused(embed(name), 403, "expected a task that it covers (team-*, zoo)")
 
 
 def test_metrics_name_every_task_and_need_a_key_that_covers_every_task(

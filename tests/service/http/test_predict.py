@@ -311,7 +311,7 @@ class HeldPreprocess:
         self.input_size = preprocess.input_size
         self.mean = preprocess.mean
         self.std = preprocess.std
-        self.normalise = preprocess.normalise
+        self.batch = preprocess.batch
         self.entered = threading.Event()
         self.gate = threading.Event()
         self.fault: Exception | None = None

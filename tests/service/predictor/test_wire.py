@@ -1,7 +1,9 @@
 """Frames and messages: they arrive as they were sent, however the stream is cut."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,8 @@ from facet_vision.service.predictor.wire import (
     Kind,
     error_bytes,
     error_of,
+    images_of,
+    images_parts,
     predictions_bytes,
     predictions_of,
     request_bytes,
@@ -73,6 +77,8 @@ def test_nothing_is_sent_once_the_connection_has_ended() -> None:
         deadline=st.floats(0, 1e6),
         top_k=st.integers(1, 1000),
         priority=st.sampled_from(["high", "normal", "low"]),
+        output=st.sampled_from(["labels", "features"]),
+        activation=st.sampled_from(["softmax", "sigmoid", "none", None]),
     )
 )
 def test_a_request_arrives_with_its_ids_and_the_time_it_has_left(sent: PredictRequest) -> None:
@@ -82,12 +88,7 @@ def test_a_request_arrives_with_its_ids_and_the_time_it_has_left(sent: PredictRe
     arrived, identity, trace = request_of(payload, 1000.0)
     assert (identity, trace) == ("order-17", place)
     assert request_of(request_bytes(sent, 40.0), 1000.0)[1:] == ("", None)
-    assert (arrived.tasks, arrived.images, arrived.top_k) == (
-        sent.tasks,
-        sent.images,
-        sent.top_k,
-    )
-    assert arrived.priority == sent.priority
+    assert arrived == replace(sent, deadline=arrived.deadline)
     assert math.isclose(arrived.deadline - 1000.0, sent.deadline - 40.0, abs_tol=1e-6)
 
 
@@ -98,6 +99,38 @@ def test_predictions_arrive_to_the_last_bit(best: list[tuple[str, float]]) -> No
     assert [tuple(pair) for pair in arrived.best] == best
     assert (arrived.task, arrived.version, arrived.field) == ("pets", 3, "score")
     assert (arrived.queue_seconds, arrived.forward_seconds) == (0.1, 0.25)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=4), st.integers(1, 50))
+def test_features_arrive_to_the_last_bit_in_four_bytes_a_number(seeds: list[int], dim: int) -> None:
+    features = [
+        np.random.default_rng(seed).standard_normal(dim, dtype=np.float32) for seed in seeds
+    ]
+    sent = [Prediction("pets", 3, "feature", (), 0.1, 0.25, feature) for feature in features]
+    payload = predictions_bytes(sent)
+    assert len(payload) <= len(seeds) * (4 * dim + 60)
+    for arrived, feature in zip(predictions_of(payload), features, strict=True):
+        assert (arrived.task, arrived.field, list(arrived.best)) == ("pets", "feature", [])
+        assert arrived.feature is not None
+        np.testing.assert_array_equal(arrived.feature, feature)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=6), st.integers(1, 5))
+def test_images_arrive_each_with_its_type(floats: list[bool], side: int) -> None:
+    random = np.random.default_rng(side)
+    size = (3, side, side)
+    images = [
+        random.standard_normal(size, dtype=np.float32)
+        if as_float
+        else random.integers(0, 256, size, dtype=np.uint8)
+        for as_float in floats
+    ]
+    payload = b"".join(images_parts(images))
+    assert len(payload) == len(images) + sum(image.nbytes for image in images)
+    arrived = images_of(payload, len(images), size)
+    for image, sent in zip(arrived, images, strict=True):
+        assert image.dtype == sent.dtype
+        np.testing.assert_array_equal(image, sent)
 
 
 def kinds(root: type[errors.ServiceError]) -> list[type[errors.ServiceError]]:
