@@ -5,10 +5,17 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/facet
 WORKDIR /src
 
+# For an image without CUDA, a tenth of the size: the URL of a package index that has torch's wheels for CPUs only.
+# Their version, 2.15.0+cpu for example, counts as later than the ordinary one, so pip takes them.
+ARG CPU_INDEX=
+# Further parts of the package, separated by commas; heic is for photos of phones, otel for traces.
+ARG EXTRAS=heic,otel
+
 # Dependencies change seldom, the code often: install them first, so that the layer stays cached.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN /opt/facet/bin/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print('\n'.join(p['dependencies'] + p['optional-dependencies']['heic']))" > requirements.txt \
- && /opt/facet/bin/pip install --constraint constraints.txt --requirement requirements.txt
+COPY deploy/requirements.py deploy/requirements.py
+RUN /opt/facet/bin/python deploy/requirements.py "${EXTRAS}" > requirements.txt \
+ && PIP_EXTRA_INDEX_URL="${CPU_INDEX}" /opt/facet/bin/pip install --constraint constraints.txt --requirement requirements.txt
 
 # facet_vision holds links to the folders beside it.
 COPY facet_vision facet_vision
@@ -29,8 +36,10 @@ COPY --from=build /opt/facet /opt/facet
 
 # Inside a container loopback reaches nobody, so the server listens on all addresses. It does so only when
 # FACET_TRUST_NETWORK=1 says that the published port is guarded (docker-compose.yml publishes it on loopback).
+# Nothing is written beside the store and /tmp, so that the root file system may be read-only.
 ENV PATH=/opt/facet/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
     FACET_HOST=0.0.0.0 \
     FACET_PORT=8000 \
     FACET_STORE=/var/lib/facet/store

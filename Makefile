@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test fuzz check format builtin-tasks clean
+.PHONY: serve test fuzz check format builtin-tasks image-check clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
@@ -37,7 +37,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
 
 # The same and the tools of development.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data,heic,hf,report,tensorboard,dev]'
+	$(PIP) '.[train,data,heic,hf,report,tensorboard,otel,dev]'
 	touch $@ $(VENV)/.serving
 
 $(BIN)/python:
@@ -51,6 +51,10 @@ builtin-tasks: $(VENV)/.serving
 builtin-task-%:
 	OMP_NUM_THREADS=1 $(BIN)/facet train --recipe training/recipes/$*.toml --device cpu \
 		--out $(BUILTIN)/$*.safetensors --samples $(BUILTIN)/samples/$*
+
+# Builds the Dockerfile without a Docker engine and tries the image; as root, on Debian, with 40 GB of disk.
+image-check:
+	deploy/image-check.sh
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

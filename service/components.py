@@ -33,8 +33,11 @@ from .residency.publisher import TaskPublisher
 from .residency.registry import Registry
 from .residency.resolver import TaskResolver
 from .settings import Settings
+from .telemetry.gateway import Gateway
 from .telemetry.loop_lag import watch_lag
 from .telemetry.metrics import Metrics
+from .telemetry.traces import Tracing
+from .tracing import tracing_of
 
 logger = logging.getLogger("facet.service")
 
@@ -57,6 +60,7 @@ class Components:
     context: RequestContext
     predictor_server: PredictorServer
     metrics: Metrics
+    tracing: Tracing
     clock: Callable[[], float]
 
     @classmethod
@@ -66,12 +70,15 @@ class Components:
         store: Store,
         backbone: Backbone,
         clock: Callable[[], float] = perf_counter,
+        tracing: Tracing | None = None,
     ) -> Self:
         """Wire the components; nothing runs yet.
 
         Raises:
-            SettingsError: the keys cannot be read.
+            SettingsError: the keys cannot be read, or traces are to be exported and the libraries
+                for it are missing.
         """
+        tracing = tracing or tracing_of(settings)
         keys = Keyring.of(settings)
         metrics = Metrics()
         metrics.describe(backbone)
@@ -107,10 +114,12 @@ class Components:
             count=metrics.count_images,
             keys=keys,
         )
-        predictor_server = PredictorServer(predictor, backbone.preprocess, clock)
-        metrics.watch_http_workers(lambda: len(predictor_server))
-        decoder = Decoder.of(settings, backbone.preprocess, metrics.decode_seconds.observe)
-        return cls(
+        predictor_server = PredictorServer(predictor, backbone.preprocess, clock, tracing)
+        metrics.watch_http_workers(lambda: len(predictor_server), settings.http_workers)
+        decoder = Decoder.of(settings, backbone.preprocess, metrics.count_decode)
+        if settings.gateway_metrics:
+            metrics.show_gateway(Gateway(bank, resolver, batcher, settings.queue_limit))
+        components = cls(
             settings=settings,
             keys=keys,
             backbone=backbone,
@@ -125,8 +134,11 @@ class Components:
             context=RequestContext(settings, decoder, predictor, clock),
             predictor_server=predictor_server,
             metrics=metrics,
+            tracing=tracing,
             clock=clock,
         )
+        metrics.watch_readiness(lambda: components.obstacle is None, settings.queue_limit)
+        return components
 
     @property
     def obstacle(self) -> str | None:
@@ -162,6 +174,7 @@ class Components:
             self.context.decoder.close()
             self.resolver.loads.close()
             self.listing.reads.close()
+            await asyncio.to_thread(self.tracing.close)
 
     def end_when_hung(self) -> None:
         """End the process once the engine hangs; for a process that does nothing but serve."""
@@ -179,6 +192,7 @@ class Components:
             try:
                 await self.publisher.refresh()
             except Exception as error:  # an outage of the store passes; the next poll tries again
+                self.metrics.poll_failures.inc()
                 logger.warning("the store cannot be listed: %s", error)
 
 

@@ -1,5 +1,6 @@
 """The server: in one process, or with HTTP workers."""
 
+import logging.config
 from collections.abc import Callable
 
 import torch
@@ -9,6 +10,7 @@ from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store, builtin, open_store
 from facet_vision.service.engine.threads import engine_threads, engine_workers
 from facet_vision.service.http.app import create_app, load_backbone
+from facet_vision.service.http.server.logs import log_config
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.http.server.sockets import address_of, bind, path_removed
 from facet_vision.service.http.server.uvicorn_server import HttpServer
@@ -38,6 +40,7 @@ def run(
         BackboneError, StoreError: the backbone or the store cannot be had.
     """
     check_exposure(settings)
+    logging.config.dictConfig(log_config(settings))
 
     def make() -> FastAPI:
         return _application(settings, store, backbone)
@@ -60,7 +63,12 @@ def _serve_alone(
             components.end_when_hung()
             announce(await banner(components, address_of(settings, listener)))
 
-        shed = Shedding(components.context.predictor.refusal, components.metrics, components.keys)
+        shed = Shedding(
+            components.context.predictor.refusal,
+            components.metrics,
+            components.keys,
+            components.tracing,
+        )
         server = HttpServer(
             app,
             settings,

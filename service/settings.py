@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facet_vision.common.flags import first_fault
 
+from .environment import SettingsError as SettingsError
+from .environment import check_names
+
 MIB = 1024 * 1024
 
 NETWORK: dict[str, JsonValue] = {"panel": "Network"}
@@ -20,20 +23,11 @@ BACKBONE: dict[str, JsonValue] = {"panel": "Backbone"}
 TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
 LOAD: dict[str, JsonValue] = {"panel": "Load"}
 LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
+WATCHING: dict[str, JsonValue] = {"panel": "Watching"}
 """Where `facet serve --help` shows a setting."""
-
-CLIENT_KEY = "FACET_KEY"
-"""The variable of the client's commands that may stand beside those of a server."""
-
-# Kubernetes adds such variables to every container of a namespace that has a Service "facet".
-_SERVICE_LINK = re.compile(r"FACET_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)")
 
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9._-]+|[0-9a-f:.]+")
-
-
-class SettingsError(ValueError):
-    """A setting is unknown, has no valid value, or is unsafe together with another."""
 
 
 def _cores() -> int:
@@ -91,10 +85,31 @@ class Settings(BaseSettings):
         description="Processes that speak HTTP and decode; 0 leaves both to the engine's process.",
         json_schema_extra=NETWORK,
     )
+    gateway_metrics: bool = Field(
+        False,
+        description="Show in /metrics what gateways read that know which tasks are where.",
+        json_schema_extra=WATCHING,
+    )
+    trace_endpoint: str = Field(
+        "",
+        description="URL of a collector that takes traces by OTLP over HTTP, such as "
+        "http://collector:4318/v1/traces; empty is none. Needs the extra `otel`.",
+        json_schema_extra=WATCHING,
+    )
+    trace_ratio: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of requests to trace; one that brings a traceparent has decided it.",
+        json_schema_extra=WATCHING,
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of a line of the log.", json_schema_extra=WATCHING
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning",
         description="Least severe messages to log; info logs every request.",
-        json_schema_extra=NETWORK,
+        json_schema_extra=WATCHING,
     )
 
     keys_file: Path | None = Field(
@@ -338,7 +353,7 @@ def read_settings(
     Raises:
         SettingsError: a FACET_* variable is unknown, a value is bad, or the address is unsafe.
     """
-    _check_names(environ)
+    check_names(environ, Settings.model_fields)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = Settings(**given)
@@ -383,16 +398,3 @@ def is_loopback(host: str) -> bool:
 
 def _split(names: str) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in names.split(",") if name.strip())
-
-
-def _check_names(environ: Mapping[str, str]) -> None:
-    known = {f"FACET_{name.upper()}" for name in Settings.model_fields} | {CLIENT_KEY}
-    for name in environ:
-        if (
-            name.upper().startswith("FACET_")
-            and name.upper() not in known
-            and not _SERVICE_LINK.fullmatch(name)
-        ):
-            raise SettingsError(
-                f"environment: expected one of {', '.join(sorted(known))}, found {name}"
-            )

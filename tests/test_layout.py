@@ -30,7 +30,7 @@ BELOW_IN_SERVICE = {
     "http": {"errors", "settings", "components", "access", "predictor", "telemetry"},
     "http/server": {"errors", "settings", "access", "http", "predictor", "telemetry"},
     "workers": {
-        *("errors", "settings", "components", "banner", "access"),
+        *("errors", "settings", "components", "banner", "access", "tracing"),
         *("engine", "http", "http/server", "predictor", "telemetry"),
     },
     "client": set(),

@@ -12,7 +12,7 @@ from facet_vision.service.errors import BadRequest, ForwardFailed
 
 from .engine import Group
 from .resident import Answerer
-from .rows import Row
+from .rows import Exemplar, Row
 
 logger = logging.getLogger("facet.service")
 
@@ -33,7 +33,10 @@ class BatchReport:
             from one feature.
         full: whether it was limited by its size; otherwise it took all there was for it.
         queue_seconds: the wait of each row.
+        begun: when the forward began, by the batcher's clock.
         forward_seconds: what the forward took, retries included.
+        head_seconds: the part of it that the heads took.
+        exemplars: for each row the label that leads to its request's trace, if one is recorded.
     """
 
     rows: int
@@ -41,7 +44,10 @@ class BatchReport:
     images: int
     full: bool
     queue_seconds: Sequence[float]
+    begun: float
     forward_seconds: float
+    head_seconds: float
+    exemplars: Sequence[Exemplar]
 
 
 def by_resident(rows: Iterable[Row]) -> list[list[Row]]:

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import chain
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,7 +22,8 @@ from .admission import Quota
 from .batch import BatchReport, Forward, answer, by_resident
 from .batch_size import BatchSizer, round_down
 from .fair_queue import FairQueue
-from .rows import Answer, Priority, Row, Ticket
+from .head_time import measured
+from .rows import Answer, Exemplar, Priority, Row, Ticket
 
 T = TypeVar("T")
 
@@ -115,8 +117,8 @@ class Batcher:
         self._stopped = False
 
         self.stopped = threading.Event()
-        # By thread: when it began what it runs. Each thread writes its own entry.
-        self._began: dict[int, float] = {}
+        # By thread: when it began what it runs, and its tasks. Each thread writes its own entry.
+        self._running: dict[int, tuple[float, set[str]]] = {}
         self._prepared = threading.Semaphore(0)  # counts the threads that have run `prepare`
         self._threads = [
             threading.Thread(target=self._work, name=f"facet-engine-{number}", daemon=True)
@@ -143,12 +145,21 @@ class Batcher:
 
     def running_seconds(self) -> float:
         """Return for how long the batch or call has run that has run longest; 0 if none runs."""
-        return max((self.clock() - began for began in list(self._began.values())), default=0.0)
+        return max((self.clock() - began for began, _ in list(self._running.values())), default=0.0)
 
     @property
     def queued(self) -> int:
         """Rows that wait for a batch."""
         return len(self._queue)
+
+    def waiting_tasks(self) -> set[str]:
+        """Return the tasks with rows that wait for a batch."""
+        with self._changed:
+            return set(self._queue.tasks())
+
+    def running_tasks(self) -> set[str]:
+        """Return the tasks with rows in a batch that runs."""
+        return {task for _, tasks in list(self._running.values()) for task in tasks}
 
     @property
     def admitted(self) -> int:
@@ -167,8 +178,13 @@ class Batcher:
         *,
         priority: Priority = "normal",
         deadline: float = math.inf,
+        exemplar: Exemplar = None,
     ) -> Ticket:
         """Reserve all rows of a request, `images` for each of the tasks, or none of them.
+
+        Args:
+            tasks, images, priority, deadline: what it asks for.
+            exemplar: leads to its trace.
 
         Raises:
             Draining: the server is shutting down.
@@ -178,7 +194,9 @@ class Batcher:
         """
         self.check(tasks, images, priority=priority, deadline=deadline)
         self._quota.reserve(tasks, images)
-        return Ticket(self, tasks, images, priority=priority, deadline=deadline)
+        ticket = Ticket(self, tasks, images, priority=priority, deadline=deadline)
+        ticket.exemplar = exemplar
+        return ticket
 
     def refusal(self, task: str) -> Overloaded | None:
         """Return the error that one image for a task, without terms of its own, would meet now.
@@ -278,7 +296,8 @@ class Batcher:
             if isinstance(outcome, Exception):
                 row.ticket.answer(row.index, outcome)
             else:
-                row.ticket.answer(row.index, Answer(outcome, wait, report.forward_seconds))
+                times = wait, report.forward_seconds, report.begun, report.head_seconds
+                row.ticket.answer(row.index, Answer(outcome, *times))
         if self._observe:
             self._observe(report)
 
@@ -304,13 +323,13 @@ class Batcher:
             share = self._receive()
             work = self._choose(share)
         thread = threading.get_ident()
-        self._began[thread] = self.clock()
+        self._running[thread] = self.clock(), {row.resident.task for row in chain(*work.images)}
         if work.call:
             _run_call(*work.call)
         if work.images:
             rows, outcomes, report = self._run(work.images, work.full)
             self._settle(rows, outcomes, report)
-        del self._began[thread]
+        del self._running[thread]
         return not work.is_last
 
     def _receive(self) -> int:
@@ -346,12 +365,15 @@ class Batcher:
         """Run a batch; return its rows, the outcome of each, and the report."""
         groups = by_resident(row for rows in images for row in rows)
         begun = self.clock()
-        outcomes = answer(self._forward, groups)
+        with measured() as heads:
+            outcomes = answer(self._forward, groups)
         seconds = self.clock() - begun
         rows = [row for group in groups for row in group]
         tasks = len({group[0].resident.task for group in groups})
         waits = [begun - row.queued for row in rows]
-        report = BatchReport(len(rows), tasks, len(images), full, waits, seconds)
+        exemplars = [row.ticket.exemplar for row in rows]
+        sizes = len(rows), tasks, len(images)
+        report = BatchReport(*sizes, full, waits, begun, seconds, heads.seconds, exemplars)
         return rows, outcomes, report
 
     def _settle(

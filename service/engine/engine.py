@@ -12,6 +12,7 @@ from facet_vision.backbone import Backbone, Pixels, Prefix
 from facet_vision.prompts_store import TaskFile
 from facet_vision.service.errors import UnfitTask
 
+from .head_time import heads
 from .heads import answers
 from .resident import Answerer, Resident
 
@@ -47,7 +48,8 @@ class Engine:
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
         shares = [(answerer, part) for (answerer, _), part in zip(groups, rows, strict=True)]
-        return _to_host(answers(shares))
+        with heads(self._backbone.device):
+            return _to_host(answers(shares))
 
     def _features(self, groups: Sequence[Group]) -> Tensor:
         """Return the feature of each row, (rows, feature_dim)."""

@@ -60,6 +60,10 @@ class FairQueue:
         """Images that the engine has to compute for the rows that wait."""
         return round(sum(queue.images for queue in self._queues.values()), IMAGE_DECIMALS)
 
+    def tasks(self) -> Iterator[str]:
+        """Yield the tasks with rows here, one for each priority."""
+        return chain.from_iterable(queue.tasks() for queue in self._queues.values())
+
     def push(self, row: Row) -> None:
         """Append a row to its task's queue."""
         priority = row.ticket.priority
@@ -154,6 +158,9 @@ class _PriorityQueue:
 
     def __len__(self) -> int:
         return self._length
+
+    def tasks(self) -> Iterator[str]:
+        return iter(self._tasks)
 
     def push(self, row: Row) -> None:
         task = row.resident.task

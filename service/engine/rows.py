@@ -15,6 +15,9 @@ from .resident import Answerer
 
 Priority = Literal["high", "normal", "low"]
 
+Exemplar = dict[str, str] | None
+"""The label that leads from a measurement to a request's trace, if one is recorded."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answer:
@@ -22,11 +25,16 @@ class Answer:
 
     Attributes:
         scores: (labels,), or the pooled feature, (feature_dim,).
+        queue_seconds, forward_seconds: these.
+        begun: when its batch began, by the queue's clock.
+        head_seconds: the part of its batch that the heads took.
     """
 
     scores: Tensor
     queue_seconds: float
     forward_seconds: float
+    begun: float = 0.0
+    head_seconds: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -91,6 +99,7 @@ class Ticket:
         images: how many there are; each is answered by every task.
         priority: how its rows are weighted against others'.
         deadline: when its answer is of no use any more, by the queue's clock.
+        exemplar: leads to the request's trace.
     """
 
     def __init__(
@@ -106,6 +115,7 @@ class Ticket:
         self.images = images
         self.priority = priority
         self.deadline = deadline
+        self.exemplar: Exemplar = None
         self._queue = queue
         self._rows: list[Row] = []
         self._future: asyncio.Future[list[Answer]] | None = None

@@ -15,6 +15,7 @@ from facet_vision.backbone import Backbone, load
 from facet_vision.prompts_store import Store, open_store
 from facet_vision.service.components import Components
 from facet_vision.service.settings import Settings, read_settings
+from facet_vision.service.telemetry.traces import Tracing
 
 from . import predict, probes, problems, tasks
 from .deps import infers
@@ -45,6 +46,7 @@ def create_app(
     store: Store | None = None,
     backbone: Backbone | None = None,
     clock: Callable[[], float] = perf_counter,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -52,6 +54,7 @@ def create_app(
         settings: read from the environment by default.
         store, backbone: by default those that the settings name.
         clock: seconds, monotonic.
+        tracing: records spans; by default as the settings say.
 
     Raises:
         SettingsError, BackboneError, StoreError: a part cannot be had.
@@ -59,7 +62,7 @@ def create_app(
     settings = settings or read_settings()
     store = store or open_store(settings.store)
     backbone = backbone or load_backbone(settings)
-    components = Components.build(settings, store, backbone, clock)
+    components = Components.build(settings, store, backbone, clock, tracing)
     app = FastAPI(
         title="Facet", version=version("facet-vision"), description=DESCRIPTION, lifespan=_lifespan
     )
@@ -85,7 +88,7 @@ def create_app(
     app.add_middleware(RequestMetrics, metrics=components.metrics)
     app.add_middleware(LingeringClose)
     app.add_middleware(Prefix, root_path=settings.root_path)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, tracing=components.tracing)
     document_problems(app, routes)
     return app
 

@@ -7,6 +7,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Self, TypeVar
 
 from fastapi import Request
@@ -15,6 +16,8 @@ from facet_vision.service.errors import ClientGone, DeadlineExceeded
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
+from facet_vision.service.telemetry.request_log import note
+from facet_vision.service.telemetry.traces import current_span
 
 from .bodies import announced_bytes
 from .deps import caller_of, context_of
@@ -56,6 +59,7 @@ class Call:
 
         An unknown task and a full queue are so refused without the images' bytes.
         """
+        note(tasks=wanted.tasks or ())
         announced = announced_bytes(self.request.headers)
         await self.context.predictor.check(wanted, announced)
 
@@ -68,6 +72,7 @@ class Call:
             ClientGone: the client has left before.
             DeadlineExceeded: the deadline has passed before.
         """
+        note(tasks=wanted.tasks or (), images=len(images))
         left = self.deadline - self.context.clock()
         return await _while_connected(self.request, self._run(wanted, images), left)
 
@@ -77,7 +82,9 @@ class Call:
         # Admission precedes decoding: a refused request costs no decoding, and the version that
         # answers is the one that is live now, not the one that is live once it is decoded.
         async with self.context.predictor.admit(wanted) as admission:
+            begun = perf_counter()
             decoded = await self.context.decoder.decode(images)
+            current_span.get().stage("decode", begun, perf_counter(), images=len(images))
             return decoded, await admission.answer([image.pixels for image in decoded])
 
 

@@ -1,8 +1,7 @@
 """Probes for orchestrators, and the metrics."""
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from .deps import ComponentsDependency, needs
 from .schemas import Probe, Problem
@@ -45,11 +44,15 @@ async def ready(components: ComponentsDependency) -> JSONResponse:
     response_class=Response,
     dependencies=[Depends(needs("admin", everything=True))],
 )
-async def metrics(components: ComponentsDependency) -> Response:
-    """Show counters, gauges and histograms in the text format of Prometheus."""
+async def metrics(request: Request, components: ComponentsDependency) -> Response:
+    """Show counters, gauges and histograms in the text format of Prometheus.
+
+    A scraper that accepts OpenMetrics gets that, with exemplars that lead to traces.
+    """
     counted_by_workers = await components.predictor_server.counts()
-    text = components.metrics.text(counted_by_workers)
-    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    accept = ",".join(request.headers.getlist("accept"))
+    text, media_type = components.metrics.text(counted_by_workers, accept)
+    return Response(text, headers={"Content-Type": media_type, "Vary": "Accept"})
 
 
 def _probe(good: str, obstacle: str | None) -> JSONResponse:

@@ -21,6 +21,7 @@ from facet_vision.service.errors import (
 )
 from facet_vision.service.residency.listing import Listing
 from facet_vision.service.residency.resolver import TaskResolver
+from facet_vision.service.telemetry.traces import current_span, exemplar
 
 from .bulk import MAX_ANSWER_LABELS, aside
 from .protocol import BACKBONE, Prediction, PredictRequest
@@ -91,7 +92,11 @@ class LocalPredictor:
         # The key's limits last: what the queue has no room for costs nothing of them.
         with (
             self._batcher.admit(
-                tasks, request.images, priority=request.priority, deadline=request.deadline
+                tasks,
+                request.images,
+                priority=request.priority,
+                deadline=request.deadline,
+                exemplar=exemplar(),
             ) as ticket,
             self._limits.held(key, request.images * len(tasks)),
         ):
@@ -161,6 +166,7 @@ class _LocalAdmission:
         """See `Admission.answer`."""
         pairs = [(answerer, image) for image in images for answerer in self._answerers]
         answers = await self._ticket.run(pairs)
+        _record(answers)
         for answerer in self._answerers:
             self._count(answerer.task, len(images))
         top_k = self._request.top_k
@@ -173,6 +179,22 @@ class _LocalAdmission:
 
         # All labels of a task are ranked, however few are answered with.
         return await aside(sum(len(answer.scores) for answer in answers), predictions)
+
+
+def _record(answers: Sequence[Answer]) -> None:
+    """Record the stages of a request, those of each batch that answered a part of it."""
+    span = current_span.get()
+    if not (span.trace and span.trace.sampled):
+        return
+    batches: dict[float, list[Answer]] = {}
+    for answer in answers:
+        batches.setdefault(answer.begun, []).append(answer)
+    for begun, rows in batches.items():
+        waited = max(row.queue_seconds for row in rows)
+        heads, ended = rows[0].head_seconds, begun + rows[0].forward_seconds
+        span.stage("queue", begun - waited, begun, rows=len(rows))
+        span.stage("engine", begun, ended - heads, rows=len(rows))
+        span.stage("head", ended - heads, ended, rows=len(rows))
 
 
 def _answerer(resident: Resident, request: PredictRequest) -> Answerer:

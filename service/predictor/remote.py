@@ -8,11 +8,10 @@ from itertools import count
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from facet_vision.backbone import Pixels, Preprocess
 from facet_vision.service.errors import DeadlineExceeded, EngineGone, Overloaded
-from facet_vision.service.telemetry.multiprocess import Sample
+from facet_vision.service.telemetry.multiprocess import Counted
 
 from .bulk import aside
 from .protocol import Prediction, PredictRequest
@@ -54,7 +53,7 @@ class RemotePredictor:
         self,
         *,
         clock: Callable[[], float],
-        counts: Callable[[], dict[Sample, float]],
+        counts: Callable[[], Counted],
         lost: Callable[[], None],
     ) -> None:
         self._clock = clock
@@ -158,8 +157,7 @@ class RemotePredictor:
             self._settle(kind, number, payload)
 
     def _send_counts(self) -> None:
-        counts = [(*sample, value) for sample, value in self._counts().items()]
-        self._channel.send(Kind.COUNT, 0, to_json(counts))
+        self._channel.send(Kind.COUNT, 0, self._counts().write())
 
     def _settle(self, kind: Kind, number: int, payload: bytes) -> None:
         # An admission is followed by another reply; every other reply ends its request.

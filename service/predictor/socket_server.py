@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from facet_vision.backbone import Preprocess
 from facet_vision.service.errors import ServiceError
-from facet_vision.service.telemetry.multiprocess import Sample, growing
+from facet_vision.service.telemetry.multiprocess import Counted
 from facet_vision.service.telemetry.request_log import current
+from facet_vision.service.telemetry.traces import NoTracing, Trace, Tracing, current_span
 
 from .bulk import aside, label_count
 from .protocol import Predictor, PredictRequest
@@ -33,17 +33,23 @@ class PredictorServer:
         predictor: answers their requests.
         preprocess: how they are to make pixels of images.
         clock: seconds, monotonic; that of deadlines.
+        tracing: goes on with their spans.
     """
 
     def __init__(
-        self, predictor: Predictor, preprocess: Preprocess, clock: Callable[[], float]
+        self,
+        predictor: Predictor,
+        preprocess: Preprocess,
+        clock: Callable[[], float],
+        tracing: Tracing | None = None,
     ) -> None:
         self._predictor = predictor
         self._preprocess = preprocess
         self._clock = clock
+        self._tracing = tracing or NoTracing()
         self._connections: set[_Connection] = set()
         self._server: asyncio.AbstractServer | None = None
-        self._ended: Counter[Sample] = Counter()  # counted by HTTP workers that have ended
+        self._ended = Counted()  # counted by HTTP workers that have ended
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -54,26 +60,28 @@ class PredictorServer:
             lambda: self._connect().channel, str(path)
         )
 
-    async def counts(self) -> Counter[Sample]:
+    async def counts(self) -> Counted:
         """Return the sum of what all HTTP workers have counted.
 
         That includes workers that have ended, as far as they had reported it.
         """
         await asyncio.gather(*(connection.count() for connection in self._connections))
         # Those still connected now: a worker that has ended meanwhile is counted in `_ended`.
-        total = Counter(self._ended)
-        for connection in self._connections:
-            total.update(connection.counted)  # unlike +, this retains zeros
+        total = Counted()
+        for counted in (self._ended, *(each.counted for each in self._connections)):
+            total.add(counted)
         return total
 
     def _connect(self) -> "_Connection":
-        connection = _Connection(self._predictor, self._preprocess, self._clock, self._disconnect)
+        connection = _Connection(
+            self._predictor, self._preprocess, self._clock, self._tracing, self._disconnect
+        )
         self._connections.add(connection)
         return connection
 
     def _disconnect(self, connection: "_Connection") -> None:
         self._connections.discard(connection)
-        self._ended.update(growing(connection.counted))
+        self._ended.add(connection.counted.growing())
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +110,17 @@ class _Connection:
         predictor: Predictor,
         preprocess: Preprocess,
         clock: Callable[[], float],
+        tracing: Tracing,
         closed: "Callable[[_Connection], None]",
     ) -> None:
         self._predictor = predictor
         self._preprocess = preprocess
         self._clock = clock
+        self._tracing = tracing
         self._closed = closed
         self._exchanges: dict[int, _Exchange] = {}
         self._counting: asyncio.Future[None] | None = None
-        self.counted: Counter[Sample] = Counter()
+        self.counted = Counted()
         self.channel = Channel(self._received, self._lost, self._greet)
 
     async def count(self) -> None:
@@ -134,10 +144,13 @@ class _Connection:
             else:
                 exchange.task.cancel()
 
-    def _start(self, kind: Kind, number: int, request: PredictRequest, identity: str) -> None:
+    def _start(
+        self, kind: Kind, number: int, request: PredictRequest, identity: str, trace: Trace | None
+    ) -> None:
         images: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         context = copy_context()
         context.run(current.set, identity)
+        context.run(current_span.set, self._tracing.join(trace))
         task = asyncio.create_task(self._run(kind, number, request, images), context=context)
         self._exchanges[number] = _Exchange(task, images)
         # A callback, because a task that is cancelled before it begins runs no line of its own.
@@ -172,9 +185,7 @@ class _Connection:
             self.channel.send(Kind.ANSWERED, number, payload)
 
     def _count(self, payload: bytes) -> None:
-        self.counted = Counter()
-        for metric, name, labels, value in from_json(payload):
-            self.counted[Sample(metric, name, tuple(map(tuple, labels)))] = value
+        self.counted = Counted.read(payload)
         if self._counting is not None:
             self._counting.set_result(None)
             self._counting = None

@@ -19,6 +19,7 @@ from pydantic_core import to_json
 from facet_vision.backbone import Pixels
 from facet_vision.service import errors
 from facet_vision.service.telemetry.request_log import current
+from facet_vision.service.telemetry.traces import Trace, current_span
 
 from .protocol import Prediction, PredictRequest
 
@@ -113,22 +114,23 @@ class Channel(asyncio.Protocol):
 
 
 def request_bytes(request: PredictRequest, now: float) -> bytes:
-    """Encode a request and its id.
+    """Encode a request, its id and its place in a trace.
 
     Its deadline travels as the seconds left, since two clocks may differ.
     """
     left = request.deadline - now
     fields = [
         *(request.tasks, request.images, left, request.top_k, request.priority, request.caller),
-        *(request.output, request.activation, current.get()),
+        *(request.output, request.activation, current.get(), current_span.get().trace),
     ]
     return to_json(fields, inf_nan_mode="constants")
 
 
-def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str]:
-    """Decode a request and its id."""
-    tasks, images, left, *options, identity = json.loads(payload)
-    return PredictRequest(tasks, images, now + left, *options), identity
+def request_of(payload: bytes, now: float) -> tuple[PredictRequest, str, Trace | None]:
+    """Decode a request, its id and its place in a trace."""
+    tasks, images, left, *options, identity, trace = json.loads(payload)
+    request = PredictRequest(tasks, images, now + left, *options)
+    return request, identity, Trace(*trace) if trace else None
 
 
 def images_parts(images: Sequence[Pixels]) -> Iterator[bytes]:

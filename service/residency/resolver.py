@@ -134,6 +134,12 @@ class TaskResolver:
         # Skipped tasks are None.
         return [resident for task in tasks if (resident := found[task]) is not None]
 
+    @property
+    def loading(self) -> set[str]:
+        """The tasks that are being read or brought to the device."""
+        keys = self.loads.keys
+        return {str(key[0] if isinstance(key, tuple) else key) for key in keys}
+
     async def load(self, task: str, version: int) -> Resident:
         """Bring a version onto the device; it enters the bank if it is the live one by then.
 

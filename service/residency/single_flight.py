@@ -69,6 +69,11 @@ class SingleFlight:
         self._seconds = 0.0  # moving average of a piece of work
         self.waiting = 0
 
+    @property
+    def keys(self) -> list[Hashable]:
+        """What work is under way for."""
+        return list(self._under_way)
+
     @contextmanager
     def reserve(self, count: int) -> Iterator[None]:
         """Reserve `count` waits until the end of the block.

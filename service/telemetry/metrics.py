@@ -1,6 +1,6 @@
 """Prometheus metrics of one application, in a registry of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 from prometheus_client import (
@@ -10,7 +10,6 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
-    generate_latest,
 )
 
 from facet_vision.backbone import Backbone
@@ -22,7 +21,10 @@ from facet_vision.service.residency.loader import Source
 from facet_vision.service.residency.registry import Registry
 from facet_vision.service.residency.single_flight import SingleFlight
 
-from .multiprocess import Sample, Summed
+from .exposition import Family, exposition
+from .gateway import Gateway
+from .multiprocess import Counted, Summed
+from .traces import exemplar
 
 # Upper bounds of the histograms' buckets.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -48,9 +50,7 @@ class Metrics:
             "request_seconds", "From arrival to answer.", SECONDS, "route"
         )
         self.rejections = counter("rejections", "Requests refused or failed, by reason.", "reason")
-        self.images = TaskCounter(
-            "facet_images_total", "Answers given, one for each image and task."
-        )
+        self.images = TaskCounter("facet_images", "Answers given, one for each image and task.")
         self.decode_seconds = histogram(
             "decode_seconds", "Decoding and preprocessing of an image.", SECONDS
         )
@@ -67,6 +67,7 @@ class Metrics:
         self.batch_tasks = histogram("batch_tasks", "Tasks that share a forward.", ROWS)
         self.queue_seconds = histogram("queue_seconds", "Wait of a row for its batch.", SECONDS)
         self.forward_seconds = histogram("forward_seconds", "Forward of a batch.", SECONDS)
+        self.head_seconds = histogram("head_seconds", "The heads' part of a forward.", SECONDS)
 
         # Tasks.
         self.changes = counter("task_changes", "Changes of tasks, and refreshes.", "change")
@@ -89,8 +90,14 @@ class Metrics:
             "tier",
         )
 
+        # The store.
+        self.poll_failures = counter(
+            "store_poll_failures", "Looks for changes in the store that failed."
+        )
+
         # Known once `watch` is called; an HTTP worker has none, and counts no images by task.
         self._registry: Registry | None = None
+        self._gateway: Gateway | None = None
 
     def describe(self, backbone: Backbone) -> None:
         """Report the backbone, how it is run, and what the process takes of the machine."""
@@ -132,16 +139,33 @@ class Metrics:
         gauge(
             "waiting_lookups", "Lookups that wait for a task to be loaded.", lambda: loads.waiting
         )
+        gauge("waiting_tasks", "Tasks with such rows.", lambda: len(batcher.waiting_tasks()))
+        gauge(
+            "running_tasks",
+            "Tasks in the batches that run.",
+            lambda: len(batcher.running_tasks()),
+        )
+        gauge("running_seconds", "Age of the oldest batch that runs.", batcher.running_seconds)
         gauge("queued_rows", "Rows that wait for a batch.", lambda: batcher.queued)
         gauge("admitted_rows", "Rows admitted and not yet answered.", lambda: batcher.admitted)
         gauge("batch_limit", "Images that the next forward may hold.", lambda: batcher.batch_limit)
+
+    def watch_readiness(self, ready: Callable[[], bool], queue_limit: int) -> None:
+        """Report, at every scrape, whether requests are taken, and how many at most."""
+        self._gauge("ready", "1 if requests are taken, else 0.", ready)
+        self._gauge("queue_limit", "Most rows admitted and not yet answered.", lambda: queue_limit)
+
+    def show_gateway(self, gateway: Gateway) -> None:
+        """Show the gauges of gateways as well."""
+        self._gateway = gateway
 
     def watch_bodies(self, held_bytes: Callable[[], int]) -> None:
         """Report the bytes of request bodies at every scrape."""
         self._gauge("body_bytes", "Bytes of request bodies that are held.", held_bytes)
 
-    def watch_http_workers(self, count: Callable[[], int]) -> None:
-        """Report how many HTTP workers are connected, at every scrape."""
+    def watch_http_workers(self, count: Callable[[], int], wanted: int) -> None:
+        """Report how many HTTP workers are connected, at every scrape, and how many should be."""
+        self._gauge("http_workers_wanted", "HTTP workers that are configured.", lambda: wanted)
         self._gauge(
             "http_workers", "HTTP workers that are connected; 0 in a server of one process.", count
         )
@@ -149,7 +173,11 @@ class Metrics:
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         self.requests.labels(method, route, status).inc()
-        self.request_seconds.labels(route).observe(seconds)
+        self.request_seconds.labels(route).observe(seconds, exemplar())
+
+    def count_decode(self, seconds: float) -> None:
+        """Count an image that was decoded and preprocessed."""
+        self.decode_seconds.observe(seconds, exemplar())
 
     def count_rejection(self, reason: str) -> None:
         """Count a request that was answered with a problem."""
@@ -195,17 +223,23 @@ class Metrics:
         self.batch_rows.observe(report.rows)
         self.batch_images.observe(report.images)
         self.batch_tasks.observe(report.tasks)
-        self.forward_seconds.observe(report.forward_seconds)
-        for seconds in report.queue_seconds:
-            self.queue_seconds.observe(seconds)
+        leading = next(filter(None, report.exemplars), None)
+        self.forward_seconds.observe(report.forward_seconds, leading)
+        self.head_seconds.observe(report.head_seconds, leading)
+        for seconds, each in zip(report.queue_seconds, report.exemplars, strict=True):
+            self.queue_seconds.observe(seconds, each)
 
-    def text(self, others: Mapping[Sample, float]) -> bytes:
-        """Write all metrics in Prometheus's exposition format.
+    def text(self, others: Counted, accept: str = "") -> tuple[bytes, str]:
+        """Write all metrics, and return the text and its media type.
 
         Args:
             others: what other processes have counted; it is added.
+            accept: the formats that the scraper takes, as in HTTP.
         """
-        return generate_latest(Summed(self.registry, others)) + self.images.text()
+        shown = [self.images.family()]
+        if self._gateway is not None:
+            shown += self._gateway.families()
+        return exposition(Summed(self.registry, others), shown, accept)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"facet_{name}", documentation, labels, registry=self.registry)
@@ -241,8 +275,7 @@ class TaskCounter:
         """End the series of a task, if there is one."""
         self._counts.pop(task, None)
 
-    def text(self) -> bytes:
-        """Write the counts in Prometheus's exposition format."""
-        lines = [f"# HELP {self._name} {self._documentation}", f"# TYPE {self._name} counter"]
-        lines += [f'{self._name}{{task="{task}"}} {count}' for task, count in self._counts.items()]
-        return ("\n".join(lines) + "\n").encode()
+    def family(self) -> Family:
+        """Return the series."""
+        series = (({"task": task}, count) for task, count in self._counts.items())
+        return Family(self._name, self._documentation, True, series)

@@ -34,7 +34,9 @@ from facet_vision.service.predictor.remote import RemotePredictor
 from facet_vision.service.settings import Settings
 from facet_vision.service.telemetry.loop_lag import watch_lag
 from facet_vision.service.telemetry.metrics import Metrics
-from facet_vision.service.telemetry.multiprocess import samples
+from facet_vision.service.telemetry.multiprocess import Counted
+from facet_vision.service.telemetry.request_log import note
+from facet_vision.service.tracing import tracing_of
 
 from .proxy import Proxy
 
@@ -67,17 +69,18 @@ def create_http_worker(
     """
     keys = Keyring.of(settings)
     metrics = Metrics()
+    tracing = tracing_of(settings)
     budget = BodyBudget(settings.max_inflight_bytes)
     proxy = Proxy(folder / HTTP_SOCKET, settings, metrics.count_rejection)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         predictor = RemotePredictor(
-            clock=clock, counts=lambda: samples(metrics.registry), lost=lost
+            clock=clock, counts=lambda: Counted.of(metrics.registry), lost=lost
         )
         # The engine's process has the backbone, so it says how images become pixels.
         preprocess = await predictor.connect(folder / PREDICT_SOCKET)
-        decoder = Decoder.of(settings, preprocess, metrics.decode_seconds.observe)
+        decoder = Decoder.of(settings, preprocess, metrics.count_decode)
         app.state.context = RequestContext(settings, decoder, predictor, clock)
         watching = asyncio.create_task(watch_lag(metrics.loop_lag.observe))
         yield
@@ -85,6 +88,7 @@ def create_http_worker(
         predictor.close()
         decoder.close()
         await proxy.close()
+        await asyncio.to_thread(tracing.close)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     problems.install(app, metrics.count_rejection)
@@ -108,7 +112,7 @@ def create_http_worker(
     routes = [route for router in routers for route in router.routes]
     audited = AuditedChanges(served, routes, infers, passes_on=True)
     prefixed = Prefix(LingeringClose(audited), settings.root_path)
-    return RequestIds(prefixed), Shedding(refusal, metrics, keys)
+    return RequestIds(prefixed, tracing), Shedding(refusal, metrics, keys, tracing)
 
 
 class _Dispatch:
@@ -124,4 +128,5 @@ class _Dispatch:
         here = scope["type"] != "http" or _PREDICT.fullmatch(
             scope["path"].removeprefix(self._root_path)
         )
+        note(passed_on=not here)
         await (self._predicting if here else self._other)(scope, receive, send)

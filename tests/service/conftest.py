@@ -34,13 +34,13 @@ def small() -> Backbone:
 def serve(small: Backbone) -> Iterator[Callable[..., TestClient]]:
     """Starts applications, each with a client.
 
-    Takes settings by name, and optionally a store, a clock or a backbone.
+    Takes settings by name, and optionally a store, a clock, a backbone or tracing.
     """
     with ExitStack() as stack:
 
         def start(**given: Any) -> TestClient:
             parts = {"store": open_store("memory:"), "backbone": small}
-            for name in ("store", "clock", "backbone"):
+            for name in ("store", "clock", "backbone", "tracing"):
                 if name in given:
                     parts[name] = given.pop(name)
             app = create_app(Settings(**given), **parts)

@@ -5,6 +5,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facet_vision.service.telemetry.metrics import Metrics
+from facet_vision.service.telemetry.request_log import note
 
 
 class RequestMetrics:
@@ -35,5 +36,6 @@ class RequestMetrics:
         finally:
             # The router puts the route into the scope, so it is known only now.
             route = getattr(scope.get("route"), "path", "unmatched")
+            note(route=route)
             method = scope["method"] if route != "unmatched" else "any"
             self._metrics.count_request(method, route, status, perf_counter() - begun)

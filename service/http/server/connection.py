@@ -53,7 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     Args:
         shed: is called with every request whose head has been read, and may return the whole
-            answer. It is not called where requests are logged: the log would miss these.
+            answer.
         refuse: makes the answer to what cannot be parsed or is over a limit.
         connections: those of this process.
         limits: of this connection.
@@ -200,7 +200,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _shed_answer(self) -> bytes | None:
         # Answers leave in the order of their requests, so none may be sent past a request that
         # still runs. A client that reads too slowly gets no further answers into its buffer.
-        if self._shed is None or self.access_log or self._busy() or self.flow.write_paused:
+        if self._shed is None or self._busy() or self.flow.write_paused:
             return None
         if self.parser.get_http_version() != "1.1" or not self.parser.should_keep_alive():
             return None

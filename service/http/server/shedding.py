@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
 
-from facet_vision.service.access import Keyring
+from facet_vision.service.access import Caller, Keyring
 from facet_vision.service.errors import Forbidden, Overloaded, Unauthorized
 from facet_vision.service.http.bodies import announced_bytes
 from facet_vision.service.http.middleware.access import authorization_of
-from facet_vision.service.http.middleware.request_ids import ids_of
+from facet_vision.service.http.middleware.request_ids import ids_of, tell
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.predictor.wire import is_short
 from facet_vision.service.telemetry.metrics import Metrics
+from facet_vision.service.telemetry.request_log import Facts
+from facet_vision.service.telemetry.traces import NoTracing, Tracing
 
 _ONE_TASK = re.compile(rb"/v1/tasks/([^/?%]+)/predict")
 
@@ -36,6 +38,7 @@ class Shedding:
             known.
         metrics: counts what is refused.
         keys: those of the server; whoever may not ask the task gets another answer elsewhere.
+        tracing: makes the spans of what is refused.
 
     Attributes:
         count_rejection: of the metrics.
@@ -46,10 +49,12 @@ class Shedding:
         refusal: Callable[[str], Overloaded | None],
         metrics: Metrics,
         keys: Keyring | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._refusal = refusal
         self._metrics = metrics
         self._keys = keys or Keyring()
+        self._tracing = tracing or NoTracing()
         self.count_rejection = metrics.count_rejection
 
     def __call__(self, method: bytes, url: bytes, headers: Sequence[Header]) -> bytes | None:
@@ -61,19 +66,25 @@ class Shedding:
         if not _keeps_connection(given):
             return None
         refused = self._refusal(task)
-        if refused is None or not self._may_ask(given, task):
+        caller = self._caller(given, task) if refused else None
+        if refused is None or caller is None:
             return None
         path = url.decode("ascii")
-        status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids_of(headers))
-        self._metrics.count_request("POST", ROUTE, status, 0.0)
+        ids = ids_of(headers, self._tracing)
+        with ids.known():
+            status, answer = refusal_bytes(refused, path, self.count_rejection, ids=ids)
+            self._metrics.count_request("POST", ROUTE, status, 0.0)
+            tell(ids, "POST", status, 0.0, Facts(ROUTE, [task], key=caller.name))
         return answer
 
-    def _may_ask(self, headers: Headers, task: str) -> bool:
+    def _caller(self, headers: Headers, task: str) -> Caller | None:
+        """Return who asks, if they may ask the task."""
         try:
-            self._keys.caller(authorization_of(headers)).require("infer", task)
+            caller = self._keys.caller(authorization_of(headers))
+            caller.require("infer", task)
         except (Unauthorized, Forbidden):
-            return False
-        return True
+            return None
+        return caller
 
 
 def _keeps_connection(headers: Headers) -> bool:

@@ -41,7 +41,6 @@ PROTOCOL_CALLS = ("timeout_keep_alive_handler",)
 """Methods of `HttpToolsProtocol` that `connection.HttpProtocol` calls."""
 
 PROTOCOL_STATE = (
-    "access_log",
     "cycle",
     "flow",
     "headers",

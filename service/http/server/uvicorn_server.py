@@ -1,7 +1,6 @@
 """uvicorn with our configuration, a hook for readiness and an orderly exit."""
 
 import asyncio
-import copy
 import gc
 import signal
 from collections.abc import Awaitable, Callable
@@ -15,16 +14,13 @@ from starlette.types import ASGIApp
 
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.settings import Settings, SettingsError
-from facet_vision.service.telemetry.request_log import IdFilter
 
 from .connection import HttpProtocol, Shed
 from .connections import Connections, connection_limit
 from .limits import HttpLimits
+from .logs import log_config
 from .tls import Certificate
-from .uvicorn_internals import LOGGING_CONFIG, Config, Server
-
-CHATTY = ("PIL", "python_multipart")
-"""Loggers of libraries that report what clients send; the client is told, in one sentence."""
+from .uvicorn_internals import Config, Server
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the usual 60 of proxies: they close an idle connection first, so that no request
@@ -136,8 +132,8 @@ def _refusal(count_rejection: Callable[[str], None], error: Exception) -> bytes:
 
 def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> Config:
     defaults: dict[str, Any] = {
-        "log_config": _logging(settings.log_level.upper()),
-        "access_log": settings.log_level in ("debug", "info"),
+        "log_config": log_config(settings),
+        "access_log": False,  # `RequestIds` writes a line for each request
         "ws": "none",
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
@@ -146,29 +142,3 @@ def _config(app: ASGIApp, settings: Settings, options: dict[str, Any]) -> Config
         "forwarded_allow_ips": settings.forwarded_allow_ips,
     }
     return Config(app, **(defaults | options))
-
-
-def _logging(level: str) -> dict[str, Any]:
-    """Return uvicorn's configuration of logging with our logger added, all at one level."""
-    config = copy.deepcopy(LOGGING_CONFIG)
-    config["loggers"]["facet"] = {"handlers": ["default"], "propagate": False}
-    for name in config["loggers"]:
-        config["loggers"][name]["level"] = level
-    config["filters"] = {"ids": {"()": IdFilter}}
-    for handler in config["handlers"].values():
-        handler["filters"] = ["ids"]
-    # A line for programs, as it is, at any level.
-    config["formatters"]["audit"] = {"format": "%(message)s"}
-    config["handlers"]["audit"] = {
-        "class": "logging.StreamHandler",
-        "formatter": "audit",
-        "stream": "ext://sys.stderr",
-    }
-    config["loggers"]["facet.audit"] = {
-        "handlers": ["audit"],
-        "level": "INFO",
-        "propagate": False,
-    }
-    for name in CHATTY:
-        config["loggers"][name] = {"level": "CRITICAL"}
-    return config

@@ -43,6 +43,21 @@ async def test_takes_what_waits_up_to_the_maximum() -> None:
     assert engine.batches == [[("first", 1)], [("birds", 4)], [("birds", 2)]]
 
 
+async def test_it_knows_which_tasks_run_and_which_wait() -> None:
+    engine, birds, cars = HeldEngine(), resident("birds"), resident("cars")
+    async with running(engine) as batcher:
+        requests = [[(birds, 1.0)], [(cars, 2.0)], [(birds, 3.0)]]
+        tasks = await ask_while_busy(batcher, engine, requests)
+        assert batcher.running_tasks() == {"first"}
+        assert batcher.waiting_tasks() == {"birds", "cars"}
+        engine.gate.release(1)
+        await engine.wait_until_entered()
+        assert batcher.running_tasks() == {"birds", "cars"}
+        assert batcher.waiting_tasks() == set()
+        engine.gate.release(10)
+        await asyncio.gather(*tasks)
+
+
 async def test_tasks_take_turns() -> None:
     engine, busy, quiet, third = (
         HeldEngine(),

@@ -1,7 +1,6 @@
 """The engine's end of a connection, frame by frame."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from facet_vision.service.predictor.protocol import PredictRequest
 from facet_vision.service.predictor.socket_server import PredictorServer
 from facet_vision.service.predictor.wire import Channel, Kind, error_of, request_bytes
 from facet_vision.service.settings import MIB, Settings
-from facet_vision.service.telemetry.multiprocess import Sample
+from facet_vision.service.telemetry.multiprocess import Counted, Sample
 from facet_vision.service.telemetry.request_log import current
 from facet_vision.service.workers.proxy import _end_to_end
 from facet_vision.service.workers.supervisor import _share
@@ -135,16 +134,17 @@ async def test_counts_include_zeros_and_those_of_http_workers_that_have_ended() 
         Sample("b", "b", ()),
     )
     for connection in (first.connection, second):
-        connection.counted = Counter({zero: 0.0, some: 2.0, held: 7.0})
+        connection.counted = Counted({zero: 0.0, some: 2.0, held: 7.0})
 
         async def nothing() -> None:
             return
 
         connection.count = nothing  # type: ignore[method-assign]
-    assert await predictor_server.counts() == {zero: 0.0, some: 4.0, held: 14.0}
+    total = await predictor_server.counts()
+    assert total.values == {zero: 0.0, some: 4.0, held: 14.0}
     predictor_server._disconnect(second)
     counted = await predictor_server.counts()
-    assert list(counted.items()) == [(zero, 0.0), (some, 4.0), (held, 7.0)]
+    assert list(counted.values.items()) == [(zero, 0.0), (some, 4.0), (held, 7.0)]
 
 
 def test_the_share_of_an_http_worker_has_room_for_the_largest_request() -> None:

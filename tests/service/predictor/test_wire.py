@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facet_vision.service import errors
+from facet_vision.service.http.middleware.request_ids import Ids
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
 from facet_vision.service.predictor.wire import (
     Channel,
@@ -22,7 +23,7 @@ from facet_vision.service.predictor.wire import (
     request_bytes,
     request_of,
 )
-from facet_vision.service.telemetry.request_log import current
+from facet_vision.service.telemetry.traces import Trace, Unrecorded
 
 FRAMES = st.lists(
     st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=300)), max_size=8
@@ -80,14 +81,13 @@ def test_nothing_is_sent_once_the_connection_has_ended() -> None:
         activation=st.sampled_from(["softmax", "sigmoid", "none", None]),
     )
 )
-def test_a_request_arrives_with_its_id_and_the_time_it_has_left(sent: PredictRequest) -> None:
-    token = current.set("order-17")
-    try:
+def test_a_request_arrives_with_its_ids_and_the_time_it_has_left(sent: PredictRequest) -> None:
+    place = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01")
+    with Ids("order-17", Unrecorded(place)).known():
         payload = request_bytes(sent, 40.0)
-    finally:
-        current.reset(token)
-    arrived, identity = request_of(payload, 1000.0)
-    assert identity == "order-17"
+    arrived, identity, trace = request_of(payload, 1000.0)
+    assert (identity, trace) == ("order-17", place)
+    assert request_of(request_bytes(sent, 40.0), 1000.0)[1:] == ("", None)
     assert arrived == replace(sent, deadline=arrived.deadline)
     assert math.isclose(arrived.deadline - 1000.0, sent.deadline - 40.0, abs_tol=1e-6)
 

@@ -115,11 +115,6 @@ async def test_a_connection_stays_usable_and_ends_in_time_whatever_is_refused_on
     assert [outcomes(answers) for answers in found] == [expected for _, expected in cases]
 
 
-async def test_where_requests_are_logged_none_is_refused_early() -> None:
-    async with server(access_log=True) as port:
-        assert outcomes(await exchange(port, [FULL])) == ["/full"]
-
-
 async def flood(port: int, one: bytes) -> int:
     """How often the server takes one request from a client that reads nothing; at most 200,000."""
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)

@@ -13,6 +13,7 @@ from facet_vision.service.access import Keyring
 from facet_vision.service.errors import Overloaded
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.telemetry.metrics import Metrics
+from facet_vision.service.telemetry.request_log import RequestLine
 from tests.service.support.app import PNG, ask, metrics, png, small_backbone, task_file, upload
 from tests.service.support.keys import Keys
 from tests.service.support.processes import Server, small_server
@@ -95,6 +96,21 @@ def test_where_there_is_room_nothing_is_refused() -> None:
     shed, asked = shedding(refused=False)
     assert shed(b"POST", URL, SHORT) is None
     assert asked == ["pets"]
+
+
+def test_the_log_tells_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    shed, _ = shedding()
+    with caplog.at_level("INFO", "facet.requests"):
+        assert shed(b"POST", URL, SHORT)
+    (record,) = caplog.records
+    assert isinstance(record.msg, RequestLine)
+    assert record.msg.fields == {
+        "method": "POST",
+        "route": "/v1/tasks/{task}/predict",
+        "status": 429,
+        "seconds": 0.0,
+        "tasks": ["pets"],
+    }
 
 
 @pytest.fixture(params=[0, 1], ids=["one process", "HTTP worker"])
