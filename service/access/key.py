@@ -12,6 +12,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -54,18 +55,19 @@ class Key(BaseModel):
     expires: AwareDatetime | None = None
     revoked: AwareDatetime | None = None
 
-    @property
+    # Computed once for each key: every request asks for them.
+    @cached_property
     def caller(self) -> Caller:
         """Who calls with it."""
         return Caller(self.name, frozenset(self.scopes), self.tasks)
 
-    @property
+    @cached_property
     def most_images(self) -> int | None:
         """Most answers that one request may ever ask for."""
         bounds = [bound for bound in (self.bucket, self.images_at_once) if bound is not None]
         return min(bounds, default=None)
 
-    @property
+    @cached_property
     def bucket(self) -> int | None:
         """Most answers at once after a pause; None without a limit per second."""
         if self.images_per_second is None:

@@ -37,6 +37,7 @@ class Limits:
         # By name: the bucket's state, and the images under way. Names come from the keys alone.
         self._spent: dict[str, tuple[float, ...]] = {}
         self._held: Counter[str] = Counter()
+        self._rates: dict[str, tuple[Key, list[Rate]]] = {}
 
     def check(self, key: Key | None, images: int) -> None:
         """Raise what `held` would raise now; nothing is spent.
@@ -95,9 +96,7 @@ class Limits:
         """Return the state of the key's bucket once the images are spent."""
         if key.images_per_second is None or key.bucket is None:
             return ()
-        # Over a long interval, so that any number per second is a whole one there.
-        limit = max(1, round(key.images_per_second * _INTERVAL_MS / 1000))
-        rates = [Rate(limit, _INTERVAL_MS, burst=key.bucket)]
+        rates = self._rates_of(key, key.images_per_second)
         before = self._spent.get(key.name) or _BUCKET.initial(rates)
         now = round(self._clock() * 1000)
         after, decision = _BUCKET.step(rates, before, now, images)
@@ -113,3 +112,13 @@ class Limits:
                 left,
             )
         return after
+
+    def _rates_of(self, key: Key, per_second: float) -> list[Rate]:
+        """Return the rate of a key's bucket; made once for each key that is read."""
+        known, rates = self._rates.get(key.name, (None, []))
+        if known is not key:
+            # Over a long interval, so that any number per second is a whole one there.
+            limit = max(1, round(per_second * _INTERVAL_MS / 1000))
+            rates = [Rate(limit, _INTERVAL_MS, burst=key.bucket)]
+            self._rates[key.name] = key, rates
+        return rates
