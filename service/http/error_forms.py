@@ -111,6 +111,9 @@ _FORMS = (
     (re.compile(r".*/v1/(embeddings|models(/.*)?)"), Form("application/json", _openai)),
     (
         re.compile(r"(?!.*/v1/).*/hf/[^/]*"),
-        Form("application/json", lambda fault: {"error": fault.detail}),
+        Form(
+            "application/json",
+            lambda fault: {"error": fault.detail, "error_type": fault.reason},
+        ),
     ),
 )

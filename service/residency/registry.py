@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from time import perf_counter
 from typing import Literal
 
@@ -53,6 +54,11 @@ class Entry:
     def live(self) -> int | None:
         """Number of the live version, if there is one."""
         return self.state.live if self.state else None
+
+    @property
+    def made(self) -> datetime | None:
+        """When the live version was made, if there is one."""
+        return self.state.version(self.live).at if self.state and self.live else None
 
     @property
     def reason(self) -> str | None:

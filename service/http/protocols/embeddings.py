@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic_core import to_json
 
 from facet_vision.service.errors import InvalidBody
@@ -17,7 +25,7 @@ from facet_vision.service.http.parameters import known_parameters
 from facet_vision.service.predictor.bulk import aside, label_count
 from facet_vision.service.predictor.protocol import Prediction
 
-from .encoded import images_of
+from .encoded import SCHEMA, images_of
 from .schemas import EmbeddingList, OpenAIProblem
 
 router = APIRouter(
@@ -25,6 +33,9 @@ router = APIRouter(
     responses={"4XX": {"model": OpenAIProblem}, "5XX": {"model": OpenAIProblem}},
     dependencies=[Depends(known_parameters)],
 )
+
+
+_ONE_OR_MORE = {"anyOf": [SCHEMA, {"type": "array", "items": SCHEMA, "minItems": 1}]}
 
 
 def _listed(value: object) -> object:
@@ -40,12 +51,11 @@ class EmbeddingsRequest(BaseModel):
         description="A task, under whose prompts the images are seen, or backbone for none.",
         examples=["digits"],
     )
-    input: Annotated[list[StrictStr], BeforeValidator(_listed)] = Field(
-        min_length=1,
-        description="One image or a list of them, each as base64 or as a data URI.",
-        json_schema_extra={
-            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-        },
+    input: Annotated[list[StrictStr], BeforeValidator(_listed), WithJsonSchema(_ONE_OR_MORE)] = (
+        Field(
+            min_length=1,
+            description="One image or a list of them, each as base64 or as a data URI.",
+        )
     )
     encoding_format: Literal["float", "base64"] = Field(
         "float", description="Numbers, or the base64 of float32 numbers, little end first."

@@ -10,6 +10,9 @@ from facet_vision.service.http.bodies import aside_if_large
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.settings import Settings
 
+SCHEMA = {"type": "string", "format": "byte", "minLength": 4}
+"""An image within a JSON document, for the OpenAPI document; a data URI of one may be sent too."""
+
 _DATA = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _MAX_HEADER = 256

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, WithJsonSchema
 from pydantic_core import to_json
 
 from facet_vision.service.errors import UnsupportedMedia
@@ -15,7 +15,7 @@ from facet_vision.service.predictor.bulk import aside, label_count
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.settings import Settings
 
-from .encoded import images_of
+from .encoded import SCHEMA, images_of
 from .schemas import HuggingFaceProblem, ScoredLabel
 
 router = APIRouter(
@@ -44,7 +44,9 @@ class ClassificationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    inputs: StrictStr = Field(description="The image, as base64 or as a data URI.")
+    inputs: Annotated[StrictStr, WithJsonSchema(SCHEMA)] = Field(
+        description="The image, as base64 or as a data URI."
+    )
     parameters: Parameters = Parameters()
 
 

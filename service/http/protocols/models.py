@@ -1,11 +1,12 @@
 """The list of models in the OpenAI form: the backbone, and the tasks that answer."""
 
+from datetime import datetime
+
 from fastapi import APIRouter, Depends, Request
 
 from facet_vision.service.http.deps import ComponentsDependency, caller_of, needs
 from facet_vision.service.http.parameters import TaskName, known_parameters
 from facet_vision.service.predictor.protocol import BACKBONE
-from facet_vision.service.residency.registry import Entry
 
 from .schemas import Model, ModelList, OpenAIProblem
 
@@ -21,7 +22,8 @@ router = APIRouter(
 async def list_models(request: Request, components: ComponentsDependency) -> ModelList:
     """List the backbone and every live task that the key covers, in the form of OpenAI's API."""
     owner = components.backbone.name
-    tasks = [_model(entry, owner) for entry in await components.listing.live_entries()]
+    entries = await components.listing.live_entries()
+    tasks = [_model(entry.name, entry.made, owner) for entry in entries]
     caller = caller_of(request)
     return ModelList(data=[each for each in (_backbone(owner), *tasks) if caller.sees(each.id)])
 
@@ -34,15 +36,13 @@ async def show_model(task: TaskName, components: ComponentsDependency) -> Model:
         return _backbone(owner)
     resolver.check(task)  # without reading: most names that nobody has end here
     await resolver.entry(task)
-    return _model(resolver.check(task), owner)
+    return _model(task, resolver.check(task).made, owner)
 
 
 def _backbone(name: str) -> Model:
     return Model(id=BACKBONE, created=0, owned_by=name)
 
 
-def _model(entry: Entry, owner: str) -> Model:
-    assert entry.state is not None, "its history was read before"
-    assert entry.live is not None, "it is live"
-    made = entry.state.version(entry.live).at
-    return Model(id=entry.name, created=int(made.timestamp()), owned_by=owner)
+def _model(name: str, made: datetime | None, owner: str) -> Model:
+    assert made is not None, "a live task's history was read before"
+    return Model(id=name, created=int(made.timestamp()), owned_by=owner)

@@ -72,6 +72,10 @@ class HuggingFaceProblem(BaseModel):
     """An error as Hugging Face's clients read it."""
 
     error: str = Field(description="One sentence.")
+    error_type: str = Field(
+        description="A stable name to match on: that of a problem document.",
+        examples=["unknown-task"],
+    )
 
 
 class ScoredLabel(BaseModel):

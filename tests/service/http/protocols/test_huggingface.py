@@ -84,7 +84,7 @@ def test_a_document_is_refused_in_one_sentence(
     with server.client() as client:
         answer = client.post("/hf/pets", json=body)
     assert answer.status_code == status, answer.text
-    assert list(answer.json()) == ["error"]
+    assert list(answer.json()) == ["error", "error_type"]
     assert words in answer.json()["error"]
 
 
@@ -97,4 +97,4 @@ def test_other_refusals_have_the_form_too(server: Live) -> None:
             (client.post("/hf/pets", content=bytes(100_001), headers=PNG), 413),
             (client.post("/hf/pets", headers=PNG), 400),
         ):
-            assert (answer.status_code, list(answer.json())) == (status, ["error"])
+            assert (answer.status_code, list(answer.json())) == (status, ["error", "error_type"])

@@ -123,7 +123,7 @@ LARGE = base64.b64encode(bytes(100_001)).decode()
         ({"input": TEXTS[0]}, 422, "model", "required"),
         (BODY | {"input": []}, 422, "input", "at least 1"),
         (BODY | {"input": [1, 2]}, 422, "input", "string"),
-        (BODY | {"input": {"image": TEXTS[0]}}, 422, "input", "list"),
+        (BODY | {"input": {"image": TEXTS[0]}}, 422, "input", "array"),
         (BODY | {"model": 7}, 422, "model", "string"),
         (BODY | {"dimensions": 0}, 422, "dimensions", "greater"),
         (BODY | {"dimensions": "8"}, 422, "dimensions", "integer"),
