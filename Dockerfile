@@ -5,7 +5,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/facet
 WORKDIR /src
 
-# For an image without CUDA, a tenth of the size: the URL of a package index that has torch's wheels for CPUs only.
+# For an image without the 4 GiB of CUDA libraries: the URL of a package index that has torch's wheels for CPUs only.
 # Their version, 2.15.0+cpu for example, counts as later than the ordinary one, so pip takes them.
 ARG CPU_INDEX=
 # Further parts of the package, separated by commas; heic is for photos of phones, otel for traces.
@@ -30,7 +30,7 @@ RUN /opt/facet/bin/pip install --no-deps .
 
 FROM python:3.11-slim
 
-RUN useradd --system --uid 10001 --home-dir /var/lib/facet --create-home facet \
+RUN useradd --no-log-init --uid 10001 --home-dir /var/lib/facet --create-home facet \
  && install --directory --owner facet --group facet /var/lib/facet/store
 COPY --from=build /opt/facet /opt/facet
 

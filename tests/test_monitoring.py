@@ -106,10 +106,20 @@ def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
     process = subprocess.Popen(["prometheus", *arguments], cwd=folder)
     try:
         with httpx.Client(base_url=f"http://{address}/api/v1", timeout=10) as client:
+            while not answers(f"http://{address}/-/ready"):
+                assert process.poll() is None
+                sleep(0.1)
             yield client
     finally:
         process.terminate()
         process.wait(10)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
 
 
 def asked(client: httpx.Client, query: str) -> list[dict[str, Any]]:
@@ -126,10 +136,7 @@ def all_answered(client: httpx.Client) -> dict[str, str]:
     last = monotonic() + DATA_SECONDS
     while left and monotonic() < last:
         sleep(0.25)
-        try:
-            left = {name: query for name, query in left.items() if not asked(client, query)}
-        except httpx.TransportError:
-            continue  # it has not started yet
+        left = {name: query for name, query in left.items() if not asked(client, query)}
     return left
 
 
