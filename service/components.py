@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -15,11 +15,14 @@ from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store
 
 from .access import Keyring
+from .engine.batch import BatchReport
 from .engine.batch_size import batch_sizes
 from .engine.batcher import Batcher
 from .engine.engine import Engine
 from .engine.threads import use_threads
 from .engine.watchdog import watch_engine
+from .oip.repository import Repository
+from .oip.statistics import Statistics
 from .predictor.context import RequestContext
 from .predictor.decoder import Decoder
 from .predictor.local import LocalPredictor
@@ -61,6 +64,8 @@ class Components:
     predictor_server: PredictorServer
     metrics: Metrics
     tracing: Tracing
+    repository: Repository
+    statistics: Statistics
     clock: Callable[[], float]
 
     @classmethod
@@ -83,9 +88,11 @@ class Components:
         metrics = Metrics()
         metrics.describe(backbone)
         engine = Engine(backbone)
-        batcher = _batcher(settings, engine, metrics, clock)
-
         registry = Registry(clock)
+        statistics = Statistics(lambda task: registry.get(task) is not None)
+        observers = (metrics.count_batch, statistics.count_batch)
+        batcher = _batcher(settings, engine, observers, clock)
+
         bank = _bank(settings, backbone, metrics, clock)
         loader = TaskLoader(store, engine, backbone, clock)
         resolver = TaskResolver(
@@ -135,10 +142,17 @@ class Components:
             predictor_server=predictor_server,
             metrics=metrics,
             tracing=tracing,
+            repository=Repository(listing, publisher),
+            statistics=statistics,
             clock=clock,
         )
         metrics.watch_readiness(lambda: components.obstacle is None, settings.queue_limit)
         return components
+
+    @property
+    def sound(self) -> bool:
+        """Whether the engine's threads live; once they have died, only a restart helps."""
+        return self.batcher.alive or self.batcher.draining
 
     @property
     def obstacle(self) -> str | None:
@@ -197,8 +211,15 @@ class Components:
 
 
 def _batcher(
-    settings: Settings, engine: Engine, metrics: Metrics, clock: Callable[[], float]
+    settings: Settings,
+    engine: Engine,
+    observers: Sequence[Callable[[BatchReport], None]],
+    clock: Callable[[], float],
 ) -> Batcher:
+    def observe(report: BatchReport) -> None:
+        for each in observers:
+            each(report)
+
     return Batcher(
         engine.run,
         max_batch=settings.max_batch,
@@ -206,7 +227,7 @@ def _batcher(
         latency_target=settings.latency_target_seconds,
         workers=settings.engine_workers or 1,
         prepare=partial(use_threads, settings.engine_threads),
-        observe=metrics.count_batch,
+        observe=observe,
         clock=clock,
     )
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store, builtin, open_store
 from facet_vision.service.engine.threads import engine_threads, engine_workers
-from facet_vision.service.http.app import create_app, load_backbone
+from facet_vision.service.http.app import Beside, create_app, load_backbone
 from facet_vision.service.http.server.logs import log_config
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.http.server.sockets import address_of, bind, path_removed
@@ -95,4 +95,11 @@ def _application(settings: Settings, store: Store | None, backbone: Backbone | N
         backbone, cores, threads, settings.http_workers
     )
     chosen = {"engine_threads": threads, "engine_workers": workers}
-    return create_app(settings.model_copy(update=chosen), store=store, backbone=backbone)
+    beside: Beside | None = None
+    if settings.grpc_port is not None:
+        from facet_vision.service.grpc.server import serving  # only where it is wanted
+
+        beside = serving
+    return create_app(
+        settings.model_copy(update=chosen), store=store, backbone=backbone, beside=beside
+    )

@@ -1,6 +1,5 @@
 """The configuration of a server: one frozen object from variables and flags."""
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from facet_vision.common.flags import first_fault
 
 from .environment import SettingsError as SettingsError
 from .environment import check_names
+from .hosts import is_loopback
 
 MIB = 1024 * 1024
 
@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000,
         description="Port to listen on; 0 takes a free one.",
+        json_schema_extra=NETWORK,
+    )
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None,
+        description="Port of the Open Inference Protocol over gRPC, if there is to be one.",
         json_schema_extra=NETWORK,
     )
     unix_socket: Path | None = Field(
@@ -371,7 +376,8 @@ def check_exposure(settings: Settings) -> None:
         SettingsError: the host is not a loopback address, there are no keys, and `trust_network`
             is off.
     """
-    guarded = settings.has_keys or settings.trust_network or settings.unix_socket
+    by_path = settings.unix_socket is not None and settings.grpc_port is None
+    guarded = settings.has_keys or settings.trust_network or by_path
     if not guarded and not is_loopback(settings.host):
         raise SettingsError(
             f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
@@ -386,14 +392,6 @@ def _check_access(settings: Settings) -> None:
     for name in ("tls_key", "tls_client_ca"):
         if getattr(settings, name) and not settings.tls_cert:
             raise SettingsError(f"{name}: expected it beside tls_cert, found it alone")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a name or address is of this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _split(names: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -23,6 +24,25 @@ Forward = Callable[[Sequence[Group]], Sequence[Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """One version's part in a batch.
+
+    Attributes:
+        task: its name.
+        version: its number; 0 of the bare backbone.
+        rows: how many were answered.
+        failed: how many were not.
+        queue_seconds: the wait of all of them together.
+    """
+
+    task: str
+    version: int
+    rows: int
+    failed: int
+    queue_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchReport:
     """One batch that was answered, for the metrics.
 
@@ -37,6 +57,7 @@ class BatchReport:
         forward_seconds: what the forward took, retries included.
         head_seconds: the part of it that the heads took.
         exemplars: for each row the label that leads to its request's trace, if one is recorded.
+        shares: of each version.
     """
 
     rows: int
@@ -48,6 +69,27 @@ class BatchReport:
     forward_seconds: float
     head_seconds: float
     exemplars: Sequence[Exemplar]
+    shares: Sequence[Share]
+
+
+def shares(
+    groups: Sequence[Sequence[Row]], outcomes: Sequence[Tensor | Exception], begun: float
+) -> list[Share]:
+    """Return the part of each group in a batch.
+
+    Args:
+        groups: rows by what answers them.
+        outcomes: of all rows, group by group.
+        begun: when the batch left the queue, by its clock.
+    """
+    found = []
+    rest = iter(outcomes)
+    for rows in groups:
+        failed = sum(isinstance(outcome, Exception) for outcome in islice(rest, len(rows)))
+        wait = sum(begun - row.queued for row in rows)
+        answerer = rows[0].resident
+        found.append(Share(answerer.task, answerer.version, len(rows) - failed, failed, wait))
+    return found
 
 
 def by_resident(rows: Iterable[Row]) -> list[list[Row]]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from facet_vision.service.errors import DeadlineUnreachable, Draining, Overloaded
 
 from .admission import Quota
-from .batch import BatchReport, Forward, answer, by_resident
+from .batch import BatchReport, Forward, answer, by_resident, shares
 from .batch_size import BatchSizer, round_down
 from .fair_queue import FairQueue
 from .head_time import measured
@@ -373,7 +373,8 @@ class Batcher:
         waits = [begun - row.queued for row in rows]
         exemplars = [row.ticket.exemplar for row in rows]
         sizes = len(rows), tasks, len(images)
-        report = BatchReport(*sizes, full, waits, begun, seconds, heads.seconds, exemplars)
+        found = shares(groups, outcomes, begun)
+        report = BatchReport(*sizes, full, waits, begun, seconds, heads.seconds, exemplars, found)
         return rows, outcomes, report
 
     def _settle(

@@ -5,7 +5,7 @@ A predict call passes `predict` (options and body), `RequestContext.predictor` (
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
 from time import perf_counter
 
@@ -30,14 +30,21 @@ from .middleware.origins import KnownOrigins, Origins
 from .middleware.prefix import Prefix
 from .middleware.request_ids import RequestIds
 from .middleware.request_metrics import RequestMetrics
+from .oip import routes as oip
 from .protocols import embeddings, huggingface, models
 
-ROUTERS = tuple(part.router for part in (predict, tasks, embeddings, models, huggingface, probes))
+ROUTERS = (
+    *(part.router for part in (predict, tasks, embeddings, models, huggingface, probes)),
+    *(oip.health, oip.infer, oip.router),
+)
 
 DESCRIPTION = (
     "Many vision tasks on one frozen transformer. "
     "A task file that is uploaded answers the next request."
 )
+
+
+Beside = Callable[[Components], AbstractAsyncContextManager[object]]
 
 
 def create_app(
@@ -47,6 +54,7 @@ def create_app(
     backbone: Backbone | None = None,
     clock: Callable[[], float] = perf_counter,
     tracing: Tracing | None = None,
+    beside: Beside | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -55,6 +63,7 @@ def create_app(
         store, backbone: by default those that the settings name.
         clock: seconds, monotonic.
         tracing: records spans; by default as the settings say.
+        beside: another way into the components, open while the application runs.
 
     Raises:
         SettingsError, BackboneError, StoreError: a part cannot be had.
@@ -64,7 +73,10 @@ def create_app(
     backbone = backbone or load_backbone(settings)
     components = Components.build(settings, store, backbone, clock, tracing)
     app = FastAPI(
-        title="Facet", version=version("facet-vision"), description=DESCRIPTION, lifespan=_lifespan
+        title="Facet",
+        version=version("facet-vision"),
+        description=DESCRIPTION,
+        lifespan=_lifespan(beside),
     )
     app.state.components = components
     app.state.context = components.context
@@ -108,7 +120,11 @@ def load_backbone(settings: Settings) -> Backbone:
     )
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with app.state.components.running():
-        yield
+def _lifespan(beside: Beside | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        components: Components = app.state.components
+        async with components.running(), beside(components) if beside else nullcontext():
+            yield
+
+    return lifespan

@@ -7,17 +7,16 @@ import asyncio
 import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, Self, TypeVar
 
 from fastapi import Request
 
+from facet_vision.backbone import Pixels
 from facet_vision.service.errors import ClientGone, DeadlineExceeded
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import DecodedImage, ImageBytes
 from facet_vision.service.predictor.protocol import Prediction, PredictRequest
 from facet_vision.service.telemetry.request_log import note
-from facet_vision.service.telemetry.traces import current_span
 
 from .bodies import announced_bytes
 from .deps import caller_of, context_of
@@ -64,7 +63,7 @@ class Call:
         await self.context.predictor.check(wanted, announced)
 
     async def answer(
-        self, wanted: PredictRequest, images: Sequence[ImageBytes]
+        self, wanted: PredictRequest, images: Sequence[ImageBytes | Pixels]
     ) -> tuple[list[DecodedImage], list[Prediction]]:
         """Decode the images and return them with their predictions; see `Admission.answer`.
 
@@ -74,18 +73,7 @@ class Call:
         """
         note(tasks=wanted.tasks or (), images=len(images))
         left = self.deadline - self.context.clock()
-        return await _while_connected(self.request, self._run(wanted, images), left)
-
-    async def _run(
-        self, wanted: PredictRequest, images: Sequence[ImageBytes]
-    ) -> tuple[list[DecodedImage], list[Prediction]]:
-        # Admission precedes decoding: a refused request costs no decoding, and the version that
-        # answers is the one that is live now, not the one that is live once it is decoded.
-        async with self.context.predictor.admit(wanted) as admission:
-            begun = perf_counter()
-            decoded = await self.context.decoder.decode(images)
-            current_span.get().stage("decode", begun, perf_counter(), images=len(images))
-            return decoded, await admission.answer([image.pixels for image in decoded])
+        return await _while_connected(self.request, self.context.answer(wanted, images), left)
 
 
 async def _while_connected(request: Request, work: Awaitable[T], seconds: float) -> T:

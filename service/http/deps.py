@@ -31,6 +31,13 @@ def caller_of(request: Request) -> Caller:
     return cast(Caller, request.scope["state"]["caller"])
 
 
+def actor_of(request: Request) -> str:
+    """Return who stands in the history: the key's name, without keys the client's address."""
+    if name := caller_of(request).name:
+        return name
+    return f"http:{request.client.host}" if request.client else "http"
+
+
 class Needs(HTTPBearer):
     """Dependency of a route: only a caller with this scope gets there.
 
@@ -107,9 +114,9 @@ def needed_by(route: BaseRoute) -> Needs | None:
 
 
 def infers(route: BaseRoute) -> bool:
-    """Return whether a route only asks tasks."""
+    """Return whether a route changes nothing: it only asks tasks, or what any key may see."""
     needed = needed_by(route)
-    return needed is not None and needed.scope == "infer"
+    return needed is not None and needed.scope in ("infer", None)
 
 
 # Async, because FastAPI runs a plain function in a thread.

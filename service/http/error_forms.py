@@ -108,6 +108,10 @@ _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rat
 
 _PROBLEM = Form(MEDIA_TYPE, _problem)
 _FORMS = (
+    (
+        re.compile(r"(?!.*/v1/).*/v2(/.*)?"),
+        Form("application/json", lambda fault: {"error": fault.detail}),
+    ),
     (re.compile(r".*/v1/(embeddings|models(/.*)?)"), Form("application/json", _openai)),
     (
         re.compile(r"(?!.*/v1/).*/hf/[^/]*"),

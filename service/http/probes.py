@@ -19,9 +19,7 @@ router = APIRouter(
 )
 async def live(components: ComponentsDependency) -> JSONResponse:
     """Answer 503 once the engine's thread has died: then only a restart helps."""
-    batcher = components.batcher
-    sound = batcher.alive or batcher.draining
-    return _probe("alive", None if sound else "the engine's thread has died")
+    return _probe("alive", None if components.sound else "the engine's thread has died")
 
 
 @router.get(

@@ -100,7 +100,7 @@ def refusal(
     error: Exception, request: Request, count_rejection: Callable[[str], None]
 ) -> JSONResponse:
     """Make the response for one of the exceptions in `STATUS`, and count its reason."""
-    status, reason = _lookup(error)
+    status, reason = status_of(error)
     count_rejection(reason)
     if status >= 500 and not isinstance(error, EXPECTED):
         logger.error("%s %s: %s", request.method, path_of(request), error)
@@ -116,7 +116,7 @@ def refusal_bytes(
 ) -> tuple[int, bytes]:
     """Make the status and the whole HTTP/1.1 response of a refusal without a request object."""
     ids = ids or ids_of(())
-    status, reason = _lookup(error)
+    status, reason = status_of(error)
     count_rejection(reason)
     form = form_of(path)
     fault = Fault(status, reason, sentence(error), path, ids.request)
@@ -158,8 +158,10 @@ def path_of(request: Request) -> str:
     return quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
 
 
-def _lookup(error: Exception) -> tuple[int, str]:
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+def status_of(error: Exception) -> tuple[int, str]:
+    """Return the HTTP status and the reason of an exception; 500 if it is none of `STATUS`."""
+    known = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return next(known, (HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected"))
 
 
 def _headers(error: Exception, status: int) -> dict[str, str] | None:

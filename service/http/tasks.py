@@ -11,7 +11,7 @@ from facet_vision.service.components import Components
 from facet_vision.service.errors import UnsupportedMedia
 
 from .bodies import media_type, read_bytes
-from .deps import ComponentsDependency, caller_of, needs
+from .deps import ComponentsDependency, actor_of, caller_of, needs
 from .middleware.audit import tell
 from .parameters import PlainDigits, TaskName, known_parameters
 from .schemas import (
@@ -134,7 +134,7 @@ async def upload_version(
         request, settings.max_task_bytes, "a task file", settings.idle_body_seconds
     )
     tell(request.scope, sha256=await asyncio.to_thread(_sha256, data))
-    made = await components.publisher.publish(task, data, activate=activate, by=_by(request))
+    made = await components.publisher.publish(task, data, activate=activate, by=actor_of(request))
     version, prefix = made.version, request.scope.get("root_path", "")
     tell(request.scope, version=version.number)
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{version.number}"
@@ -182,7 +182,7 @@ async def delete_version(
     It cannot be undone. The number is never used again, and the history keeps what happened.
     """
     tell(request.scope, version=version)
-    await components.publisher.delete(task, version, by=_by(request))
+    await components.publisher.delete(task, version, by=actor_of(request))
     _tell_version(request, components, task, version)
 
 
@@ -204,7 +204,7 @@ async def activate_version(
     )
     wanted = Activation.model_validate_json(body)
     tell(request.scope, version=wanted.version)
-    await components.publisher.activate(task, wanted.version, by=_by(request))
+    await components.publisher.activate(task, wanted.version, by=actor_of(request))
     _tell_version(request, components, task, wanted.version)
     return Live(task=task, version=wanted.version)
 
@@ -212,7 +212,7 @@ async def activate_version(
 @router.delete("/v1/tasks/{task}", status_code=204, summary="Retire a task", dependencies=_PUBLISH)
 async def retire_task(task: TaskName, request: Request, components: ComponentsDependency) -> None:
     """Take a task out of service. Its versions stay in the store and can be activated again."""
-    await components.publisher.retire(task, by=_by(request))
+    await components.publisher.retire(task, by=actor_of(request))
     _tell_version(request, components, task)
 
 
@@ -235,10 +235,3 @@ def _matches(etag: str, condition: str) -> bool:
     """Compare weakly, as If-None-Match asks for (RFC 9110, section 13.1.2)."""
     named = [part.strip().removeprefix("W/") for part in condition.split(",")]
     return etag in named or "*" in named
-
-
-def _by(request: Request) -> str:
-    """Return who stands in the history: the key's name, without keys the client's address."""
-    if name := caller_of(request).name:
-        return name
-    return f"http:{request.client.host}" if request.client else "http"

@@ -16,9 +16,9 @@ BULKY = 5_000
 
 
 def label_count(predictions: Sequence[Prediction]) -> int:
-    """Return how many labels, or numbers of features, there are in all predictions."""
+    """Return how many labels or numbers there are in all predictions."""
     return sum(
-        len(each.best) if each.feature is None else len(each.feature) for each in predictions
+        len(each.best) if each.numbers is None else len(each.numbers) for each in predictions
     )
 
 

@@ -77,8 +77,13 @@ class Decoder:
         threads, max_pixels = settings.decode_threads, settings.max_image_pixels
         return cls(preprocess, threads=threads, max_pixels=max_pixels, observe=observe)
 
-    async def decode(self, images: Sequence[ImageBytes]) -> list[DecodedImage]:
-        """Decode and preprocess the images of a request, in their order.
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """What images are made into: (3, height, width)."""
+        return self._preprocess.input_size
+
+    async def decode(self, images: Sequence[ImageBytes | Pixels]) -> list[DecodedImage]:
+        """Decode and preprocess the images of a request, in their order; pixels stay as they are.
 
         Raises:
             ImageError: one of them cannot be decoded; the sentence says which.
@@ -98,7 +103,9 @@ class Decoder:
         self._light.shutdown(wait=False, cancel_futures=True)
         self._heavy.shutdown(wait=False, cancel_futures=True)
 
-    async def _decode(self, image: ImageBytes) -> DecodedImage | ImageError:
+    async def _decode(self, image: ImageBytes | Pixels) -> DecodedImage | ImageError:
+        if not isinstance(image, ImageBytes):
+            return DecodedImage(image, None, 0.0)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._light, self._decode_if_light, image)
         if isinstance(found, OpenImage):
@@ -129,5 +136,6 @@ class Decoder:
     ) -> DecodedImage:
         if isinstance(decoded, ImageError):
             raise decoded if count == 1 else ImageError(f"file {position}, {decoded}")
-        self._observe(decoded.seconds)
+        if decoded.seconds:
+            self._observe(decoded.seconds)
         return decoded

@@ -138,11 +138,16 @@ class LocalPredictor:
         ]
         if not answerers:
             raise UnknownTask("tasks: expected at least one live task, found none")
+        if request.version not in (None, answerers[0].version):
+            raise UnknownTask(
+                f"version of task {answerers[0].task!r}: expected the live one, "
+                f"{answerers[0].version}, found {request.version}"
+            )
         return answerers
 
     def _is_backbone(self, task: str, request: PredictRequest) -> bool:
         """Return whether a name is that of the bare backbone, which has features but no labels."""
-        if request.output == "labels":
+        if request.output != "features":
             return False
         return task == BACKBONE or (task == self._backbone and not self._resolver.knows(task))
 
@@ -170,10 +175,11 @@ class _LocalAdmission:
         for answerer in self._answerers:
             self._count(answerer.task, len(images))
         top_k = self._request.top_k
+        with_numbers = self._request.output == "scores"
 
         def predictions() -> list[Prediction]:
             return [
-                _prediction(answerer, answer, top_k)
+                _prediction(answerer, answer, top_k, with_numbers)
                 for (answerer, _), answer in zip(pairs, answers, strict=True)
             ]
 
@@ -214,7 +220,7 @@ def _check_labels(request: PredictRequest, answerers: Sequence[Answerer]) -> Non
         )
 
 
-def _prediction(answerer: Answerer, answer: Answer, top_k: int) -> Prediction:
+def _prediction(answerer: Answerer, answer: Answer, top_k: int, with_numbers: bool) -> Prediction:
     # With numpy: a torch operation releases the interpreter's lock, and the event loop would have
     # to queue for it again.
     numbers = answer.scores.numpy()
@@ -229,4 +235,5 @@ def _prediction(answerer: Answerer, answer: Answer, top_k: int) -> Prediction:
         "score" if answerer.activation == "none" else "probability",
         [(labels[index], score) for index, score in zip(best, numbers[best].tolist(), strict=True)],
         *timings,
+        numbers if with_numbers else None,
     )

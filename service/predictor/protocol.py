@@ -18,8 +18,9 @@ from facet_vision.service.engine.resident import Activation as Activation
 from facet_vision.service.engine.rows import Priority as Priority
 from facet_vision.service.errors import Overloaded
 
-Output = Literal["labels", "features"]
-"""What a predict call wants: labels with their numbers, or the pooled feature that heads read."""
+Output = Literal["labels", "scores", "features"]
+"""What a predict call wants: the best labels, with them the numbers of all labels in the task's
+order, or the pooled feature that heads read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class PredictRequest:
         caller: name of the key that the client has shown; empty where no keys are configured.
         output: what is wanted; for features, `top_k` and `activation` are of no effect.
         activation: what makes scores of logits; None for what each task says itself.
+        version: the one that must be live, of the only task; None for whichever is.
     """
 
     tasks: Sequence[str] | None
@@ -46,6 +48,7 @@ class PredictRequest:
     caller: str = ""
     output: Output = "labels"
     activation: Activation | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Prediction:
         best: labels with their numbers, best first; none where the feature is the answer.
         queue_seconds: how long it waited for its batch.
         forward_seconds: how long its batch ran.
-        feature: the pooled feature, (feature_dim,), where that was asked for.
+        numbers: the numbers of all labels, (labels,), or the pooled feature, (feature_dim,), where
+            one of them was asked for.
     """
 
     task: str
@@ -68,7 +72,7 @@ class Prediction:
     best: Sequence[tuple[str, float]]
     queue_seconds: float
     forward_seconds: float
-    feature: NDArray[np.float32] | None = None
+    numbers: NDArray[np.float32] | None = None
 
 
 class Admission(Protocol):
@@ -115,7 +119,7 @@ class Predictor(Protocol):
 
         Raises:
             Unauthorized, Forbidden: the caller's key does not hold any more, or not for this.
-            UnknownTask, TaskUnavailable: one of the tasks cannot answer.
+            UnknownTask, TaskUnavailable: one of the tasks cannot answer, or not by that version.
             BodyTooLarge: it has more rows than could ever be admitted.
             TooManyRequests: the caller's key has no more images left for now.
             Overloaded, DeadlineUnreachable, TooManyMisses, Draining: it cannot be admitted now.

@@ -121,7 +121,8 @@ def request_bytes(request: PredictRequest, now: float) -> bytes:
     left = request.deadline - now
     fields = [
         *(request.tasks, request.images, left, request.top_k, request.priority, request.caller),
-        *(request.output, request.activation, current.get(), current_span.get().trace),
+        *(request.output, request.activation, request.version),
+        *(current.get(), current_span.get().trace),
     ]
     return to_json(fields, inf_nan_mode="constants")
 
@@ -153,26 +154,24 @@ def images_of(payload: bytes, count: int, size: tuple[int, int, int]) -> list[Pi
 
 
 def predictions_bytes(predictions: list[Prediction]) -> bytes:
-    """Encode predictions: the length of the JSON of all, this JSON, then the features."""
+    """Encode predictions: the length of the JSON of all, this JSON, then the numbers of each."""
     fields = [
         (each.task, each.version, each.field, each.best, each.queue_seconds, each.forward_seconds)
         for each in predictions
     ]
     document = to_json(fields, inf_nan_mode="constants")
-    features = [each.feature.tobytes() for each in predictions if each.feature is not None]
-    return b"".join((LENGTH.pack(len(document)), document, *features))
+    numbers = [each.numbers.tobytes() for each in predictions if each.numbers is not None]
+    return b"".join((LENGTH.pack(len(document)), document, *numbers))
 
 
 def predictions_of(payload: bytes) -> list[Prediction]:
-    """Decode predictions; either all have features, which are views of the payload, or none."""
+    """Decode predictions; either all have as many numbers, views of the payload, or none has."""
     end = LENGTH.size + LENGTH.unpack_from(payload)[0]
     documents = json.loads(payload[LENGTH.size : end])
     if end == len(payload):
         return [Prediction(*fields) for fields in documents]
-    features = np.frombuffer(payload[end:], np.float32).reshape(len(documents), -1)
-    return [
-        Prediction(*[*fields, feature]) for fields, feature in zip(documents, features, strict=True)
-    ]
+    numbers = np.frombuffer(payload[end:], np.float32).reshape(len(documents), -1)
+    return [Prediction(*[*fields, row]) for fields, row in zip(documents, numbers, strict=True)]
 
 
 def error_bytes(error: Exception) -> bytes:

@@ -146,6 +146,11 @@ class Listed:
         """All versions in the store, ascending."""
         return self.entry.state.versions if self.entry.state else ()
 
+    @property
+    def next_version(self) -> int:
+        """Number that the next new version will have."""
+        return self.entry.state.last + 1 if self.entry.state else 1
+
 
 class Listing:
     """Describes the tasks; reads histories and headers of task files that are not known yet.
@@ -213,6 +218,18 @@ class Listing:
             await asyncio.gather(*map(self._entry, unread[start : start + HISTORIES_AT_ONCE]))
         entries = map(self._registry.get, names)
         return [entry for entry in entries if entry and entry.condition == "live"]
+
+    async def find(self, task: str) -> Listed:
+        """Return a task as a page lists it.
+
+        Raises:
+            UnknownTask: there is none of that name.
+        """
+        if self._registry.get(task) is None:
+            raise UnknownTask(
+                f"Request for unknown model: {task[:128]!r} is not one of those listed"
+            )
+        return await self._listed(task)
 
     async def show(self, task: str) -> Listed:
         """Return a task with its newest history, read from the store, with which it then agrees.

@@ -26,6 +26,7 @@ from facet_vision.service.http.middleware.origins import KnownOrigins, Origins
 from facet_vision.service.http.middleware.prefix import Prefix
 from facet_vision.service.http.middleware.request_ids import RequestIds
 from facet_vision.service.http.middleware.request_metrics import RequestMetrics
+from facet_vision.service.http.oip import routes as oip
 from facet_vision.service.http.protocols import embeddings, huggingface
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.predictor.context import RequestContext
@@ -46,7 +47,9 @@ PREDICT_SOCKET = "engine.sock"
 HTTP_SOCKET = "http.sock"
 """Name of the Unix socket at which the engine's process takes all other calls."""
 
-_PREDICT = re.compile(r"/v1/(tasks/[^/]*/)?predict|/v1/embeddings|/hf/[^/]*")
+_PREDICT = re.compile(
+    r"/v1/(tasks/[^/]*/)?predict|/v1/embeddings|/hf/[^/]*|/v2/models/[^/]*/(versions/[^/]*/)?infer"
+)
 """Paths of the predictor's calls, in every form."""
 
 
@@ -92,7 +95,7 @@ def create_http_worker(
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     problems.install(app, metrics.count_rejection)
-    routers = [part.router for part in (predict, embeddings, huggingface)]
+    routers = [*(part.router for part in (predict, embeddings, huggingface)), oip.infer]
     for router in routers:
         app.include_router(router)
     metrics.watch_bodies(lambda: budget.held)

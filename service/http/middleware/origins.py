@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facet_vision.prompts_store.errors import shown
 from facet_vision.service.errors import BadRequest, ForeignOrigin, UnknownHost
+from facet_vision.service.hosts import is_loopback
 from facet_vision.service.http.problems import refusal
-from facet_vision.service.settings import Settings, is_loopback
+from facet_vision.service.settings import Settings
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing (RFC 9110, section 9.2.1), so any page may cause them."""

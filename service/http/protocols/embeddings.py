@@ -120,8 +120,8 @@ def _document(wanted: EmbeddingsRequest, predictions: list[Prediction]) -> dict[
 
 
 def _embedding(wanted: EmbeddingsRequest, prediction: Prediction) -> str | list[float]:
-    assert prediction.feature is not None, "a call for features gets them"
-    feature = _shortened(prediction.feature, wanted.dimensions)
+    assert prediction.numbers is not None, "a call for features gets them"
+    feature = _shortened(prediction.numbers, wanted.dimensions)
     if wanted.encoding_format == "base64":
         return b64encode(feature.astype("<f4").tobytes()).decode("ascii")
     numbers: list[float] = feature.tolist()

@@ -67,7 +67,7 @@ async def ask(
 
 def expected(image: Pixels, prompts: Sequence[torch.Tensor]) -> torch.Tensor:
     batch = SMALL.preprocess.batch([image])
-    return SMALL.features(batch, prompts, form="tokens")[0]
+    return SMALL.numberss(batch, prompts, form="tokens")[0]
 
 
 @pytest.fixture(params=["beside", "over a socket"])
@@ -81,10 +81,10 @@ async def test_features_are_those_that_the_head_reads(where: str, tmp_path: Path
     assert [(each.task, each.version) for each in found] == [("deep", 1), ("backbone", 0)] * 2
     wanted = [(image, prompts) for image in (BYTES, FLOATS) for prompts in (DEEP.prompts, ())]
     for each, (image, prompts) in zip(found, wanted, strict=True):
-        assert each.feature is not None
-        assert (each.field, each.feature.dtype) == ("feature", np.float32)
+        assert each.numbers is not None
+        assert (each.field, each.numbers.dtype) == ("feature", np.float32)
         torch.testing.assert_close(
-            torch.tensor(each.feature), expected(image, prompts), atol=1e-5, rtol=1e-5
+            torch.tensor(each.numbers), expected(image, prompts), atol=1e-5, rtol=1e-5
         )
 
 
@@ -92,7 +92,7 @@ async def test_floats_get_the_labels_of_the_same_pixels(where: str, tmp_path: Pa
     same = SMALL.preprocess.batch([BYTES])[0].numpy()
     async with predicting(where, tmp_path) as predictor:
         first, second = await ask(predictor, ["deep"], BYTES, same)
-    assert first.feature is None
+    assert first.numbers is None
     assert dict(second.best) == pytest.approx(dict(first.best), rel=1e-5)
 
 

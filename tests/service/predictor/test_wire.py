@@ -111,8 +111,8 @@ def test_features_arrive_to_the_last_bit_in_four_bytes_a_number(seeds: list[int]
     assert len(payload) <= len(seeds) * (4 * dim + 60)
     for arrived, feature in zip(predictions_of(payload), features, strict=True):
         assert (arrived.task, arrived.field, list(arrived.best)) == ("pets", "feature", [])
-        assert arrived.feature is not None
-        np.testing.assert_array_equal(arrived.feature, feature)
+        assert arrived.numbers is not None
+        np.testing.assert_array_equal(arrived.numbers, feature)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=6), st.integers(1, 5))
