@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test fuzz check format builtin-tasks image-check clean
+.PHONY: serve test fuzz check format builtin-tasks image-check proto clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
@@ -55,6 +55,10 @@ builtin-task-%:
 # Builds the Dockerfile without a Docker engine and tries the image; as root, on Debian, with 40 GB of disk.
 image-check:
 	deploy/image-check.sh
+
+# Writes the messages of gRPC anew, from inference.proto.
+proto: $(VENV)/.development
+	$(BIN)/python -m grpc_tools.protoc -I service/grpc --descriptor_set_out=service/grpc/inference.binpb inference.proto
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -35,12 +35,16 @@ class Live:
         return httpx.Client(base_url=f"http://{self.http}", timeout=30)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @pytest.fixture(scope="module", params=[0, 1], ids=["alone", "with-worker"])
 def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     store = tmp_path_factory.mktemp("store")
     settings = {"grpc_port": port, "max_images": 8}
     with small_server(store, http_workers=request.param, **settings) as server:

@@ -67,7 +67,7 @@ async def ask(
 
 def expected(image: Pixels, prompts: Sequence[torch.Tensor]) -> torch.Tensor:
     batch = SMALL.preprocess.batch([image])
-    return SMALL.numberss(batch, prompts, form="tokens")[0]
+    return SMALL.features(batch, prompts, form="tokens")[0]
 
 
 @pytest.fixture(params=["beside", "over a socket"])

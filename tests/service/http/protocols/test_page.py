@@ -13,7 +13,11 @@ BLOCKS = re.findall(
 )
 
 
-SHOWN = {"openai": r"pets 2 32\n\['backbone', 'pets'\]\n", "huggingface_hub": r"(\w+ 0\.\d+\n){2}"}
+SHOWN = {
+    "tritonclient": r"\[b'\w+'\] \[\[(b'0\.\d+:\d:\w+'\s*)+\]\]\n",
+    "openai": r"pets 2 32\n\['backbone', 'pets'\]\n",
+    "huggingface_hub": r"(\w+ 0\.\d+\n){2}",
+}
 
 
 @pytest.mark.parametrize(("block", "module"), list(zip(BLOCKS, SHOWN, strict=True)), ids=SHOWN)
@@ -27,7 +31,12 @@ def test_a_block_of_the_page_runs(
     pytest.importorskip(module)
     monkeypatch.chdir(ROOT)
     here = block.replace("http://127.0.0.1:8000", alone.url)
-    here = here.replace('model="digits"', 'model="pets"').replace("/hf/digits", "/hf/pets")
+    here = here.replace("127.0.0.1:8000", alone.url.removeprefix("http://"))
+    here = (
+        here.replace('infer("digits"', 'infer("pets"')
+        .replace('model="digits"', 'model="pets"')
+        .replace("/hf/digits", "/hf/pets")
+    )
     names: dict[str, object] = {}
     exec(here, names)
     assert re.fullmatch(SHOWN[module], capsys.readouterr().out)
