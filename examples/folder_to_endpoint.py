@@ -21,15 +21,10 @@ def main(folder: Path, name: str, url: str) -> None:
 
     images = [min(label.iterdir()) for label in sorted(folder.iterdir()) if label.is_dir()]
     with facet.Client(url) as client:
-        published = client.upload(name, task.to_bytes())
-        print(f"{name} version {published['version']} is live")
-        for image, answer in zip(
-            images,
-            client.predict(name, [(image.name, image.read_bytes()) for image in images], top_k=1),
-            strict=True,
-        ):
-            best = answer["predictions"][0]
-            print(f"{image}: {best['label']} ({best['probability']:.2f})")
+        published = client.publish(name, task.to_bytes())
+        print(f"{name} version {published.version} is live")
+        for answer in client.predict(name, images, top_k=1):
+            print(f"{images[answer.image]}: {answer.best.label} ({answer.best.value:.2f})")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
     TaskFile           a learned task: prompts, head and manifest
     open_store         where versions of tasks are kept, by folder or URL
     create_app         the server as an ASGI application
-    Client             calls a server
+    Client             calls a server; AsyncClient likewise, awaited
 
 Names are imported when they are first used: `import facet_vision` itself loads nothing heavy.
 """
@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .backbone import Backbone, load, wrap
     from .prompts_store import Head, Identity, Manifest, Store, TaskFile, open_store
-    from .service.client.client import Client, ClientError
+    from .service.client.answers import (
+        Embedding,
+        PredictResult,
+        Published,
+        TaskDetail,
+        TaskSummary,
+    )
+    from .service.client.async_client import AsyncClient
+    from .service.client.client import Client
+    from .service.client.errors import ClientError
+    from .service.client.exchange import Retries
     from .service.http.app import create_app
     from .service.settings import Settings
     from .training.data.reading import read_data
@@ -28,16 +38,23 @@ if TYPE_CHECKING:
     from .training.train import train_task
 
 __all__ = [
+    "AsyncClient",
     "Backbone",
     "Client",
     "ClientError",
+    "Embedding",
     "Head",
     "Identity",
     "Manifest",
+    "PredictResult",
+    "Published",
     "Recipe",
+    "Retries",
     "Settings",
     "Store",
+    "TaskDetail",
     "TaskFile",
+    "TaskSummary",
     "__version__",
     "create_app",
     "load",
@@ -49,16 +66,23 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": "service.client.async_client",
     "Backbone": "backbone",
     "Client": "service.client.client",
-    "ClientError": "service.client.client",
+    "ClientError": "service.client.errors",
+    "Embedding": "service.client.answers",
     "Head": "prompts_store",
     "Identity": "prompts_store",
     "Manifest": "prompts_store",
+    "PredictResult": "service.client.answers",
+    "Published": "service.client.answers",
     "Recipe": "training.recipe",
+    "Retries": "service.client.exchange",
     "Settings": "service.settings",
     "Store": "prompts_store",
+    "TaskDetail": "service.client.answers",
     "TaskFile": "prompts_store",
+    "TaskSummary": "service.client.answers",
     "create_app": "service.http.app",
     "load": "backbone",
     "new_recipe": "training.new_recipe",

@@ -124,9 +124,9 @@ def _of_server(
     from facet_vision.service.client.client import Client
     from facet_vision.service.client.scores import scores
 
-    with Client(url, key=key) as client:
+    with Client(url, key=key or "") as client:
         version = client.live_version(task)
-        manifest = Manifest.from_json(json.dumps(client.task(task)["manifest"]))
+        manifest = Manifest.from_json(json.dumps(client.task(task).manifest))
         asked = _questions(source, manifest, everything, given)
         images = _encoded(asked)
         answers = torch.tensor(scores(client, task, version, manifest.labels, images))

@@ -1,51 +1,42 @@
 """A client of the v1 API, over httpx.
 
-It needs neither torch nor the server's code.
+It needs neither torch nor the server's code. What each call sends is in `calls`, and when it is
+sent again in `exchange`; here it is done.
 """
 
-from collections.abc import Sequence
-from typing import Any, Self
-from urllib.parse import quote
+import time
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Literal, Self, TypeVar
 
 import httpx
 
-from facet_vision.common.exits import ExitCode
+from . import calls
+from .answers import Embedding, Live, PredictResult, Published, TaskDetail, TaskList
+from .errors import ClientError as ClientError
+from .exchange import Exchange, Outcome, Retries, Steps, Wait
+from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
 
-TASK_FILE = "application/octet-stream"
-IMAGES_PER_REQUEST = 32
-LABELS_PER_REQUEST = 50_000
-"""Labels of all images of a request; a server makes no answer of more than twice as many."""
+T = TypeVar("T")
+
 TASKS_PER_REQUEST = 500
-
-
-class ClientError(Exception):
-    """The server refused or could not be reached; the message is one sentence.
-
-    Attributes:
-        status: HTTP status of the answer; None if there was none.
-        reason: the end of the type of the server's problem document, such as "unknown-task".
-    """
-
-    def __init__(self, message: str, status: int | None = None, reason: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-
-
-class NoServer(ClientError):
-    """No Facet server answers at the address."""
-
-    exit_code = ExitCode.NO_SERVER
+Priority = Literal["high", "normal", "low"]
 
 
 class Client:
-    """The calls of one server; use it as a context manager.
+    """The calls of one server; use it as a context manager. Threads may share it.
 
     Args:
         url: such as http://127.0.0.1:8000.
-        key: to show, where the server has keys.
-        timeout: seconds for each step of a call, such as connecting or reading.
+        key: to show, where the server has keys; by default the variable FACET_KEY, "" for none.
+        timeout: seconds for each step of a request, such as connecting or reading.
+        deadline: seconds for a whole call with its retries; None for no limit. A step that has
+            begun gets what is left, so an answer that trickles in may take longer.
+        retries: how often a call is made again, and after how long.
         transport: an httpx transport in place of the network.
+
+    Raises:
+        ClientError: `url` or `key` is none.
     """
 
     def __init__(
@@ -54,55 +45,129 @@ class Client:
         *,
         key: str | None = None,
         timeout: float = 60.0,
+        deadline: float | None = None,
+        retries: Retries = Retries(),  # noqa: B008  (frozen)
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._url = url.rstrip("/")
-        headers = _shown(key)
-        try:
-            self._http = httpx.Client(
-                base_url=self._url, headers=headers, timeout=timeout, transport=transport
-            )
-        except httpx.InvalidURL as error:
-            raise ClientError(
-                f"url: expected one such as http://127.0.0.1:8000, found {url!r} ({error})"
-            ) from None
+        self._timeout, self._deadline, self._retries = timeout, deadline, retries
+        self._http = httpx.Client(transport=transport, **calls.http_options(self._url, key))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
         self._http.close()
 
-    def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> dict[str, Any]:
-        """List all tasks, with the backbone that serves them."""
-        query: dict[str, Any] = {"limit": per_request}
-        listed = self._json("GET", "/v1/tasks", params=query)
-        after = listed.pop("next", None)
-        while after is not None:
-            page = self._json("GET", "/v1/tasks", params=query | {"after": after})
-            listed["tasks"] += page["tasks"]
-            after = page.get("next")
-        return listed
+    def predict(
+        self,
+        task: str | Sequence[str],
+        images: Image | Iterable[Image],
+        *,
+        top_k: int = 5,
+        priority: Priority | None = None,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+        deadline: float | None = None,
+    ) -> list[PredictResult]:
+        """Classify images by a task, or by several at once.
 
-    def task(self, task: str) -> dict[str, Any]:
-        """Show one task with its manifest, versions and history."""
-        return self._json("GET", _path(task))
+        Any number of images is sent in requests of a bounded size, one after another.
 
-    def upload(self, task: str, data: bytes, *, activate: bool = True) -> dict[str, Any]:
-        """Publish a task file as the next version, and make it live if `activate`."""
-        query = {"activate": "true" if activate else "false"}
-        headers = {"Content-Type": TASK_FILE}
-        return self._json(
-            "POST", f"{_path(task)}/versions", params=query, content=data, headers=headers
+        Args:
+            task: a name, several, or "*" for all that are live.
+            images: bytes, a file name with bytes, or a path; or any number of them.
+            top_k: how many labels to return.
+            priority: how the call competes with others while it waits.
+            max_images: of one request.
+            max_bytes: of the images of one request, unless a single one has more.
+            deadline: seconds for the whole call, in place of the client's.
+
+        Returns:
+            The result of each image by each task, image by image in their order.
+
+        Raises:
+            ClientError: the server refuses, or cannot be reached.
+            OSError: a file cannot be read.
+        """
+        asked = calls.predict(
+            self._exchange(deadline),
+            task,
+            images,
+            top_k=top_k,
+            priority=priority,
+            max_images=max_images,
+            max_bytes=max_bytes,
         )
+        return self._do(asked)
+
+    def embed(
+        self,
+        model: str,
+        images: Image | Iterable[Image],
+        *,
+        dimensions: int | None = None,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+        deadline: float | None = None,
+    ) -> list[Embedding]:
+        """Return the pooled feature of each image.
+
+        Args:
+            model: a task, under whose prompts the images are seen, or `backbone`.
+            images, max_images, max_bytes, deadline: see `predict`.
+            dimensions: so many numbers from the front, scaled to length one.
+
+        Raises:
+            ClientError, OSError: see `predict`.
+        """
+        asked = calls.embed(
+            self._exchange(deadline),
+            model,
+            images,
+            dimensions=dimensions,
+            max_images=max_images,
+            max_bytes=max_bytes,
+        )
+        return self._do(asked)
+
+    def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> TaskList:
+        """List all tasks, with the backbone that serves them."""
+        return self._do(calls.tasks(self._exchange(), per_request))
+
+    def task(self, task: str) -> TaskDetail:
+        """Show one task with its manifest, versions and history."""
+        return self._do(calls.task(self._exchange(), task))
+
+    def publish(
+        self, task: str, file: bytes | PathLike[str], *, activate: bool = True
+    ) -> Published:
+        """Upload a task file as the next version, and make it live if `activate`.
+
+        The same bytes are the same version, so a call may be repeated.
+
+        Args:
+            task: its name.
+            file: the task file's bytes, or its path.
+            activate: whether the next request is answered by it.
+
+        Raises:
+            ClientError: the server refuses, cannot be reached, or has stored other bytes.
+            OSError: the file cannot be read.
+        """
+        return self._do(calls.publish(self._exchange(), task, file, activate))
 
     def download(self, task: str, version: int) -> bytes:
         """Return the task file of a version."""
-        return self._call("GET", f"{_path(task)}/versions/{version}").content
+        return self._do(calls.download(self._exchange(), task, version))
 
-    def activate(self, task: str, version: int) -> dict[str, Any]:
+    def activate(self, task: str, version: int) -> Live:
         """Make a stored version live."""
-        return self._json("PUT", f"{_path(task)}/live", json={"version": version})
+        return self._do(calls.activate(self._exchange(), task, version))
 
     def live_version(self, task: str) -> int:
         """Return the number of the live version.
@@ -110,12 +175,9 @@ class Client:
         Raises:
             ClientError: there is none.
         """
-        shown = self.task(task)
-        if shown.get("live") is None:
-            raise ClientError(f"task '{task}': expected a live version, found it {shown['state']}")
-        return int(shown["live"])
+        return self._do(calls.live_version(self._exchange(), task))
 
-    def rollback(self, task: str) -> dict[str, Any]:
+    def rollback(self, task: str) -> Live:
         """Make the version live that was live before the one that is.
 
         Of a task that has been retired, it is the last one that was live.
@@ -123,96 +185,32 @@ class Client:
         Raises:
             ClientError: no other version was ever live, or none that is still stored.
         """
-        shown = self.task(task)
-        stored = {version["number"] for version in shown["stored"]}
-        for event in reversed(shown["history"]):
-            version = event["version"]
-            if event["event"] == "activate" and version in stored - {shown.get("live")}:
-                return self.activate(task, version)
-        raise ClientError(
-            f"task '{task}': expected a version that was live before, found none in its history"
-        )
+        return self._do(calls.rollback(self._exchange(), task))
 
     def retire(self, task: str) -> None:
-        """Take a task out of service."""
-        self._call("DELETE", _path(task))
+        """Take a task out of service; its versions stay stored."""
+        self._do(calls.retire(self._exchange(), task))
 
     def delete(self, task: str, version: int) -> None:
         """Delete a version that is not live; its number is never used again."""
-        self._call("DELETE", f"{_path(task)}/versions/{version}")
+        self._do(calls.delete(self._exchange(), task, version))
 
-    def predict(
-        self, task: str, images: Sequence[tuple[str, bytes]], *, top_k: int = 5
-    ) -> list[dict[str, Any]]:
-        """Classify images by a task.
+    def _exchange(self, deadline: float | None = None) -> Exchange:
+        most = self._deadline if deadline is None else deadline
+        return Exchange(self._url, self._retries, self._timeout, most)
 
-        Args:
-            task: its name.
-            images: file name and encoded bytes of each.
-            top_k: how many labels to return.
-
-        Returns:
-            The result of each image, in their order: its position, file name, task, version,
-            predictions and timings.
-        """
-        results: list[dict[str, Any]] = []
-        step = max(1, min(IMAGES_PER_REQUEST, LABELS_PER_REQUEST // top_k))
-        for start in range(0, len(images), step):
-            files = [("file", image) for image in images[start : start + step]]
-            answer = self._json(
-                "POST", f"{_path(task)}/predict", params={"top_k": top_k}, files=files
-            )
-            for result in answer["results"]:  # positions count within one request
-                results.append(result | {"image": start + result["image"]})
-        return results
-
-    def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        response = self._call(method, path, **request)
-        try:
-            document = response.json()
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise NoServer(
-                f"{self._url}: expected a Facet server, found something else", response.status_code
-            )
-        return document
-
-    def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            response = self._http.request(method, path, **request)
-        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
-            raise NoServer(
-                f"{self._url}: expected a Facet server, found none that answers ({error})"
-            ) from error
-        if response.is_success:
-            return response
-        raise _refusal(response)
-
-
-def _shown(key: str | None) -> dict[str, str]:
-    """Return the header that shows a key.
-
-    Raises:
-        ClientError: it is no text of a key. The sentence does not repeat it.
-    """
-    if not key:
-        return {}
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ClientError("key: expected one as facet keys new prints it, found another text")
-    return {"Authorization": f"Bearer {key}"}
-
-
-def _path(task: str) -> str:
-    return f"/v1/tasks/{quote(task, safe='')}"
-
-
-def _refusal(response: httpx.Response) -> ClientError:
-    """Return the error with the sentence of a problem document, or a proxy's status."""
-    status = response.status_code
-    try:
-        problem = response.json()
-        return ClientError(str(problem["detail"]), status, problem["type"].rpartition(":")[2])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        found = f"{status} {response.reason_phrase}"
-        return ClientError(f"server: expected an answer, found status {found}", status)
+    def _do(self, call: Steps[T]) -> T:
+        outcome: Outcome = None
+        while True:
+            try:
+                step = call.send(outcome)
+            except StopIteration as done:
+                return done.value
+            if isinstance(step, Wait):
+                time.sleep(step.seconds)
+                outcome = None
+                continue
+            try:
+                outcome = self._http.request(step.method, step.path, **step.options)
+            except httpx.RequestError as error:
+                outcome = error

@@ -1,8 +1,10 @@
 """The commands `facet push`, `facet predict` and `facet tasks`."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,9 @@ from facet_vision.common.exits import ExitCode
 from facet_vision.common.terminal import complain
 
 from .options import URL, AsJson, Key, connected, print_json
+
+if TYPE_CHECKING:
+    from .answers import PredictResult
 
 Url = Annotated[str, typer.Argument(help="Address of the server.")]
 
@@ -25,12 +30,12 @@ def push(
     with connected(to, "push", key) as client:
         data = file.read_bytes()
         task = _task_name(data)
-        made = client.upload(task, data, activate=activate)
+        made = client.publish(task, data, activate=activate)
     if as_json:
-        print_json(made)
+        print_json(made.document())
         return
-    live = "live" if made["live"] else "stored, not live"
-    typer.echo(f"{task} version {made['version']} is {live} at {to}")
+    live = "live" if made.live else "stored, not live"
+    typer.echo(f"{task} version {made.version} is {live} at {to}")
 
 
 def predict(
@@ -69,13 +74,13 @@ def tasks(url: Url = URL, key: Key = None, as_json: AsJson = False) -> None:
     with connected(url, "tasks", key) as client:
         listed = client.tasks()
     if as_json:
-        print_json(listed)
+        print_json(listed.document())
         return
-    if not listed["tasks"]:
+    if not listed.tasks:
         typer.echo(f"no tasks yet: facet push FILE --to {url}")
-    width = max((len(task["task"]) for task in listed["tasks"]), default=0)
-    for task in listed["tasks"]:
-        typer.echo(f"{task['task']:<{width}}  {describe(task)}")
+    width = max((len(task.task) for task in listed.tasks), default=0)
+    for task in listed.tasks:
+        typer.echo(f"{task.task:<{width}}  {describe(task.document())}")
 
 
 def _task_name(data: bytes) -> str:
@@ -89,22 +94,16 @@ def _task_name(data: bytes) -> str:
     return Manifest.from_json(read_header(data).manifest).task
 
 
-def _show(path: Path, result: dict[str, Any] | None, error: str | None) -> None:
+def _show(path: Path, result: PredictResult | None, error: str | None) -> None:
     if result is None:
         complain(f"facet predict: {path}: {error}")
         return
-    labels = [f"{each['label']} {_number(each):.3f}" for each in result["predictions"]]
+    labels = [f"{each.label} {each.value:.3f}" for each in result.predictions]
     typer.echo(f"{path}: {', '.join(labels)}")
 
 
-def _show_json(path: Path, result: dict[str, Any] | None, error: str | None) -> None:
+def _show_json(path: Path, result: PredictResult | None, error: str | None) -> None:
     # The place among all images says nothing that the order of the lines does not say.
-    found = {"error": error} if result is None else result
+    found = {"error": error} if result is None else result.document()
     fields = {name: value for name, value in found.items() if name not in ("image", "file")}
     typer.echo(json.dumps({"file": str(path)} | fields, ensure_ascii=False))
-
-
-def _number(prediction: dict[str, Any]) -> float:
-    """Return the probability, or the score of a task without activation."""
-    number: float = prediction["probability" if "probability" in prediction else "score"]
-    return number

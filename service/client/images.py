@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from facet_vision.common.errors import UsageError
 from facet_vision.common.image_files import images_below
 
-from .client import IMAGES_PER_REQUEST, Client, ClientError
-
-REQUEST_BYTES = 16 * 2**20
-"""Bytes of the images of one request, unless a single one has more; far below a server's limit."""
+from .answers import PredictResult
+from .client import Client
+from .errors import ClientError
+from .parts import in_requests
 
 OF_ONE_IMAGE = frozenset({"bad-image", "too-large", "unsupported-media"})
 """Reasons of refusals that one image of a request can be the cause of."""
-
-Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Answer:
     """What was found out about one file: the server's result, or why there is none."""
 
     path: Path
-    result: dict[str, Any] | None = None
+    result: PredictResult | None = None
     error: str | None = None
 
 
@@ -79,23 +76,6 @@ def ask(client: Client, task: str, paths: Sequence[Path], *, top_k: int) -> Iter
                 yield Answer(path, error=f"file: expected a readable one, found {data.strerror}")
 
 
-def in_requests(
-    images: Iterable[tuple[Name, bytes | OSError]],
-) -> Iterator[list[tuple[Name, bytes | OSError]]]:
-    """Yield images, each with its bytes or why it cannot be read, by the request."""
-    group: list[tuple[Name, bytes | OSError]] = []
-    size = 0
-    for name, data in images:
-        more = len(data) if isinstance(data, bytes) else 0
-        if group and (len(group) == IMAGES_PER_REQUEST or size + more > REQUEST_BYTES):
-            yield group
-            group, size = [], 0
-        group.append((name, data))
-        size += more
-    if group:
-        yield group
-
-
 def _read(path: Path) -> bytes | OSError:
     try:
         return path.read_bytes()
@@ -105,7 +85,7 @@ def _read(path: Path) -> bytes | OSError:
 
 def _answers(
     client: Client, task: str, images: Sequence[tuple[str, bytes]], top_k: int
-) -> list[tuple[dict[str, Any] | None, str | None]]:
+) -> list[tuple[PredictResult | None, str | None]]:
     """Return the result or the error of each image.
 
     A request that one image spoils is divided until that image is alone.

@@ -33,8 +33,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 def connected(url: str, command: str, key: str | None) -> Iterator[Client]:
     """Give a client; a refusal ends the command in one sentence."""
     from .client import Client
+    from .exchange import Retries
 
-    with one_sentence(command), Client(url, key=key) as client:
+    # A person who has mistyped an address should know at once. No key is "", for the option has
+    # read the variable already.
+    retries = Retries(connect=False)
+    with one_sentence(command), Client(url, key=key or "", retries=retries) as client:
         yield client
 
 

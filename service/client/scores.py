@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from .client import Client, ClientError
-from .images import in_requests
+from .client import Client
+from .errors import ClientError
+from .parts import in_requests
 
 
 def scores(
@@ -31,8 +31,8 @@ def scores(
     for group in in_requests(images):
         sent = [(name, data) for name, data in group if isinstance(data, bytes)]
         for result in client.predict(task, sent, top_k=len(labels)):
-            _check_version(task, version, result["version"])
-            by_label = {each["label"]: _score(each) for each in result["predictions"]}
+            _check_version(task, version, result.version)
+            by_label = {each.label: each.value for each in result.predictions}
             found.append([by_label[label] for label in labels])
     return found
 
@@ -43,7 +43,3 @@ def _check_version(task: str, expected: int, found: int) -> None:
             f"task '{task}': expected answers of version {expected}, found one of version {found}, "
             "which has become live meanwhile"
         )
-
-
-def _score(prediction: dict[str, Any]) -> float:
-    return float(prediction["probability" if "probability" in prediction else "score"])

@@ -1,14 +1,18 @@
 """The commands about one task of a server: its versions, and which of them is live."""
 
-from datetime import datetime
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facet_vision.common.terminal import aligned
 
 from .options import URL, AsJson, Key, Server, connected, print_json
+
+if TYPE_CHECKING:
+    from .answers import VersionRecord
 
 Task = Annotated[str, typer.Argument(help="Name of the task.")]
 Number = Annotated[int, typer.Argument(min=1, help="Number of the version.")]
@@ -19,13 +23,14 @@ def versions(task: Task, server: Server = URL, key: Key = None, as_json: AsJson 
     from .words import describe
 
     with connected(server, "versions", key) as client:
-        shown = client.task(task)
+        found = client.task(task)
+    shown = found.document()
     if as_json:
         names = ("task", "state", "reason", "live", "stored", "history")
         print_json({name: shown[name] for name in names if name in shown})
         return
     typer.echo(f"{task}  {describe(shown)}")
-    for row in aligned([_row(version, shown.get("live")) for version in shown["stored"]]):
+    for row in aligned([_row(version, found.live) for version in found.stored]):
         typer.echo(f"  {row}")
 
 
@@ -42,7 +47,7 @@ def rollback(task: Task, server: Server = URL, key: Key = None) -> None:
     A second rollback undoes the first. A retired task gets its last live version back.
     """
     with connected(server, "rollback", key) as client:
-        version = client.rollback(task)["version"]
+        version = client.rollback(task).version
     typer.echo(f"{task} version {version} is live at {server}")
 
 
@@ -83,13 +88,12 @@ def download(
     typer.echo(f"wrote {file} ({len(data) / 1000:.0f} kB), version {number} of {task}")
 
 
-def _row(version: dict[str, Any], live: int | None) -> list[str]:
-    at = datetime.fromisoformat(version["at"])
+def _row(version: VersionRecord, live: int | None) -> list[str]:
     return [
-        f"version {version['number']}",
-        "live" if version["number"] == live else "",
-        f"{version['size'] / 1000:.0f} kB",
-        f"{at:%Y-%m-%d %H:%M} UTC",
-        f"by {version['by']}",
-        f"sha256 {version['sha256'][:12]}",
+        f"version {version.number}",
+        "live" if version.number == live else "",
+        f"{version.size / 1000:.0f} kB",
+        f"{version.at:%Y-%m-%d %H:%M} UTC",
+        f"by {version.by}",
+        f"sha256 {version.sha256[:12]}",
     ]

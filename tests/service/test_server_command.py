@@ -70,5 +70,5 @@ def test_the_embedded_backbone_from_first_start_to_ctrl_c(tmp_path: Path) -> Non
         assert upload(client, file).status_code == 201
         assert ask(client, "pets").status_code == 200
         with Client(server.url) as facet:
-            assert facet.tasks()["backbone"] == "facet-tiny"
+            assert facet.tasks().backbone == "facet-tiny"
         assert server.stop(signal.SIGINT) == 0

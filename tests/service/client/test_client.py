@@ -20,18 +20,18 @@ def nobody() -> str:
 def test_the_whole_life_of_a_task(url: str, small: Backbone) -> None:
     data = [numbered(small, "counter", number) for number in (1, 2)]
     with Client(url + "/") as client:
-        assert client.upload("counter", data[0])["version"] == 1
-        assert client.upload("counter", data[1], activate=False)["live"] is False
-        assert client.task("counter")["live"] == 1
-        assert client.activate("counter", 2) == {"task": "counter", "version": 2}
+        assert client.publish("counter", data[0]).version == 1
+        assert client.publish("counter", data[1], activate=False).live is False
+        assert client.task("counter").live == 1
+        assert client.activate("counter", 2).document() == {"task": "counter", "version": 2}
         assert client.download("counter", 1) == data[0]
-        assert [task["task"] for task in client.tasks()["tasks"]] == ["counter"]
+        assert [task.task for task in client.tasks().tasks] == ["counter"]
         images = [(f"{seed}.png", png(seed)) for seed in range(40)]  # more than one request takes
         results = client.predict("counter", images, top_k=1)
-        assert [(r["image"], r["file"]) for r in results] == [(n, f"{n}.png") for n in range(40)]
-        assert {r["predictions"][0]["label"] for r in results} == {"v2"}
+        assert [(r.image, r.file) for r in results] == [(n, f"{n}.png") for n in range(40)]
+        assert {r.best.label for r in results} == {"v2"}
         client.retire("counter")
-        assert client.tasks()["tasks"][0]["state"] == "retired"
+        assert client.tasks().tasks[0].state == "retired"
 
 
 def test_the_servers_sentence_is_the_error(url: str) -> None:

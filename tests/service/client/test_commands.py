@@ -30,7 +30,7 @@ def nobody() -> str:
 def pets(url: str, small: Backbone) -> str:
     """A server that has the task pets, whose answer is dog."""
     with Client(url) as client:
-        client.upload("pets", task_file(small, "pets", layers=DEPTH, bias=[0.0, 2.0]).to_bytes())
+        client.publish("pets", task_file(small, "pets", layers=DEPTH, bias=[0.0, 2.0]).to_bytes())
     return url
 
 
@@ -78,8 +78,8 @@ def test_json_is_what_the_server_says(pets: str, small: Backbone, tmp_path: Path
     image.write_bytes(png())
     with Client(pets) as client:
         code, output = run("tasks", pets, "--json")
-        assert (code, json.loads(output)) == (0, client.tasks())
-        shown = client.task("pets")
+        assert (code, json.loads(output)) == (0, client.tasks().document())
+        shown = client.task("pets").document()
         document = json.loads(run("versions", "pets", "--server", pets, "--json")[1])
         assert document["stored"] == shown["stored"]
         assert document["history"] == shown["history"]
@@ -169,7 +169,7 @@ def test_commands_fail_in_one_sentence(
     task_file(small_backbone(seed=1), "pets").save(foreign)
     image.write_bytes(png())
     with Client(url) as client:
-        client.upload("known", numbered(small, "known", 1), activate=False)
+        client.publish("known", numbered(small, "known", 1), activate=False)
     for arguments, code, words in (
         (["push", wrong, "--to", url], 1, "facet push: "),
         (["push", foreign, "--to", url], 1, "fingerprint"),
@@ -202,7 +202,7 @@ def test_versions_and_which_of_them_is_live(url: str, small: Backbone, tmp_path:
     data = {number: numbered(small, "counter", number) for number in (1, 2, 3)}
     with Client(url) as client:
         for file in data.values():
-            client.upload("counter", file)
+            client.publish("counter", file)
     code, output = run("versions", "counter", *at)
     assert code == 0
     lines = output.splitlines()

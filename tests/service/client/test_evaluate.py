@@ -43,7 +43,7 @@ def published(task: TaskFile, url: str, folder: Path) -> Path:
     path = folder / "task.safetensors"
     task.save(path)
     with Client(url) as client:
-        client.upload(task.manifest.task, path.read_bytes())
+        client.publish(task.manifest.task, path.read_bytes())
     return path
 
 
@@ -117,9 +117,9 @@ def test_several_labels_from_a_table_with_columns_of_its_own(
 def test_a_version_that_changes_meanwhile_is_told(tiny: backbone.Backbone, url: str) -> None:
     first, second = (task_file(tiny, "pets", labels=LABELS, seed=seed) for seed in (0, 1))
     with Client(url) as client:
-        client.upload("pets", first.to_bytes())
+        client.publish("pets", first.to_bytes())
         assert len(scores(client, "pets", 1, LABELS, [("a", png())])[0]) == 3
-        client.upload("pets", second.to_bytes())
+        client.publish("pets", second.to_bytes())
         with pytest.raises(ClientError, match="expected answers of version 1, found one of vers"):
             scores(client, "pets", 1, LABELS, [("a", png())])
 

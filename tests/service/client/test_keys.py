@@ -13,6 +13,7 @@ from facet_vision.cli import app
 from facet_vision.service.client.client import Client, ClientError
 
 KEY = "facet_0123456789ab_SECRET"
+NO_TASKS = {"backbone": "tiny", "fingerprint": "0", "tasks": []}
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
@@ -74,7 +75,7 @@ def test_what_is_no_key_is_refused_and_not_repeated() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == f"Bearer {KEY}"
-        return httpx.Response(200, json={"tasks": []})
+        return httpx.Response(200, json=NO_TASKS)
 
     with Client("http://localhost", key=KEY, transport=httpx.MockTransport(answer)) as client:
-        assert client.tasks() == {"tasks": []}
+        assert client.tasks().document() == NO_TASKS

@@ -64,10 +64,10 @@ def test_a_page_has_a_hundred_tasks_by_default(
 def test_the_client_reads_all_pages(url: str, small: Backbone) -> None:
     with Client(url) as client:
         for number in range(5):
-            client.upload(f"task-0{number}", numbered(small, f"task-0{number}", number))
+            client.publish(f"task-0{number}", numbered(small, f"task-0{number}", number))
         listed = client.tasks(per_request=2)
-    assert [task["task"] for task in listed["tasks"]] == [f"task-0{number}" for number in range(5)]
-    assert "next" not in listed
+    assert [task.task for task in listed.tasks] == [f"task-0{number}" for number in range(5)]
+    assert "next" not in listed.document()
 
 
 def test_a_list_needs_no_tensors_and_no_load(

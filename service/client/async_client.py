@@ -1,0 +1,199 @@
+"""The client of `client` for asyncio: the same calls, awaited."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Self, TypeVar
+
+import httpx
+
+from . import calls
+from .answers import Embedding, Live, PredictResult, Published, TaskDetail, TaskList
+from .client import TASKS_PER_REQUEST, Priority
+from .exchange import Exchange, Outcome, Retries, Steps, Wait
+from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The calls of one server; use it as an asynchronous context manager.
+
+    The calls of many coroutines share its connections. See `Client` for the arguments.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout: float = 60.0,
+        deadline: float | None = None,
+        retries: Retries = Retries(),  # noqa: B008  (frozen)
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._timeout, self._deadline, self._retries = timeout, deadline, retries
+        self._http = httpx.AsyncClient(transport=transport, **calls.http_options(self._url, key))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def predict(
+        self,
+        task: str | Sequence[str],
+        images: Image | Iterable[Image],
+        *,
+        top_k: int = 5,
+        priority: Priority | None = None,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+        deadline: float | None = None,
+    ) -> list[PredictResult]:
+        """Classify images by a task, or by several at once.
+
+        Any number of images is sent in requests of a bounded size, one after another.
+
+        Args:
+            task: a name, several, or "*" for all that are live.
+            images: bytes, a file name with bytes, or a path; or any number of them.
+            top_k: how many labels to return.
+            priority: how the call competes with others while it waits.
+            max_images: of one request.
+            max_bytes: of the images of one request, unless a single one has more.
+            deadline: seconds for the whole call, in place of the client's.
+
+        Returns:
+            The result of each image by each task, image by image in their order.
+
+        Raises:
+            ClientError: the server refuses, or cannot be reached.
+            OSError: a file cannot be read.
+        """
+        asked = calls.predict(
+            self._exchange(deadline),
+            task,
+            images,
+            top_k=top_k,
+            priority=priority,
+            max_images=max_images,
+            max_bytes=max_bytes,
+        )
+        return await self._do(asked)
+
+    async def embed(
+        self,
+        model: str,
+        images: Image | Iterable[Image],
+        *,
+        dimensions: int | None = None,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+        deadline: float | None = None,
+    ) -> list[Embedding]:
+        """Return the pooled feature of each image.
+
+        Args:
+            model: a task, under whose prompts the images are seen, or `backbone`.
+            images, max_images, max_bytes, deadline: see `predict`.
+            dimensions: so many numbers from the front, scaled to length one.
+
+        Raises:
+            ClientError, OSError: see `predict`.
+        """
+        asked = calls.embed(
+            self._exchange(deadline),
+            model,
+            images,
+            dimensions=dimensions,
+            max_images=max_images,
+            max_bytes=max_bytes,
+        )
+        return await self._do(asked)
+
+    async def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> TaskList:
+        """List all tasks, with the backbone that serves them."""
+        return await self._do(calls.tasks(self._exchange(), per_request))
+
+    async def task(self, task: str) -> TaskDetail:
+        """Show one task with its manifest, versions and history."""
+        return await self._do(calls.task(self._exchange(), task))
+
+    async def publish(
+        self, task: str, file: bytes | PathLike[str], *, activate: bool = True
+    ) -> Published:
+        """Upload a task file as the next version, and make it live if `activate`.
+
+        The same bytes are the same version, so a call may be repeated.
+
+        Args:
+            task: its name.
+            file: the task file's bytes, or its path.
+            activate: whether the next request is answered by it.
+
+        Raises:
+            ClientError: the server refuses, cannot be reached, or has stored other bytes.
+            OSError: the file cannot be read.
+        """
+        return await self._do(calls.publish(self._exchange(), task, file, activate))
+
+    async def download(self, task: str, version: int) -> bytes:
+        """Return the task file of a version."""
+        return await self._do(calls.download(self._exchange(), task, version))
+
+    async def activate(self, task: str, version: int) -> Live:
+        """Make a stored version live."""
+        return await self._do(calls.activate(self._exchange(), task, version))
+
+    async def live_version(self, task: str) -> int:
+        """Return the number of the live version.
+
+        Raises:
+            ClientError: there is none.
+        """
+        return await self._do(calls.live_version(self._exchange(), task))
+
+    async def rollback(self, task: str) -> Live:
+        """Make the version live that was live before the one that is.
+
+        Of a task that has been retired, it is the last one that was live.
+
+        Raises:
+            ClientError: no other version was ever live, or none that is still stored.
+        """
+        return await self._do(calls.rollback(self._exchange(), task))
+
+    async def retire(self, task: str) -> None:
+        """Take a task out of service; its versions stay stored."""
+        await self._do(calls.retire(self._exchange(), task))
+
+    async def delete(self, task: str, version: int) -> None:
+        """Delete a version that is not live; its number is never used again."""
+        await self._do(calls.delete(self._exchange(), task, version))
+
+    def _exchange(self, deadline: float | None = None) -> Exchange:
+        most = self._deadline if deadline is None else deadline
+        return Exchange(self._url, self._retries, self._timeout, most)
+
+    async def _do(self, call: Steps[T]) -> T:
+        outcome: Outcome = None
+        while True:
+            try:
+                step = call.send(outcome)
+            except StopIteration as done:
+                return done.value
+            if isinstance(step, Wait):
+                await asyncio.sleep(step.seconds)
+                outcome = None
+                continue
+            try:
+                outcome = await self._http.request(step.method, step.path, **step.options)
+            except httpx.RequestError as error:
+                outcome = error

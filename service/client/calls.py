@@ -1,0 +1,255 @@
+"""Every call of the client, as the steps that `Client` does and `AsyncClient` awaits."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+import httpx
+
+from .answers import (
+    Embedding,
+    EmbeddingList,
+    Live,
+    PredictResponse,
+    PredictResult,
+    Published,
+    TaskDetail,
+    TaskList,
+    TaskSummary,
+)
+from .errors import ClientError
+from .exchange import Exchange, Steps
+from .parts import LABELS_PER_REQUEST, Image, in_requests, named
+
+TASK_FILE = "application/octet-stream"
+UNNAMED = "image"
+"""A part of a form is a file only if it has a name."""
+
+Named = list[tuple[str | None, bytes]]
+Answer = TypeVar("Answer", PredictResult, Embedding)
+
+
+def http_options(url: str, key: str | None) -> dict[str, Any]:
+    """Return what httpx's clients are made with.
+
+    Args:
+        key: None for that of the variable FACET_KEY; an empty one is not shown.
+
+    Raises:
+        ClientError: the key is no text of one. The sentence does not repeat it.
+    """
+    shown = os.environ.get("FACET_KEY") if key is None else key
+    if shown and (not (shown.isascii() and shown.isprintable()) or " " in shown):
+        raise ClientError("key: expected one as facet keys new prints it, found another text")
+    headers = {"Authorization": f"Bearer {shown}"} if shown else {}
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ClientError(
+            f"url: expected one such as http://127.0.0.1:8000, found {url!r} ({error})"
+        ) from None
+    return {"base_url": url, "headers": headers}
+
+
+def tasks(exchange: Exchange, per_request: int) -> Steps[TaskList]:
+    """List all tasks, by pages of so many."""
+    found: tuple[TaskSummary, ...] = ()
+    query: dict[str, Any] = {"limit": per_request}
+    while True:
+        page = yield from exchange.get(TaskList, "GET", "/v1/tasks", params=query)
+        found += page.tasks
+        if page.next is None:
+            return page.model_copy(update={"tasks": found})
+        query["after"] = page.next
+
+
+def task(exchange: Exchange, name: str) -> Steps[TaskDetail]:
+    """Show one task."""
+    return (yield from exchange.get(TaskDetail, "GET", _path(name)))
+
+
+def publish(
+    exchange: Exchange, name: str, file: bytes | os.PathLike[str], activate: bool
+) -> Steps[Published]:
+    """Upload a task file, and see that the server has stored the same bytes.
+
+    Raises:
+        ClientError: it has others.
+    """
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    made = yield from exchange.get(
+        Published,
+        "POST",
+        f"{_path(name)}/versions",
+        params={"activate": "true" if activate else "false"},
+        content=data,
+        headers={"Content-Type": TASK_FILE},
+    )
+    if made.sha256 != (expected := hashlib.sha256(data).hexdigest()):
+        raise ClientError(
+            f"task '{name}': expected version {made.version} with the sha256 {expected}, "
+            f"found {made.sha256}"
+        )
+    return made
+
+
+def download(exchange: Exchange, name: str, version: int) -> Steps[bytes]:
+    """Return a task file."""
+    response = yield from exchange.send("GET", f"{_path(name)}/versions/{version}")
+    return response.content
+
+
+def activate(exchange: Exchange, name: str, version: int) -> Steps[Live]:
+    """Make a stored version live."""
+    path = f"{_path(name)}/live"
+    return (yield from exchange.get(Live, "PUT", path, json={"version": version}))
+
+
+def live_version(exchange: Exchange, name: str) -> Steps[int]:
+    """Return the number of the live version.
+
+    Raises:
+        ClientError: there is none.
+    """
+    shown = yield from task(exchange, name)
+    if shown.live is None:
+        raise ClientError(f"task '{name}': expected a live version, found it {shown.state}")
+    return shown.live
+
+
+def rollback(exchange: Exchange, name: str) -> Steps[Live]:
+    """Make the version live that was live before the one that is.
+
+    Raises:
+        ClientError: no other version was ever live, or none that is still stored.
+    """
+    shown = yield from task(exchange, name)
+    stored = {version.number for version in shown.stored} - {shown.live}
+    for event in reversed(shown.history):
+        if event.event == "activate" and event.version in stored:
+            return (yield from activate(exchange, name, event.version))
+    raise ClientError(
+        f"task '{name}': expected a version that was live before, found none in its history"
+    )
+
+
+def retire(exchange: Exchange, name: str) -> Steps[None]:
+    """Take a task out of service."""
+    yield from exchange.send("DELETE", _path(name), idempotent=False)
+
+
+def delete(exchange: Exchange, name: str, version: int) -> Steps[None]:
+    """Delete a version that is not live."""
+    yield from exchange.send("DELETE", f"{_path(name)}/versions/{version}", idempotent=False)
+
+
+def predict(
+    exchange: Exchange,
+    asked: str | Sequence[str],
+    images: Image | Iterable[Image],
+    *,
+    top_k: int,
+    priority: str | None,
+    max_images: int,
+    max_bytes: int,
+) -> Steps[list[PredictResult]]:
+    """Ask one task or several about images, in as many requests as they need."""
+    names = [asked] if isinstance(asked, str) else list(asked)
+    if not names:
+        raise ClientError("task: expected at least one name, found none")
+    alone = isinstance(asked, str) and asked != "*"
+    params: dict[str, Any] = {"top_k": top_k} | ({"priority": priority} if priority else {})
+    rest: dict[str, Any] = {"params": params, "counts_down": True}
+    path = f"{_path(names[0])}/predict" if alone else "/v1/predict"
+
+    def send(part: Named) -> Steps[Sequence[PredictResult]]:
+        files = [("file", (name or UNNAMED, data)) for name, data in part]
+        form = {"files": files} | ({} if alone else {"data": {"tasks": names}})
+        answer = yield from exchange.get(PredictResponse, "POST", path, **form, **rest)
+        return answer.results
+
+    most = min(max_images, LABELS_PER_REQUEST // max(1, top_k * len(names)))
+    return (yield from _in_parts(images, send, max(1, most), max_bytes))
+
+
+def embed(
+    exchange: Exchange,
+    model: str,
+    images: Image | Iterable[Image],
+    *,
+    dimensions: int | None,
+    max_images: int,
+    max_bytes: int,
+) -> Steps[list[Embedding]]:
+    """Embed images, in as many requests as they need."""
+    wanted: dict[str, Any] = {"model": model, "encoding_format": "base64"}
+    if dimensions is not None:
+        wanted["dimensions"] = dimensions
+
+    def send(part: Named) -> Steps[Sequence[Embedding]]:
+        body = wanted | {"input": [b64encode(data).decode("ascii") for _, data in part]}
+        answer = yield from exchange.get(EmbeddingList, "POST", "/v1/embeddings", json=body)
+        return [
+            Embedding(
+                image=one.index,
+                model=answer.model,
+                version=answer.version,
+                vector=_numbers(one.embedding),
+            )
+            for one in answer.data
+        ]
+
+    return (yield from _in_parts(images, send, max_images, max_bytes))
+
+
+def _in_parts(
+    images: Image | Iterable[Image],
+    send: Callable[[Named], Steps[Sequence[Answer]]],
+    max_images: int,
+    max_bytes: int,
+) -> Steps[list[Answer]]:
+    """Return the answers about all images in their order.
+
+    A request that is too large for the server is divided until it is not.
+    """
+    for name, value in (("max_images", max_images), ("max_bytes", max_bytes)):
+        if value < 1:
+            raise ClientError(f"{name}: expected at least 1, found {value}")
+    found: list[Answer] = []
+    start = 0
+    for group in in_requests(named(images), max_images=max_images, max_bytes=max_bytes):
+        waiting = [cast(Named, group)]
+        while waiting:
+            part = waiting.pop()
+            try:
+                answers = yield from send(part)
+            except ClientError as error:
+                if error.reason != "too-large" or len(part) == 1:
+                    raise
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+                continue
+            for answer in answers:  # positions count within one request
+                place = {"image": start + answer.image, "file": part[answer.image][0]}
+                found.append(answer.model_copy(update=place))
+            start += len(part)
+    return found
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    numbers = array("f", b64decode(text))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return tuple(numbers)
+
+
+def _path(task: str) -> str:
+    return f"/v1/tasks/{quote(task, safe='')}"
