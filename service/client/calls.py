@@ -33,6 +33,10 @@ TASK_FILE = "application/octet-stream"
 UNNAMED = "image"
 """A part of a form is a file only if it has a name."""
 
+DIVIDED = frozenset({"too-large", "bad-request"})
+"""Reasons of a refusal that a smaller request may not meet; a form of too many files is a bad
+request."""
+
 Named = list[tuple[str | None, bytes]]
 Answer = TypeVar("Answer", PredictResult, Embedding)
 
@@ -176,8 +180,8 @@ def predict(
         answer = yield from exchange.get(PredictResponse, "POST", path, **form, **rest)
         return answer.results
 
-    most = min(max_images, LABELS_PER_REQUEST // max(1, top_k * len(names)))
-    return (yield from _in_parts(images, send, max(1, most), max_bytes))
+    most = max(1, LABELS_PER_REQUEST // max(1, top_k * len(names)))
+    return (yield from _in_parts(images, send, min(max_images, most), max_bytes))
 
 
 def embed(
@@ -232,7 +236,7 @@ def _in_parts(
             try:
                 answers = yield from send(part)
             except ClientError as error:
-                if error.reason != "too-large" or len(part) == 1:
+                if error.reason not in DIVIDED or len(part) == 1:
                     raise
                 middle = len(part) // 2
                 waiting += [part[middle:], part[:middle]]
