@@ -10,21 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
+import facet_vision as facet
 
 
 def main(image: Path, url: str, tasks: Sequence[str]) -> None:
-    answer = httpx.post(
-        f"{url}/v1/predict",
-        files={"file": (image.name, image.read_bytes())},
-        data={"tasks": list(tasks) or ["*"]},
-        params={"top_k": 1},
-        timeout=30,
-    ).raise_for_status()
-    for result in answer.json()["results"]:
-        best = result["predictions"][0]
-        value = best.get("probability", best.get("score"))
-        print(f"{result['task']} (version {result['version']}): {best['label']} ({value:.2f})")
+    with facet.Client(url) as client:
+        for answer in client.predict(tasks or "*", image, top_k=1):
+            best = answer.best
+            print(f"{answer.task} (version {answer.version}): {best.label} ({best.value:.2f})")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def test_public_names() -> None:
         *("Backbone", "load", "wrap"),
         *("Recipe", "new_recipe", "read_data", "train_task"),
         *("Head", "Identity", "Manifest", "TaskFile", "Store", "open_store"),
-        *("Settings", "create_app", "Client", "ClientError", "__version__"),
+        *("Settings", "create_app", "__version__"),
+        *("Client", "AsyncClient", "Retries", "ClientError"),
+        *("PredictResult", "Embedding", "TaskSummary", "TaskDetail", "Published"),
     }
     for name in facet_vision.__all__:
         assert getattr(facet_vision, name) is not None
@@ -79,13 +81,15 @@ def test_the_typed_names_are_those_that_are_imported() -> None:
 
 @pytest.mark.usefixtures("photos")
 def test_every_block_of_the_page_runs(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     assert len(BLOCKS[0].splitlines()) <= 15
     names: dict[str, Any] = {}
     with torch.random.fork_rng():
         for block in BLOCKS:
             exec(compile(block.replace(ADDRESS, server.url), "python.md", "exec"), names)
-    assert "'label': 'cat'" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "'label': 'cat'" in printed
+    assert "404 unknown-task" in printed
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "examples").glob("*.py")))

@@ -19,7 +19,8 @@ T = TypeVar("T")
 class AsyncClient:
     """The calls of one server; use it as an asynchronous context manager.
 
-    The calls of many coroutines share its connections. See `Client` for the arguments.
+    The calls of many coroutines share its connections; files are read in the event loop. See
+    `Client` for the arguments.
     """
 
     def __init__(
