@@ -121,10 +121,10 @@ def _of_server(
     import torch
 
     from facet_vision.prompts_store import Manifest
-    from facet_vision.service.client.client import Client
+    from facet_vision.service.client.options import connected
     from facet_vision.service.client.scores import scores
 
-    with Client(url, key=key or "") as client:
+    with connected(url, "evaluate", key) as client:
         version = client.live_version(task)
         manifest = Manifest.from_json(json.dumps(client.task(task).manifest))
         asked = _questions(source, manifest, everything, given)
