@@ -19,7 +19,6 @@ from facet_vision.service.telemetry.traces import Tracing
 
 from . import predict, probes, problems, tasks
 from .deps import infers
-from .documents import document_problems
 from .middleware.access import KnownCallers
 from .middleware.audit import AuditedChanges
 from .middleware.body_budget import BodyBudget, BoundedBodies
@@ -31,11 +30,13 @@ from .middleware.prefix import Prefix
 from .middleware.request_ids import RequestIds
 from .middleware.request_metrics import RequestMetrics
 from .oip import routes as oip
+from .openapi import page
+from .openapi.document import document_problems
 from .protocols import embeddings, huggingface, models
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, embeddings, models, huggingface, probes)),
-    *(oip.health, oip.infer, oip.router),
+    *(oip.health, oip.infer, oip.router, page.router),
 )
 
 DESCRIPTION = (
@@ -77,6 +78,8 @@ def create_app(
         version=version("facet-vision"),
         description=DESCRIPTION,
         lifespan=_lifespan(beside),
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.components = components
     app.state.context = components.context

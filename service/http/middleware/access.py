@@ -8,12 +8,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facet_vision.service.access import ANYONE, Caller, Keyring
 from facet_vision.service.errors import Unauthorized
+from facet_vision.service.http.openapi.page import PATHS as PAGE
 from facet_vision.service.http.problems import refusal
 
 METRICS = "/metrics"
 
 PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 """Paths that are answered without a key: an orchestrator has none, and they tell nothing."""
+
+_OPEN = PROBES | PAGE
 
 
 class KnownCallers:
@@ -44,7 +47,7 @@ class KnownCallers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope["path"].removeprefix(scope.get("root_path", ""))
-            if path not in PROBES:
+            if path not in _OPEN:
                 try:
                     caller = self._caller(path, Headers(scope=scope))
                 except Unauthorized as error:

@@ -17,10 +17,15 @@ from facet_vision.service.http.deps import Needs, needed_by
 from tests.service.support.app import PNG, TASK_FILE, ask, assert_problem, png, task_file, upload
 from tests.service.support.keys import Keys
 
+SWAGGER_UI = ("swagger-ui.js", "swagger-ui.css")
+
+PAGE = {"/docs", *(f"/docs/{name}" for name in ("page.js", "page.css", *SWAGGER_UI))}
+"""The page that shows the document, which a browser opens before it has a key."""
+
 PROBES = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 ANY_SCOPE = {
-    *("GET /openapi.json", "GET /docs", "GET /docs/oauth2-redirect", "GET /redoc"),
+    "GET /openapi.json",
     *("GET /v1/tasks", "GET /v1/tasks/{task}", "GET /v1/models", "GET /v1/models/{task}"),
     *("GET /v2", "GET /v2/", "GET /v2/models/stats", "POST /v2/repository/index"),
     *("GET /v2/models/{task}", "GET /v2/models/{task}/versions/{version}"),
@@ -33,8 +38,7 @@ ANY_SCOPE = {
 """What every key may call, whatever its scopes."""
 
 OF_NO_TASK = {
-    *("GET /openapi.json", "GET /docs", "GET /docs/oauth2-redirect", "GET /redoc"),
-    *("GET /v2", "GET /v2/"),
+    *("GET /openapi.json", "GET /v2", "GET /v2/"),
 }
 """What concerns no task."""
 
@@ -67,12 +71,12 @@ class Route(NamedTuple):
 
 
 def routes_of(app: Any) -> Iterator[Route]:
-    """Every route but the probes."""
+    """Every route but the probes and the page."""
     assert isinstance(app, FastAPI)
     for route in iter_route_contexts(app.routes):
         assert route.path is not None
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            if route.path not in PROBES:
+            if route.path not in PROBES | PAGE:
                 yield Route(method, route.path, needed_by(route.original_route))
 
 
@@ -132,13 +136,13 @@ def test_no_route_answers_without_a_key_that_holds(guarded: TestClient, keys: Ke
 
 
 def test_a_path_without_a_route_tells_no_more(guarded: TestClient, keys: Keys) -> None:
-    for path in ("/nowhere", "/v1/tasks/pets/nowhere", "/v3"):
+    for path in ("/nowhere", "/docs/nowhere", "/redoc", "/v1/tasks/pets/nowhere", "/v3"):
         assert guarded.get(path).status_code == 401
         assert guarded.get(path, headers=keys.shown("root")).status_code == 404
 
 
-def test_probes_need_none(guarded: TestClient) -> None:
-    for path in PROBES:
+def test_probes_and_the_page_need_none(guarded: TestClient) -> None:
+    for path in PROBES | PAGE:
         assert guarded.get(path).status_code == 200
         assert guarded.head(path).status_code == 200
 

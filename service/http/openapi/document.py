@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from .deps import needed_by
-from .problems import MEDIA_TYPE
+from facet_vision.service.http.deps import needed_by
+from facet_vision.service.http.problems import MEDIA_TYPE
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
