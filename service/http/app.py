@@ -31,7 +31,7 @@ from .middleware.request_ids import RequestIds
 from .middleware.request_metrics import RequestMetrics
 from .oip import routes as oip
 from .openapi import page
-from .openapi.document import document_problems
+from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
 
 ROUTERS = (
@@ -104,7 +104,7 @@ def create_app(
     app.add_middleware(LingeringClose)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(RequestIds, tracing=components.tracing)
-    document_problems(app, routes)
+    complete_document(app, routes, settings)
     return app
 
 

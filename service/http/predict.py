@@ -11,6 +11,7 @@ from facet_vision.service.predictor.protocol import PredictRequest
 from .bodies import read_form, read_images
 from .calls import Call
 from .deps import guarded, needs
+from .openapi.bodies import limited
 from .options import PredictOptions, documented_parameters, read_options
 from .parameters import TASK_NAME, TaskName
 from .responses import respond
@@ -27,6 +28,7 @@ router = APIRouter(
 _IMAGE = {"type": "string", "format": "binary", "minLength": 1}
 _FILES = {"type": "array", "items": _IMAGE, "minItems": 1}
 _BINARY = {"schema": _IMAGE}
+_LIMITS = limited("max_images", "max_image_bytes", "max_image_pixels", "max_request_bytes")
 _ONE_TASK_FORM = {
     "type": "object",
     "required": ["file"],
@@ -44,6 +46,7 @@ _ONE_TASK = {
             "application/octet-stream": _BINARY,
             "multipart/form-data": {"schema": _ONE_TASK_FORM},
         },
+        **_LIMITS,
     },
 }
 _NAMES = rf"^({TASK_NAME}|\*)( ?, ?({TASK_NAME}|\*))*$"
@@ -68,6 +71,7 @@ _MANY_TASKS = {
     "requestBody": {
         "required": True,
         "content": {"multipart/form-data": {"schema": _MANY_TASKS_FORM}},
+        **_LIMITS,
     },
 }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -13,6 +13,7 @@ from facet_vision.service.errors import UnsupportedMedia
 from .bodies import media_type, read_bytes
 from .deps import ComponentsDependency, actor_of, caller_of, needs
 from .middleware.audit import tell
+from .openapi.bodies import limited, schema_of
 from .parameters import PlainDigits, TaskName, known_parameters
 from .schemas import (
     MAX_VERSION,
@@ -41,15 +42,37 @@ VersionNumber = Annotated[
 _BYTES = {"type": "string", "format": "binary", "minLength": 1}
 _TASK_FILE = {"application/octet-stream": {"schema": _BYTES}}
 _UPLOAD_BODY = {
-    "requestBody": {"required": True, "description": "A task file.", "content": _TASK_FILE}
+    "requestBody": {
+        "required": True,
+        "description": "A task file.",
+        "content": _TASK_FILE,
+        **limited("max_task_bytes"),
+    }
 }
 _ACTIVATION_BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": Activation.model_json_schema()}},
+        "content": {"application/json": {"schema": schema_of(Activation)}},
+        **limited(body_bytes=MAX_JSON_BYTES),
     }
 }
 
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {name: {"description": description, "schema": {"type": "string"}}}
+
+
+_CACHED = _header("ETag", "The file's SHA-256, quoted.") | _header("Cache-Control", "For ever.")
+_CONDITION = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "An ETag of before, for 304 if it is still so.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 
 _ANY = [Depends(needs())]
 _PUBLISH = [Depends(needs("publish"))]
@@ -104,11 +127,13 @@ async def show_task(task: TaskName, components: ComponentsDependency) -> TaskDet
     openapi_extra=_UPLOAD_BODY,
     dependencies=_PUBLISH,
     responses={
+        201: {"headers": _header("Location", "Where the version is.")},
         200: {
             "model": Published,
+            "headers": _header("Location", "Where the version is."),
             "description": "These bytes are a stored version already. Nothing was added; with "
             "`activate` it is live.",
-        }
+        },
     },
 )
 async def upload_version(
@@ -151,9 +176,14 @@ async def upload_version(
     dependencies=_PUBLISH,
     response_class=Response,
     responses={
-        200: {"content": _TASK_FILE, "description": "The task file."},
-        304: {"description": "Unchanged."},
+        200: {
+            "content": _TASK_FILE,
+            "description": "The task file.",
+            "headers": _CACHED | _header("Content-Disposition", "A file name."),
+        },
+        304: {"description": "Unchanged.", "headers": _CACHED},
     },
+    openapi_extra=_CONDITION,
 )
 async def download_version(
     task: TaskName, version: VersionNumber, request: Request, components: ComponentsDependency

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from facet_vision.service.components import Components
 from facet_vision.service.errors import BadRequest
@@ -30,13 +30,25 @@ from facet_vision.service.oip.models import Listed
 from facet_vision.service.settings import Settings
 
 from .bodies import JSON_LENGTH, read_request, response_parts
-from .schemas import OipError
+from .schemas import (
+    INDEX,
+    INFER,
+    INFER_VERSION,
+    INFERRED,
+    LOAD,
+    MAX_INDEX_BYTES,
+    UNLOAD,
+    VERSION_PARAMETER,
+    IndexRequest,
+    LoadRequest,
+    OipError,
+    UnloadRequest,
+)
 
 PREFIX = "/v2"
 MODEL = f"{PREFIX}/models/{{task}}"
 VERSION = f"{MODEL}/versions/{{version}}"
 
-MAX_INDEX_BYTES = 64 * 1024
 COMPRESSIBLE_BYTES = 1024
 """Shorter answers are sent as they are."""
 
@@ -59,17 +71,7 @@ async def _version_of(request: Request) -> str:
 
 
 ModelVersion = Annotated[str, Depends(_version_of)]
-_VERSIONED = {
-    "parameters": [
-        {
-            "name": "version",
-            "in": "path",
-            "required": True,
-            "description": f"Number of the live version, or {inference.LIVE!r}.",
-            "schema": {"type": "string", "pattern": f"^([1-9][0-9]{{0,8}}|{inference.LIVE})$"},
-        }
-    ]
-}
+_VERSIONED = {"parameters": [VERSION_PARAMETER]}
 
 
 @health.get("/live", summary="Is the server alive?")
@@ -155,39 +157,12 @@ async def model_statistics(
     return {"model_stats": [components.statistics.document(task, number)]}
 
 
-class IndexRequest(BaseModel):
-    """Which models are to be listed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    ready: bool = False
-
-
-class LoadRequest(BaseModel):
-    """A version to be made live, or a file to be uploaded first."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    parameters: dict[str, str] = Field(default_factory=dict)
-
-
-class UnloadParameters(BaseModel):
-    """What else is to be unloaded: nothing depends on a task."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    unload_dependents: bool = False
-
-
-class UnloadRequest(BaseModel):
-    """How to unload."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    parameters: UnloadParameters = UnloadParameters()
-
-
-@router.post(f"{PREFIX}/repository/index", summary="List all versions", dependencies=_ANY)
+@router.post(
+    f"{PREFIX}/repository/index",
+    summary="List all versions",
+    openapi_extra=INDEX,
+    dependencies=_ANY,
+)
 async def repository_index(request: Request, components: ComponentsDependency) -> JSONResponse:
     """List every version of every task, and files that were refused lately with the reason."""
     data = await _body(request, MAX_INDEX_BYTES, components.settings)
@@ -199,6 +174,7 @@ async def repository_index(request: Request, components: ComponentsDependency) -
 @router.post(
     f"{PREFIX}/repository/models/{{task}}/load",
     summary="Make a version live",
+    openapi_extra=LOAD,
     dependencies=_PUBLISH,
 )
 async def load(task: TaskName, request: Request, components: ComponentsDependency) -> Response:
@@ -212,7 +188,10 @@ async def load(task: TaskName, request: Request, components: ComponentsDependenc
 
 
 @router.post(
-    f"{PREFIX}/repository/models/{{task}}/unload", summary="Retire a task", dependencies=_PUBLISH
+    f"{PREFIX}/repository/models/{{task}}/unload",
+    summary="Retire a task",
+    openapi_extra=UNLOAD,
+    dependencies=_PUBLISH,
 )
 async def unload(task: TaskName, request: Request, components: ComponentsDependency) -> Response:
     """Retire a task; nothing happens if it is not live. Its versions stay in the store."""
@@ -222,8 +201,10 @@ async def unload(task: TaskName, request: Request, components: ComponentsDepende
     return Response(b"{}", media_type="application/json")
 
 
-@infer.post(f"{MODEL}/infer", summary="Ask a task")
-@infer.post(f"{VERSION}/infer", summary="Ask a version", openapi_extra=_VERSIONED)
+@infer.post(f"{MODEL}/infer", summary="Ask a task", openapi_extra=INFER, responses=INFERRED)
+@infer.post(
+    f"{VERSION}/infer", summary="Ask a version", openapi_extra=INFER_VERSION, responses=INFERRED
+)
 @guarded(needs("infer"))
 async def model_infer(task: TaskName, request: Request) -> Response:
     """Classify images; tensors travel as JSON or as bytes, and encoded images are taken as well."""

@@ -21,6 +21,7 @@ from facet_vision.service.errors import InvalidBody
 from facet_vision.service.http.bodies import read_document
 from facet_vision.service.http.calls import Call
 from facet_vision.service.http.deps import guarded, needs
+from facet_vision.service.http.openapi.bodies import limited, schema_of
 from facet_vision.service.http.parameters import known_parameters
 from facet_vision.service.predictor.bulk import aside, label_count
 from facet_vision.service.predictor.protocol import Prediction
@@ -73,7 +74,8 @@ class EmbeddingsRequest(BaseModel):
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": EmbeddingsRequest.model_json_schema()}},
+        "content": {"application/json": {"schema": schema_of(EmbeddingsRequest)}},
+        **limited("max_images", "max_image_bytes", "max_image_pixels", "max_request_bytes"),
     }
 }
 

@@ -10,6 +10,7 @@ from facet_vision.service.errors import UnsupportedMedia
 from facet_vision.service.http.bodies import media_type, read_bytes, read_document
 from facet_vision.service.http.calls import Call
 from facet_vision.service.http.deps import guarded, needs
+from facet_vision.service.http.openapi.bodies import limited, schema_of
 from facet_vision.service.http.parameters import TaskName, known_parameters
 from facet_vision.service.predictor.bulk import aside, label_count
 from facet_vision.service.predictor.decoder import ImageBytes
@@ -58,8 +59,9 @@ _BODY = {
         "content": {
             "image/*": _BINARY,
             "application/octet-stream": _BINARY,
-            "application/json": {"schema": ClassificationRequest.model_json_schema()},
+            "application/json": {"schema": schema_of(ClassificationRequest)},
         },
+        **limited("max_image_bytes", "max_image_pixels", "max_request_bytes"),
     }
 }
 
