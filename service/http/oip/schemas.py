@@ -31,6 +31,11 @@ class LoadRequest(BaseModel):
         default_factory=dict,
         description="config: JSON, which may name a version. file:VERSION/NAME: the base64 of a "
         "task file, beside a config of {}.",
+        json_schema_extra={
+            "properties": {"config": {"type": "string", "contentMediaType": "application/json"}},
+            "patternProperties": {"^file:": {"type": "string", "contentEncoding": "base64"}},
+            "additionalProperties": False,
+        },
     )
 
 
@@ -47,7 +52,7 @@ class UnloadRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    parameters: UnloadParameters = UnloadParameters()
+    parameters: UnloadParameters = Field(default_factory=UnloadParameters)
 
 
 MAX_INDEX_BYTES = 64 * 1024
@@ -83,7 +88,7 @@ _INPUT = {
                 }
             },
         },
-        "data": {"type": "array", "description": "The elements, flat or nested."},
+        "data": {"type": "array", "items": {}, "description": "The elements, flat or nested."},
     },
 }
 _OUTPUT = {

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import BaseModel
 
 LIMITS = "x-facet-limits"
-"""Field of a request body: its limits by name. The value of a setting's is filled in later."""
+"""Field of a request body: its limits by name. A setting stands by its name, whose value
+is filled in later."""
 
 
 def limited(*settings: str, **fixed: int) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def limited(*settings: str, **fixed: int) -> dict[str, Any]:
         settings: names of those that are settings.
         fixed: the others with their values.
     """
-    return {LIMITS: dict.fromkeys(settings) | fixed}
+    return {LIMITS: {name: name for name in settings} | fixed}
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

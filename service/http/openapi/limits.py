@@ -24,6 +24,6 @@ def fill_in(body: dict[str, Any], settings: Settings) -> None:
     """Give a request body's limits their values, also in its description."""
     limits = body[LIMITS]
     for name, value in limits.items():
-        limits[name] = getattr(settings, name) if value is None else value
+        limits[name] = getattr(settings, value) if isinstance(value, str) else value
     told = ", ".join(f"{name} {value}" for name, value in limits.items())
     body["description"] = f"{body.get('description', '')} Limits: {told}.".strip()

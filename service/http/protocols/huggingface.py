@@ -48,7 +48,7 @@ class ClassificationRequest(BaseModel):
     inputs: Annotated[StrictStr, WithJsonSchema(SCHEMA)] = Field(
         description="The image, as base64 or as a data URI."
     )
-    parameters: Parameters = Parameters()
+    parameters: Parameters = Field(default_factory=Parameters)
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
