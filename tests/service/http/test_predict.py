@@ -262,8 +262,8 @@ def test_the_api_describes_options_and_answers(client: TestClient, small: Backbo
     for path in ("/v1/tasks/{task}/predict", "/v1/predict"):
         parameters = {each["name"]: each for each in paths[path]["post"]["parameters"]}
         assert {"top_k", "priority", "timeout_ms"} == {
-                name for name, each in parameters.items() if each["in"] == "query"
-            }
+            name for name, each in parameters.items() if each["in"] == "query"
+        }
         assert parameters["top_k"]["schema"]["default"] == 5
         assert parameters["priority"]["schema"]["enum"] == ["high", "normal", "low"]
         assert all(each["description"] for name, each in parameters.items() if name != "task")

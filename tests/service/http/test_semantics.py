@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from facet_vision.backbone import Backbone
+from facet_vision.service.http.error_forms import form_of
 from facet_vision.service.settings import SettingsError, read_settings
 from tests.service.support.app import ask, assert_problem, png, task_file, upload
 
