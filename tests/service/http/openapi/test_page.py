@@ -54,6 +54,7 @@ def test_there_is_no_page_that_needs_a_network(client: TestClient) -> None:
         assert client.get(path).status_code == 404
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("keys", [False, True], ids=["open", "keys"])
 def test_a_browser_shows_it(tmp_path: Path, keys: bool) -> None:
