@@ -76,4 +76,3 @@ def test_20_000_mutated_task_files_leave_the_memory_as_it_was(
         upload_all(client, watch, sound, range(SLICE, SLICE + WARM_UP))
         with steady(server, watch):
             upload_all(client, watch, sound, range(SLICE + WARM_UP, SLICE + WARM_UP + WHOLE))
-    watch.settle()

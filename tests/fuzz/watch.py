@@ -42,7 +42,7 @@ class Watch:
 
 @contextmanager
 def steady(server: Server, watch: Watch, most: float = MOST_GROWTH) -> Iterator[None]:
-    """Fail if the server's memory grew in the block by more than this share; print the figures.
+    """Fail at a fault or if the server's memory grew by more than this share; print the figures.
 
     Warm it up first: caches, pools and lazily imported modules are no leak.
     """
@@ -55,12 +55,17 @@ def steady(server: Server, watch: Watch, most: float = MOST_GROWTH) -> Iterator[
         f"{dict(sorted(watch.statuses.items()))}; "
         f"memory {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after, {growth:+.2%}"
     )
+    watch.settle()
     assert growth < most, f"memory: expected under {most:.0%} more, found {growth:+.2%}"
 
 
 def memory(pid: int) -> int:
-    """Bytes of a process and its descendants; a page that several share counts once (PSS)."""
-    return sum(_proportional(each) for each in _family(pid))
+    """Bytes that a process and its descendants have written, in memory or swapped out.
+
+    A page that several share counts once. Pages of files, such as of PyTorch's libraries, do not
+    count: how much of them falls to a process depends on what else runs on the machine.
+    """
+    return sum(_written(each) for each in _family(pid))
 
 
 def _family(pid: int) -> list[int]:
@@ -68,13 +73,15 @@ def _family(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _family(int(child)))]
 
 
-def _proportional(pid: int) -> int:
+def _written(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in lines[1:]}
+    return sizes["Pss_Anon:"] + sizes["SwapPss:"]
 
 
 def _explained(content: bytes) -> bool:
     try:
-        return bool(json.loads(content)["detail"])
-    except (ValueError, KeyError, TypeError):
+        document = json.loads(content)
+    except ValueError:
         return False
+    return isinstance(document, dict) and bool(document.get("detail") or document.get("error"))

@@ -51,7 +51,7 @@ class ClassificationRequest(BaseModel):
     parameters: Parameters = Field(default_factory=Parameters)
 
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BINARY = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 _BODY = {
     "requestBody": {
         "required": True,
