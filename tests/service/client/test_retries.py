@@ -1,5 +1,6 @@
 """Which requests the client sends again, after how long, and when it gives up."""
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -7,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from facet_vision.cli import app
 from facet_vision.service.client import exchange
 from facet_vision.service.client.errors import ClientError, NoServer
 from facet_vision.service.client.exchange import Retries
@@ -133,11 +136,18 @@ def test_what_is_sent_again(make: Make, outcome: Any, again: bool, others_too: b
             assert len(server.requests) == 1 + expected
 
 
-def test_commands_do_not_wait_for_a_server(make: Make) -> None:
+def test_it_need_not_wait_for_a_server(make: Make) -> None:
     server = Script(httpx.ConnectError)
     with pytest.raises(NoServer, match="found none that answers"):
         make("http://server", transport=server, retries=Retries(connect=False)).task("pets")
     assert len(server.requests) == 1
+
+
+def test_commands_do_not_wait_for_a_server(waits: Waits) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert CliRunner().invoke(app, ["tasks", f"http://127.0.0.1:{port}"]).exit_code == 3
+    assert waits == []
 
 
 def test_the_server_is_told_of_the_deadline(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
