@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -98,7 +99,12 @@ def test_where_there_is_room_nothing_is_refused() -> None:
     assert asked == ["pets"]
 
 
-def test_the_log_tells_of_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_tells_of_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("facet", "facet.requests"):  # a server in this process would have changed them
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     shed, _ = shedding()
     with caplog.at_level("INFO", "facet.requests"):
         assert shed(b"POST", URL, SHORT)
