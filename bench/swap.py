@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 
@@ -28,6 +29,7 @@ from facet_vision.bench.servers.serving import (
     summary,
     targets,
 )
+from facet_vision.prompts_store import TaskFile
 
 from .load import Closed, Open, generate
 from .plans import SwapPlan
@@ -88,12 +90,16 @@ def sized_file(net: Backbone, shape: TaskShape, megabytes: float) -> bytes:
 
 
 class Swapper:
-    """Uploads one task repeatedly and checks that each upload is live once it is answered."""
+    """Uploads one task repeatedly and checks that each upload is live once it is answered.
+
+    Each upload has another description: the same bytes would be the same version.
+    """
 
     def __init__(self, client: httpx.Client, file: bytes, image: bytes) -> None:
         self._client = client
-        self._file = file
+        self._file = TaskFile.from_bytes(file)
         self._image = image
+        self._numbers = count(1)
 
     def upload(self) -> float:
         """Upload once; return the seconds from its first byte to its answer.
@@ -101,10 +107,11 @@ class Swapper:
         Raises:
             ServerFailed: it was refused, or the next request was not answered by the new version.
         """
+        described = {"description": f"upload {next(self._numbers)}"}
+        manifest = self._file.manifest.model_copy(update=described)
+        data = replace(self._file, manifest=manifest).to_bytes()
         begun = perf_counter()
-        answer = self._client.post(
-            f"/v1/tasks/{SWAPPED}/versions", content=self._file, headers=TASK_FILE
-        )
+        answer = self._client.post(f"/v1/tasks/{SWAPPED}/versions", content=data, headers=TASK_FILE)
         seconds = perf_counter() - begun
         if answer.status_code != 201:
             raise ServerFailed(
