@@ -119,7 +119,10 @@ def schema_of(server: Server, seed: int, examples: int) -> Any:
             # `Watch` looks whether the text of a 503 or 504 says why.
             "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", 503, 504]},
             # Too much of what is wrong anyway is refused before it is looked at.
-            "negative_data_rejection": {"expected-statuses": [400, 404, 405, 409, 413, 415, 422]},
+            # A missing key counts as missing data.
+            "negative_data_rejection": {
+                "expected-statuses": [400, 401, 404, 405, 409, 413, 415, 422]
+            },
             # DELETE retires a task; its versions and history stay, and are shown.
             "use_after_free": {"enabled": False},
         },

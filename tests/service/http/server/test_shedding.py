@@ -104,7 +104,7 @@ def test_the_log_tells_of_it(
 ) -> None:
     for name in ("facet", "facet.requests"):  # a server in this process would have changed them
         monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
     shed, _ = shedding()
     with caplog.at_level("INFO", "facet.requests"):
         assert shed(b"POST", URL, SHORT)
