@@ -22,7 +22,6 @@ from facet_vision.service.http.error_forms import sentence
 from facet_vision.service.http.middleware.request_ids import ids_of, tell
 from facet_vision.service.http.problems import status_of
 from facet_vision.service.oip import inference, models
-from facet_vision.service.oip.models import Listed
 from facet_vision.service.settings import Settings, SettingsError
 from facet_vision.service.telemetry.request_log import Facts, note, noting
 
@@ -170,8 +169,7 @@ class Calls:
                 call.facts.key = call.caller.name
                 return await answer(request, context, call.caller)
             except Exception as error:
-                call.status, call.reason = status_of(error)
-                code, text = self._refusal(error)
+                code, text = self._refusal(error, call)
             finally:
                 if scope == "publish":
                     _record(name, request.model_name, call, context)
@@ -193,8 +191,13 @@ class Calls:
             finally:
                 tell(ids, "gRPC", call.status, perf_counter() - begun, call.facts)
 
-    def _refusal(self, error: Exception) -> tuple[grpc.StatusCode, str]:
+    def _refusal(
+        self, error: Exception, call: "_Call | None" = None
+    ) -> tuple[grpc.StatusCode, str]:
+        """Return how a call ends, count why, and note it of the call."""
         status, reason = status_of(error)
+        if call is not None:
+            call.status, call.reason = status, reason
         self._components.metrics.count_rejection(reason)
         if status == 500:
             logger.error("gRPC: %s", error, exc_info=error)
@@ -227,8 +230,7 @@ class Calls:
                         infer_response=await self._infer(request, context, self._caller(context))
                     )
                 except Exception as error:
-                    call.status, call.reason = status_of(error)
-                    response = Response(error_message=self._refusal(error)[1])
+                    response = Response(error_message=self._refusal(error, call)[1])
             yield response
 
     async def _live(self, *_: Any) -> Any:
@@ -240,7 +242,7 @@ class Calls:
     async def _model_ready(self, request: Any, _: Context, caller: Caller) -> Any:
         caller.require(None, request.name)
         try:
-            models.check_version(await self._listed(request.name), request.version)
+            models.check_version(await self._components.listing.find(request.name), request.version)
         except ServiceError:
             return message("ModelReadyResponse")(ready=False)
         return message("ModelReadyResponse")(ready=True)
@@ -251,21 +253,25 @@ class Calls:
     async def _model_metadata(self, request: Any, _: Context, caller: Caller) -> Any:
         caller.require(None, request.name)
         size = self._components.backbone.preprocess.input_size
-        listed = await self._listed(request.name)
+        listed = await self._components.listing.find(request.name)
         return of_document("ModelMetadataResponse", models.metadata(listed, request.version, size))
 
     async def _model_config(self, request: Any, _: Context, caller: Caller) -> Any:
         caller.require(None, request.name)
         components = self._components
         size, most = components.backbone.preprocess.input_size, components.settings.max_images
-        document = models.config(await self._listed(request.name), request.version, size, most)
+        document = models.config(
+            await self._components.listing.find(request.name), request.version, size, most
+        )
         return of_document("ModelConfigResponse", {"config": document})
 
     async def _model_statistics(self, request: Any, _: Context, caller: Caller) -> Any:
         components = self._components
         if request.name:
             caller.require(None, request.name)
-            live = models.check_version(await self._listed(request.name), request.version)
+            live = models.check_version(
+                await self._components.listing.find(request.name), request.version
+            )
             found = [components.statistics.document(request.name, live)]
         else:
             entries = await components.listing.live_entries()
@@ -310,9 +316,6 @@ class Calls:
             raise DeadlineExceeded from None
         outputs = inference.outputs_of(asked, predictions)
         return infer_response(asked, predictions[0].version, outputs)
-
-    async def _listed(self, model: str) -> Listed:
-        return await self._components.listing.find(model)
 
 
 @dataclass

@@ -117,11 +117,16 @@ def _document(text: memoryview) -> _Document:
         # Python's own numbers: NaN and infinity are none in JSON.
         return _Document.model_validate(from_json(bytes(text), allow_inf_nan=False))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise BadRequest(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+        raise refused(error) from None
     except ValueError as error:
         raise BadRequest(f"body: expected JSON, found: {str(error)[:200]}") from None
+
+
+def refused(error: ValidationError) -> BadRequest:
+    """Return the refusal of a document: the place of its first fault, and what is wrong there."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "body"
+    return BadRequest(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}")
 
 
 def _inputs(inputs: Sequence[_Input], rest: memoryview) -> list[Tensor]:

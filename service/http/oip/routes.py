@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from facet_vision.service.components import Components
 from facet_vision.service.errors import BadRequest
 from facet_vision.service.http.bodies import aside_if_large, bounded
 from facet_vision.service.http.calls import Call
@@ -26,10 +25,9 @@ from facet_vision.service.http.deps import (
 )
 from facet_vision.service.http.parameters import TaskName
 from facet_vision.service.oip import inference, models
-from facet_vision.service.oip.models import Listed
 from facet_vision.service.settings import Settings
 
-from .bodies import JSON_LENGTH, read_request, response_parts
+from .bodies import JSON_LENGTH, read_request, refused, response_parts
 from .schemas import (
     INDEX,
     INFER,
@@ -110,7 +108,7 @@ async def model_metadata(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> dict[str, Any]:
     """Show the inputs and outputs of a task's live version."""
-    listed = await _listed(components, task)
+    listed = await components.listing.find(task)
     return models.metadata(listed, version, components.backbone.preprocess.input_size)
 
 
@@ -122,7 +120,7 @@ async def model_ready(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> JSONResponse:
     """Answer 200 if the version is live and can be served; otherwise say why not."""
-    models.check_version(await _listed(components, task), version)
+    models.check_version(await components.listing.find(task), version)
     return JSONResponse({"name": task, "ready": True})
 
 
@@ -137,7 +135,7 @@ async def model_config(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> dict[str, Any]:
     """Show a task's configuration as Triton's clients read it."""
-    listed = await _listed(components, task)
+    listed = await components.listing.find(task)
     size, most = components.backbone.preprocess.input_size, components.settings.max_images
     return models.config(listed, version, size, most)
 
@@ -153,7 +151,7 @@ async def model_statistics(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> dict[str, Any]:
     """Show what a task's live version has answered since the server's start."""
-    number = models.check_version(await _listed(components, task), version)
+    number = models.check_version(await components.listing.find(task), version)
     return {"model_stats": [components.statistics.document(task, number)]}
 
 
@@ -231,10 +229,6 @@ async def model_infer(task: TaskName, request: Request) -> Response:
     return Response(content, headers=headers)
 
 
-async def _listed(components: Components, task: str) -> Listed:
-    return await components.listing.find(task)
-
-
 async def _body(request: Request, limit: int, settings: Settings) -> memoryview:
     """Read a body into one piece of memory, which is not copied any more."""
     stream = bounded(request, limit, "a body", settings.idle_body_seconds).stream()
@@ -248,9 +242,7 @@ def _read(model: type[Any], data: bytes) -> Any:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise BadRequest(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+        raise refused(error) from None
 
 
 def _load_parameters(data: bytes) -> dict[str, str | bytes]:
