@@ -66,6 +66,13 @@ def http(given: Given, out: Out = None) -> None:
 
 
 @app.command()
+@with_options(plans.ClientsPlan)
+def clients(given: Given, out: Out = None) -> None:
+    """Compare the Python client with those of the Open Inference Protocol, HTTP and gRPC."""
+    _run("clients", plans.ClientsPlan, given, out, module="clients.measure")
+
+
+@app.command()
 @with_options(plans.AttacksPlan)
 def attacks(given: Given, out: Out = None) -> None:
     """Attack a server on one connection and time another client; overload it beside slow ones."""

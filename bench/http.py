@@ -34,8 +34,8 @@ from facet_vision.bench.servers.serving import (
     targets,
 )
 
-from .keys import keys_section
 from .load import Closed, Open, generate
+from .options import options_section
 from .plans import HttpPlan
 
 ENGINE = "engine alone"
@@ -66,8 +66,9 @@ def measure(plan: HttpPlan, progress: Progress) -> Report:
             over_http = [record for record in closed if record["clients"]]
             saturation = max(record["images_per_second"].median for record in over_http)
             by_load = bench.open_loads(saturation)
-            guarded = [keys_section(plan, materials, server, progress)] if plan.keys else []
-    found = [closed_section(closed), *open_sections(by_load), *guarded]
+            found = [closed_section(closed), *open_sections(by_load)]
+            if plan.keys or plan.traces:
+                found.append(options_section(plan, materials, server, progress))
     figures = {"latency": latency_figure(closed)}
     return Report("http", plan.model_dump(), where, found, figures)
 

@@ -154,6 +154,26 @@ class HttpPlan(ServingPlan):
         False,
         description="Measure what keys cost as well: the largest closed load with and without.",
     )
+    traces: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Measure what traces of this share of the requests cost as well; 0 does not.",
+    )
+    seconds: Share = Field(10.0, description="Seconds of each measurement.")
+
+
+class ClientsPlan(ServingPlan):
+    """One load by several clients."""
+
+    tasks: Count = Field(20, description="Tasks that are asked at random.")
+    batch: Count = Field(32, description="Most images in a forward.")
+    clients: Count = Field(32, description="Connections, with one call under way on each.")
+    image_size: Size = Field(
+        (500, 375),
+        description="Width x height of the images that are sent, in pixels.",
+        json_schema_extra={"shown": "500x375"},
+    )
     seconds: Share = Field(10.0, description="Seconds of each measurement.")
 
 

@@ -94,8 +94,20 @@ class Outcome:
         return sum(row.status == FAILED for row in rows) / max(1, len(rows))
 
 
-def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
+def generate(
+    plan: Plan,
+    meanwhile: Callable[[], None] = lambda: None,
+    *,
+    module: str = "facet_vision.bench.load",
+    arguments: Sequence[str] = (),
+) -> Outcome:
     """Load a server as planned; call `meanwhile` every TICK_SECONDS or so until it is done.
+
+    Args:
+        plan: the load.
+        meanwhile: is called while it runs.
+        module: reads the plan from standard input and writes the outcome, as `generator` does.
+        arguments: of its command line.
 
     Raises:
         ChildProcessError: the generator's process failed.
@@ -103,7 +115,7 @@ def generate(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Outcom
     # A file, since a pipe that nobody reads would fill up and block the generator.
     with tempfile.TemporaryFile("w+") as found:
         process = subprocess.Popen(
-            [sys.executable, "-m", "facet_vision.bench.load"],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=found,
             text=True,

@@ -19,12 +19,14 @@ from facet_vision.service.access import ANYONE, Caller, Scope, audit
 from facet_vision.service.components import Components
 from facet_vision.service.errors import DeadlineExceeded, ServiceError
 from facet_vision.service.http.error_forms import sentence
+from facet_vision.service.http.middleware.body_budget import BodyBudget
 from facet_vision.service.http.middleware.request_ids import ids_of, tell
 from facet_vision.service.http.problems import status_of
 from facet_vision.service.oip import inference, models
 from facet_vision.service.settings import Settings, SettingsError
 from facet_vision.service.telemetry.request_log import Facts, note, noting
 
+from .arrivals import Arrivals
 from .convert import infer_request, infer_response, load_parameters, of_document
 from .messages import POOL, SERVICE, message
 
@@ -71,7 +73,6 @@ async def serving(components: Components) -> AsyncIterator[int]:
             ("grpc.so_reuseport", 0),
             ("grpc.max_metadata_size", settings.max_head_bytes),
         ],
-        # Messages arrive whole before a call begins, so their number bounds their bytes.
         maximum_concurrent_rpcs=settings.queue_limit,
     )
     calls = Calls(components)
@@ -122,6 +123,10 @@ class Calls:
 
     def __init__(self, components: Components) -> None:
         self._components = components
+        settings = components.settings
+        self._arrivals = Arrivals(
+            BodyBudget(settings.max_inflight_bytes), settings.deadline_seconds
+        )
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return what the server needs to know of the calls."""
@@ -139,17 +144,16 @@ class Calls:
             "ModelInfer": ("infer", self._infer),
         }
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
+            # Of a stream with one message: see `arrivals`.
+            name: grpc.stream_unary_rpc_method_handler(
                 partial(self._answer, name, scope, answer),
-                message(f"{name}Request").FromString,
-                message(f"{name}Response").SerializeToString,
+                response_serializer=message(f"{name}Response").SerializeToString,
             )
             for name, (scope, answer) in unary.items()
         }
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
             self._stream,
-            message("ModelInferRequest").FromString,
-            message("ModelStreamInferResponse").SerializeToString,
+            response_serializer=message("ModelStreamInferResponse").SerializeToString,
         )
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
@@ -158,21 +162,26 @@ class Calls:
         name: str,
         scope: Scope | None,
         answer: Callable[..., Awaitable[Any]],
-        request: Any,
+        requests: AsyncIterator[bytes],
         context: Context,
     ) -> Any:
         """Answer a call, or end it with the code and the sentence of what went wrong."""
         with self._told(name, context) as call:
+            task = None
             try:
                 call.caller = ANYONE if name in OPEN else self._caller(context)
                 call.caller.require(scope)
                 call.facts.key = call.caller.name
-                return await answer(request, context, call.caller)
+                data = await self._arrivals.only(requests)
+                with self._arrivals.held(data, message(f"{name}Request")) as request:
+                    del data
+                    task = getattr(request, "model_name", "")
+                    return await answer(request, context, call.caller)
             except Exception as error:
                 code, text = self._refusal(error, call)
             finally:
                 if scope == "publish":
-                    _record(name, request.model_name, call, context)
+                    _record(name, task, call, context)
         return await context.abort(code, text)
 
     @contextmanager
@@ -213,22 +222,22 @@ class Calls:
         shown = [str(value) for name, value in metadata if name == "authorization"]
         return self._components.keys.caller(shown[0] if len(shown) == 1 else None)
 
-    async def _stream(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+    async def _stream(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         """Answer the requests of a stream in their order; one that fails does not end it."""
-        Response = message("ModelStreamInferResponse")
+        Request, Response = message("ModelInferRequest"), message("ModelStreamInferResponse")
         try:
             caller = self._caller(context)
             caller.require("infer")
         except ServiceError as error:
             await context.abort(*self._refusal(error))
-        async for request in requests:
+        async for data in requests:
             with self._told("ModelStreamInfer", context) as call:
                 call.facts.key = caller.name
                 try:
-                    # Again for each: a stream may outlive its key.
-                    response = Response(
-                        infer_response=await self._infer(request, context, self._caller(context))
-                    )
+                    caller = self._caller(context)  # again for each: a stream may outlive its key
+                    with self._arrivals.held(data, Request) as request:
+                        answer = await self._infer(request, context, caller)
+                    response = Response(infer_response=answer)
                 except Exception as error:
                     response = Response(error_message=self._refusal(error, call)[1])
             yield response
@@ -329,7 +338,7 @@ class _Call:
     reason: str | None = None
 
 
-def _record(name: str, task: str, call: _Call, context: Context) -> None:
+def _record(name: str, task: str | None, call: _Call, context: Context) -> None:
     """Write a change into the record of changes."""
     done = call.status < 400
     audit.record(

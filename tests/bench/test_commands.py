@@ -41,6 +41,8 @@ def test_http_against_the_engine(tmp_path: Path) -> None:
     ]
     options += [
         "--keys",
+        "--traces",
+        "1",
         "--hot-load",
         "0.2",
         "--rounds",
@@ -71,9 +73,9 @@ def test_http_against_the_engine(tmp_path: Path) -> None:
     [overload] = found["sections"]["Overload"]
     assert overload["offered"]["median"] == pytest.approx(2 * saturation)
     assert overload["memory_before"]["median"] > 1e7
-    plain, guarded = found["sections"]["Keys"]
-    assert (plain["what"], guarded["what"]) == ("without keys", "with keys")
-    assert plain["failed"]["median"] == guarded["failed"]["median"] == 0
+    options = found["sections"]["Options"]
+    assert [each["what"] for each in options] == ["as it is", "with keys", "with traces"]
+    assert all(each["failed"]["median"] == 0 for each in options)
     calm, hot = found["sections"]["One hot task"]
     assert calm["offered"]["median"] == pytest.approx(0.2 * saturation)
     assert hot["offered"]["median"] == pytest.approx(0.2 * saturation * (2 + 5) / 2)
