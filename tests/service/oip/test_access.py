@@ -1,7 +1,9 @@
 """No RPC answers whom it should not; the RPCs are those of the proto file."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -32,6 +34,17 @@ class Stub:
     def __init__(self, channel: Any, keys: Keys) -> None:
         self._channel = channel
         self._keys = keys
+
+    def code_before_a_message(self, name: str) -> Any:
+        """The code of a call without a key whose message never comes."""
+        with ThreadPoolExecutor() as pool:
+            call = self._channel.stream_unary(f"/{SERVICE}/{name}")
+            sent = Event()
+            answer = pool.submit(call, iter(sent.wait, True), timeout=20)
+            try:
+                return answer.exception().code()  # type: ignore[union-attr]
+            finally:
+                sent.set()
 
     def code(self, name: str, key: str | None, task: str = "pets") -> tuple[Any, str]:
         """The code and the sentence with which a call ends."""
@@ -83,6 +96,10 @@ def test_keys_that_do_not_hold(stub: Stub, name: str) -> None:
         else:
             assert code == grpc.StatusCode.UNAUTHENTICATED
             assert "Bearer" in sentence
+
+
+def test_what_a_stranger_sends_is_not_read(stub: Stub) -> None:
+    assert stub.code_before_a_message("RepositoryModelLoad") == grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
