@@ -14,6 +14,7 @@ from facet_vision.service.errors import DeadlineExceeded, EngineGone, Overloaded
 from facet_vision.service.telemetry.multiprocess import Counted
 
 from .bulk import aside
+from .pace import Pace
 from .protocol import Prediction, PredictRequest
 from .wire import (
     Channel,
@@ -28,15 +29,6 @@ from .wire import (
 LABEL_BYTES = 30
 """About as many bytes a label with its number takes in a frame."""
 
-MAX_REFUSAL_SECONDS = 0.25
-"""Longest time for which a refusal is repeated without another request to the engine."""
-
-REFUSAL_SHARE = 0.2
-"""Share of the time of the waiting work for which a refusal is repeated.
-
-A fifth, so that the engine does not run out of work meanwhile.
-"""
-
 
 class RemotePredictor:
     """Answers predict requests over a connection to the engine's process; see `Predictor`.
@@ -45,6 +37,7 @@ class RemotePredictor:
 
     Args:
         clock: seconds, monotonic; that of deadlines.
+        pace: of requests that pass although others were refused.
         counts: returns what this process has counted, for the metrics.
         lost: called when the connection has ended.
     """
@@ -53,15 +46,15 @@ class RemotePredictor:
         self,
         *,
         clock: Callable[[], float],
+        pace: Pace,
         counts: Callable[[], Counted],
         lost: Callable[[], None],
     ) -> None:
         self._clock = clock
+        self._pace = pace
         self._counts = counts
         self._on_lost = lost
         self._numbers = count(1)
-        # Tasks that were refused for want of room lately, and until when that is repeated.
-        self._refused: dict[str, tuple[Overloaded, float]] = {}
         # By number: the reply that a request waits for.
         self._replies: dict[int, asyncio.Future[bytes]] = {}
         self._channel = Channel(self._received, self._lost)
@@ -105,24 +98,15 @@ class RemotePredictor:
 
     def refusal(self, task: str) -> Overloaded | None:
         """See `Predictor.refusal`; it knows what the engine's process has refused a moment ago."""
-        error, until = self._refused.get(task, (None, 0.0))
-        if error is not None and self._clock() < until:
-            return error
-        self._refused.pop(task, None)
-        return None
+        return self._pace.refusal(task)
 
     def _remember(self, request: PredictRequest, error: Overloaded) -> None:
-        """Repeat a refusal until a part of the waiting work is done.
-
-        Only that of one image for one task without options: see `Predictor.refusal`.
-        """
+        """Note a refusal of one image for one task without options: see `Predictor.refusal`."""
         tasks = request.tasks or ()
         is_plain = request.images == len(tasks) == 1 and request.priority == "normal"
         is_plain = is_plain and request.output == "labels"
         if is_plain and type(error) is Overloaded:
-            until = self._clock() + min(MAX_REFUSAL_SECONDS, error.retry_after * REFUSAL_SHARE)
-            # A copy: the traceback of the raised error refers to everything that was under way.
-            self._refused[tasks[0]] = Overloaded(str(error), error.retry_after), until
+            self._pace.refused(tasks[0], error)
 
     @asynccontextmanager
     async def _numbered(self) -> AsyncIterator[int]:

@@ -31,6 +31,7 @@ from facet_vision.service.http.protocols import embeddings, huggingface
 from facet_vision.service.http.server.shedding import Shedding
 from facet_vision.service.predictor.context import RequestContext
 from facet_vision.service.predictor.decoder import Decoder
+from facet_vision.service.predictor.pace import Pace
 from facet_vision.service.predictor.remote import RemotePredictor
 from facet_vision.service.settings import Settings
 from facet_vision.service.telemetry.loop_lag import watch_lag
@@ -79,7 +80,10 @@ def create_http_worker(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         predictor = RemotePredictor(
-            clock=clock, counts=lambda: Counted.of(metrics.registry), lost=lost
+            clock=clock,
+            pace=Pace(settings.queue_limit, settings.http_workers, clock),
+            counts=lambda: Counted.of(metrics.registry),
+            lost=lost,
         )
         # The engine's process has the backbone, so it says how images become pixels.
         preprocess = await predictor.connect(folder / PREDICT_SOCKET)

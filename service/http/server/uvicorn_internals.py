@@ -68,14 +68,17 @@ RUNNING_CYCLE_STATE = ("keep_alive", "more_body", "response_started", "scope")
 PARSER_CALLS = ("feed_data", "get_http_version", "get_method", "should_keep_alive")
 """Methods of the protocol's `parser`, which is httptools' `HttpRequestParser`."""
 
-SERVER_OVERRIDES = ("startup", "handle_exit")
+SERVER_OVERRIDES = ("startup", "shutdown", "handle_exit")
 """Methods of `Server` that `uvicorn_server.HttpServer` extends."""
 
 SERVER_CALLS = ("run",)
 """Methods of `Server` that `uvicorn_server.HttpServer` calls."""
 
-SERVER_STATE = ("should_exit", "started")
+SERVER_STATE = ("config", "server_state", "should_exit", "started")
 """Attributes of a `Server`."""
+
+SERVING_STATE = ("lifespan",)
+"""Attributes of a `Server` once it serves."""
 
 CONFIG_OPTIONS = (
     "access_log",

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from facet_vision.service.http.problems import refusal_bytes
 from facet_vision.service.settings import Settings, SettingsError
 
+from .accepting import Accepting
 from .connection import HttpProtocol, Shed
 from .connections import Connections, connection_limit
 from .limits import HttpLimits
@@ -66,6 +67,7 @@ class HttpServer(Server):
             options |= self._certificate.options()
         super().__init__(_config(app, settings, {"http": protocol} | options))
         self._watching: asyncio.Task[None] | None = None
+        self._accepting: Accepting | None = None
         self._on_ready = on_ready
         self._on_exit = on_exit
 
@@ -105,13 +107,29 @@ class HttpServer(Server):
             if self._certificate:
                 # The loop holds tasks weakly; it cancels this one when it ends.
                 self._watching = asyncio.create_task(self._certificate.watch())
+            if sockets:
+                self._accepting = Accepting(sockets, self._protocol, self.config.ssl)
             await self._on_ready()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Accept no more connections, and end those there are once they are answered."""
+        if self._accepting:
+            self._accepting.stop()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal that asks the server to stop."""
         # First, so that /readyz reports the shutdown and no further request is admitted.
         self._on_exit()
         super().handle_exit(sig, frame)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Make the protocol of a connection, as uvicorn does."""
+        config = self.config
+        protocol: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+            config=config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
 
 def freeze_startup_objects() -> None:

@@ -15,6 +15,7 @@ from facet_vision.backbone import Pixels
 from facet_vision.prompts_store import Store, open_store
 from facet_vision.service.components import Components
 from facet_vision.service.errors import BadRequest, UnknownTask
+from facet_vision.service.predictor.pace import Pace
 from facet_vision.service.predictor.protocol import Prediction, Predictor, PredictRequest
 from facet_vision.service.predictor.remote import RemotePredictor
 from facet_vision.service.settings import Settings
@@ -46,7 +47,9 @@ async def predicting(where: str, folder: Path, *files: Any) -> AsyncIterator[Pre
             return
         path = folder / str(id(parts))
         await parts.predictor_server.listen(path)
-        remote = RemotePredictor(clock=perf_counter, counts=dict, lost=lambda: None)
+        remote = RemotePredictor(
+            clock=perf_counter, pace=Pace(8, 1, perf_counter), counts=dict, lost=lambda: None
+        )
         await remote.connect(path)
         yield remote
         remote.close()

@@ -74,6 +74,8 @@ def test_a_server_has_all_names() -> None:
     server = internals.Server(config())
     assert missing(server, internals.SERVER_STATE) == []
     assert missing(server, internals.SERVER_CALLS) == []
+    source = inspect.getsource(internals.Server)
+    assert all(f"self.{name} = " in source for name in internals.SERVING_STATE)
 
 
 @pytest.mark.parametrize(
