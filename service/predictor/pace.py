@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from facet_vision.service.errors import Overloaded
 
-AHEAD = 1.2
+AHEAD = 1.5
 """Requests that are passed on, over those for which the engine makes room by its own estimate.
 
 Those above 1 are refused, so that refusals go on while the queue is full. Should there be more room

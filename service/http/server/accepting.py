@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-MOST_PER_ROUND = 32
+MOST_PER_ROUND = 64
 """Connections that are accepted at once.
 
 Few enough for the reserve of descriptors: the limit on connections sees them a round later.
