@@ -87,6 +87,22 @@ def test_http_leaves_out_what_is_not_asked_for(tmp_path: Path) -> None:
     assert Http(plan, materials, None, print).open_loads(10.0) == {}
 
 
+def test_clients_of_one_server(tmp_path: Path) -> None:
+    pytest.importorskip("tritonclient", reason="the extra dev is not installed")
+    options = ["--tasks", "2", "--clients", "2", "--rounds", "1", "--seconds", "0.5"]
+    found = run(tmp_path, "clients", *TINY, *options, "--image-size", "64x48")
+    records = found["sections"]["Clients"]
+    assert [each["what"] for each in records] == [
+        "load generator",
+        "AsyncClient",
+        "tritonclient.http.aio",
+        "tritonclient.grpc.aio",
+    ]
+    assert all(each["images_per_second"]["median"] > 0 for each in records)
+    assert all(each["failed"]["median"] == 0 for each in records)
+    assert records[1]["of_ours"]["median"] == records[0]["of_generator"]["median"] == 1.0
+
+
 def test_mix_of_tasks(tmp_path: Path) -> None:
     options = [
         "--tasks",
