@@ -35,9 +35,11 @@ $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) '.[train,data,heic]'
 	touch $@
 
-# The same and the tools of development.
+# The same and the tools of development. One has an environment of its own: it wants an older typer.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) '.[train,data,heic,hf,report,tensorboard,otel,dev]'
+	$(PYTHON) -m venv $(VENV)/generator
+	$(VENV)/generator/bin/pip install --quiet openapi-python-client==0.29.1
 	touch $@ $(VENV)/.serving
 
 $(BIN)/python:

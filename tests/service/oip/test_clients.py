@@ -100,6 +100,16 @@ def test_encoded_images_of_any_size(triton: Triton) -> None:
     assert (identity, version) == ("order-17", "1")
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_compression_both_ways(triton: Triton, algorithm: str) -> None:
+    ways = ["compression_algorithm"]
+    if not triton.is_grpc:
+        ways = ["request_compression_algorithm", "response_compression_algorithm"]
+    batch = triton.input("pixel_values", [2, *SHAPE], "FP32", pixels(0, 1))
+    found = triton.infer("pets", [batch], **dict.fromkeys(ways, algorithm))
+    np.testing.assert_allclose(found.as_numpy("probabilities"), expected(0, 1), atol=1e-5)
+
+
 def test_classification(triton: Triton) -> None:
     batch = triton.input("pixel_values", [2, *SHAPE], "FP32", pixels(0, 1))
     outputs = [triton.output("probabilities", class_count=2)]

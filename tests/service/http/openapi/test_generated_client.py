@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from io import BytesIO
@@ -12,12 +13,14 @@ import pytest
 from tests.service.support.app import png, small_backbone, task_file, upload
 from tests.service.support.processes import small_server
 
-pytest.importorskip("openapi_python_client")
+NAME = "openapi-python-client"
+GENERATOR = shutil.which(NAME) or shutil.which(NAME, path=f"{sys.prefix}/generator/bin")
+"""`make test` installs it beside the other tools: it wants an older typer than we have."""
 
 PACKAGE = "facet_generated"
 
 
-@pytest.mark.long
+@pytest.mark.skipif(GENERATOR is None, reason="openapi-python-client is not installed")
 def test_it_lists_and_predicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with small_server(tmp_path / "store") as server:
         with server.client() as client:
@@ -45,9 +48,10 @@ def generate(document: bytes, folder: Path) -> None:
     """Write the package; the only warning is that it knows no media type with a wildcard."""
     (folder / "openapi.json").write_bytes(document)
     (folder / "config.json").write_text(json.dumps({"post_hooks": []}))
+    assert GENERATOR is not None
     made = subprocess.run(
         [
-            *(sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"),
+            *(GENERATOR, "generate", "--meta", "none"),
             *("--path", str(folder / "openapi.json"), "--config", str(folder / "config.json")),
             *("--output-path", str(folder / PACKAGE)),
         ],
