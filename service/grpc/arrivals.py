@@ -58,8 +58,7 @@ class Arrivals:
             Overloaded: they do not fit beside the messages of other calls.
         """
         size = len(data)
-        self._budget.check(size)
-        self._budget.held += size
+        self._budget.take(size)
         try:
             yield _parsed(data, kind)
         finally:

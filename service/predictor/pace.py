@@ -39,9 +39,12 @@ class Pace:
         """Note that a request for a task was refused now."""
         # A copy: the traceback of the raised error refers to everything that was under way.
         copy = Overloaded(str(error), error.retry_after)
-        until = self._clock() + error.retry_after
+        now = self._clock()
+        # Tasks that nobody asks any more have no share of the pace.
+        self._refused = {name: each for name, each in self._refused.items() if now < each.until}
         before = self._refused.get(task)
-        self._refused[task] = _Refused(copy, until, before.next if before else 0.0)
+        begin = before.next if before else 0.0
+        self._refused[task] = _Refused(copy, now + error.retry_after, begin)
 
     def refusal(self, task: str) -> Overloaded | None:
         """Return with which error a request is refused; None if it is to be passed on."""

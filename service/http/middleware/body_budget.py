@@ -36,6 +36,15 @@ class BodyBudget:
                 f"bodies: expected room for {size} bytes, found {free}", RETRY_AFTER_SECONDS
             )
 
+    def take(self, size: int) -> None:
+        """Count `size` more bytes as held, if they fit.
+
+        Raises:
+            BodyTooLarge, Overloaded: see `check`.
+        """
+        self.check(size)
+        self.held += size
+
 
 class BoundedBodies:
     """Middleware that counts each body from its arrival until its request is answered.
@@ -83,6 +92,5 @@ class _Body:
         self._held = 0
 
     def _hold(self, size: int) -> None:
-        self._budget.check(size)
-        self._budget.held += size
+        self._budget.take(size)
         self._held += size

@@ -77,3 +77,13 @@ def test_time_without_requests_is_made_up_for_by_few() -> None:
     pace.refused("pets", full())
     clock.now += 3.0
     assert passing(pace, clock, 0.01, "pets")["pets"] <= 4
+
+
+def test_tasks_that_nobody_asks_any_more_have_no_share() -> None:
+    clock = Clock()
+    pace = Pace(ROWS, 1, clock)
+    for number in range(50):
+        pace.refused(f"old-{number}", full())
+    clock.now += 4.0
+    pace.refused("pets", full())
+    assert passing(pace, clock, 2, "pets")["pets"] >= 0.9 * 2 * AHEAD * ROWS / 4.0
