@@ -12,7 +12,7 @@ def pretrain(
     out: Annotated[
         Path, typer.Option(help="Folder of the run; a run that was stopped is continued from it.")
     ] = Path("runs/pretrain"),
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8_200,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 14_000,
     batch: Annotated[int, typer.Option(min=2, help="Images per step and worker.")] = 64,
     workers: Annotated[
         int, typer.Option(min=1, help="One-thread processes that share every step.")

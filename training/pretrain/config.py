@@ -18,7 +18,7 @@ class PretrainConfig:
     """
 
     folder: Path
-    steps: int = 8_200
+    steps: int = 14_000
     batch: int = 64
     workers: int = 2
     seed: int = 0
