@@ -6,7 +6,8 @@
 * `backbone`: the frozen network that all tasks share. Its state never changes after loading,
   except that `Backbone.pack` replaces the layout of its weights once.
 * `vit`, `swin`: the prompted forward of each family; both hold no state but the model.
-* `prefix`, `segments`: the encoded prompts of a task, and how a mixed batch is grouped by them.
+* `adaptation`: all that a task changes in the forward, encoded, and applied to its rows.
+* `segments`: how a mixed batch is grouped by the shapes of its prompts.
 * `execution`: how a block's products are computed on this device.
 * `preprocess`: from image bytes to the input tensor.
 
@@ -15,22 +16,23 @@ The room imports no other room: it knows no task names, versions, files or HTTP.
 
 from facet_vision.backbone.execution.native import has_bfloat16
 
+from .adaptation import Adaptation, Parts
 from .attention import class_token_attention
 from .backbone import Backbone
 from .decode import MAX_PIXELS, OpenImage, decode_image, open_image
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
-from .prefix import Prefix
 from .preprocess import Pixels, Preprocess, limit_aspect
 
 __all__ = [
     "MAX_PIXELS",
+    "Adaptation",
     "Backbone",
     "BackboneError",
     "ImageError",
     "OpenImage",
+    "Parts",
     "Pixels",
-    "Prefix",
     "Preprocess",
     "UnsupportedBackbone",
     "class_token_attention",

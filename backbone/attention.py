@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from .backbone import Backbone
 from .errors import UnsupportedBackbone
-from .projection import keys_values, queries
 from .vit import VisionTransformerFamily
 
 
@@ -36,9 +35,9 @@ def class_token_attention(
         )
     block = family.blocks[layer]
     h = block.norm1(_block_input(block, backbone, images, prompts))
-    attn = block.attn
-    q = attn.q_norm(queries(attn.qkv, attn.num_heads, h[:, :1]).transpose(1, 2))
-    k = attn.k_norm(keys_values(attn.qkv, attn.num_heads, h)[:, :, 0].transpose(1, 2))
+    attn, dense = block.attn, family.dense[layer]
+    q = attn.q_norm(dense.queries(h[:, :1]).transpose(1, 2))
+    k = attn.k_norm(dense.keys_values(h)[:, :, 0].transpose(1, 2))
     scores: Tensor = (q * attn.scale) @ k.mT
     return scores.softmax(dim=-1).squeeze(2)
 

@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from .adaptation import Adaptation, Group, Parts, Places, Widths, by_place
 from .errors import BackboneError
 from .execution import packed
 from .identity import fingerprint, identity
-from .prefix import Prefix
 from .preprocess import Channels, Preprocess
 
 
@@ -23,13 +24,16 @@ class Family(Protocol):
 
     @property
     def blocks(self) -> Sequence[Any]: ...
-    def encode(self, prompts: Sequence[Tensor]) -> Prefix: ...
+    def widths(self, layer: int, site: str) -> Widths | None: ...
+    def encode(self, prompts: Sequence[Tensor], places: Places) -> Adaptation: ...
     def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor: ...
-    def features_prefix(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor: ...
+    def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor: ...
     def pack(self) -> None: ...
 
 
 logger = logging.getLogger("facet.backbone")
+
+NO_PARTS: Parts = MappingProxyType({})
 
 WORTHWHILE_RATIO = 0.97
 """Packing pays below this ratio of times; a smaller difference may be noise of the clock."""
@@ -144,31 +148,35 @@ class Backbone:
         )
         return ratio
 
-    def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts for its forward; done once per task, differentiable.
+    def encode(self, prompts: Sequence[Tensor] = (), parts: Parts = NO_PARTS) -> Adaptation:
+        """Encode what a task changes in the forward; done once per task, differentiable.
 
         Args:
             prompts: none, one (shallow) or one per layer (deep); each (tokens, layer dim).
+            parts: whatever else was learned, by names such as `lora.0.qkv.a`; see `adaptation`.
 
         Raises:
-            BackboneError: the number or the shapes of the prompts do not fit the layers.
+            BackboneError: the number or the shapes of the prompts do not fit the layers, or a part
+                does not fit a site.
         """
-        return self._family.encode(self._fit(prompts))
+        here = {name: part.to(self.device, self.dtype) for name, part in parts.items()}
+        return self._family.encode(self._fit(prompts), by_place(here, self._family))
 
     def features(
         self,
         images: Tensor,
         prompts: Sequence[Tensor] = (),
+        parts: Parts = NO_PARTS,
         *,
         form: Literal["prefix", "tokens"] = "prefix",
     ) -> Tensor:
-        """Return pooled features of a batch that shares one set of prompts.
+        """Return pooled features of a batch of one task.
 
-        They are differentiable in the prompts.
+        They are differentiable in the prompts and the parts.
 
         Args:
             images: (batch, 3, height, width), preprocessed.
-            prompts: as for `encode`.
+            prompts, parts: as for `encode`.
             form: "tokens" is the plain formulation of Jia et al. 2022, "prefix" computes the same
                 at lower cost.
 
@@ -176,21 +184,28 @@ class Backbone:
             (batch, feature_dim).
 
         Raises:
-            BackboneError: prompts that do not fit, or prompts as tokens of a packed backbone.
+            BackboneError: prompts or parts that do not fit; prompts as tokens of a packed backbone,
+                or together with parts.
         """
         images = images.to(self.device, self.dtype)
-        if form == "tokens" and self.is_packed:
+        if form == "prefix":
+            return self._family.features_prefix(
+                images, [(self.encode(prompts, parts), len(images))]
+            )
+        if self.is_packed:
             raise BackboneError("form: expected 'prefix' of a packed backbone, found 'tokens'")
-        if form == "tokens":
-            return self._family.features_tokens(images, self._fit(prompts))
-        return self._family.features_prefix(images, [(self.encode(prompts), len(images))])
+        if parts:
+            raise BackboneError(
+                f"form: expected 'prefix' for {next(iter(parts))!r}, found 'tokens'"
+            )
+        return self._family.features_tokens(images, self._fit(prompts))
 
-    def features_mixed(self, images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor:
+    def features_mixed(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
         """Return pooled features of a batch in which rows belong to different tasks.
 
         Args:
             images: (batch, 3, height, width), preprocessed; the rows of a task are consecutive.
-            groups: (encoded prompts, number of rows) in the order of the rows.
+            groups: (encoded task, number of rows) in the order of the rows.
 
         Returns:
             (batch, feature_dim), in the order of `images`.

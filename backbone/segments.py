@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .prefix import Prefix
-
-Group = tuple[Prefix, int]
-"""The encoded prompts of a task and its number of consecutive rows."""
+from .adaptation import Adaptation, Group
 
 
 @dataclass(frozen=True)
@@ -30,25 +27,25 @@ class Segment:
         return self.runs[0][0].shape_key[0]
 
     @property
-    def is_deep(self) -> bool:
-        """Whether the rows have prefixes of keys and values for the layers."""
-        return bool(self.runs[0][0].keys_values)
+    def tokens_from(self) -> int:
+        """The layer in front of which those join."""
+        return self.runs[0][0].tokens_from
 
     def tokens(self) -> Tensor | None:
         """Return the prompts that travel as tokens, one copy per row: (rows, tokens, dim)."""
         if not self.prompt_tokens:
             return None
         copies = [
-            prefix.tokens.expand(rows, -1, -1)
-            for prefix, rows in self.runs
-            if prefix.tokens is not None  # always so here, since all runs have one shape
+            adaptation.tokens.expand(rows, -1, -1)
+            for adaptation, rows in self.runs
+            if adaptation.tokens is not None  # always so here, since all runs have one shape
         ]
         return torch.cat(copies)
 
     @property
     def requires_grad(self) -> bool:
         """Whether its prefixes are being learned."""
-        return any(pair.requires_grad for prefix, _ in self.runs for pair in prefix.keys_values[:1])
+        return any(pair.requires_grad for run, _ in self.runs for pair in run.keys_values)
 
     def prefix_tokens(self, layer: int) -> int:
         """Return the length of each row's prefix in a layer."""
@@ -87,7 +84,7 @@ class Segment:
         if len(self.runs) == 1:
             return self.runs[0][0].keys_values[layer].unsqueeze(1).expand(-1, count, -1, -1, -1)
         # One call, however many tasks there are: on a GPU the number of launches counts.
-        per_row = [prefix.keys_values[layer] for prefix, rows in self.runs for _ in range(rows)]
+        per_row = [run.keys_values[layer] for run, rows in self.runs for _ in range(rows)]
         stacked = torch.stack(per_row, dim=1)
         if count == self.rows:
             return stacked
@@ -97,22 +94,22 @@ class Segment:
 def _overlap(runs: Sequence[Group], start: int, stop: int) -> Iterator[Group]:
     """Cut from the runs what lies in the rows from `start` to `stop`."""
     begin = 0  # the first row of the run
-    for prefix, count in runs:
+    for adaptation, count in runs:
         rows = min(stop, begin + count) - max(start, begin)
         if rows > 0:
-            yield prefix, rows
+            yield adaptation, rows
         begin += count
 
 
 def arrange(groups: Sequence[Group]) -> tuple[list[Segment], Tensor | None]:
-    """Sort groups by shape into segments.
+    """Sort groups by shape into segments; within each, tasks with changes alike stand together.
 
     Returns:
         The segments, and the order in which they take the rows of the batch; None where they take
         them as they are.
     """
     # Sorting is stable: groups of one shape stay in the order of the batch.
-    order = sorted(range(len(groups)), key=lambda index: groups[index][0].shape_key)
+    order = sorted(range(len(groups)), key=lambda index: _sort_key(groups[index][0]))
     segments = list(_segments([groups[index] for index in order]))
     if order == list(range(len(groups))):
         return segments, None
@@ -120,6 +117,10 @@ def arrange(groups: Sequence[Group]) -> tuple[list[Segment], Tensor | None]:
     for _, rows in groups:
         starts.append(starts[-1] + rows)
     return segments, torch.cat([torch.arange(starts[index], starts[index + 1]) for index in order])
+
+
+def _sort_key(adaptation: Adaptation) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    return adaptation.shape_key, adaptation.changes_key
 
 
 def restore(x: Tensor, order: Tensor | None) -> Tensor:

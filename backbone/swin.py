@@ -11,6 +11,7 @@ its own prompts alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,12 +26,22 @@ from timm.models.swin_transformer import (
 )
 from torch import Tensor
 
+from facet_vision.backbone.adaptation import (
+    Adaptation,
+    Changes,
+    Group,
+    LayerChanges,
+    Places,
+    Widths,
+    block_widths,
+    encode_changes,
+    join_prefix,
+)
 from facet_vision.backbone.execution.attend import SCORE_BYTES
 from facet_vision.backbone.execution.dense import Dense, Heads, PackedDense
 
 from .errors import UnsupportedBackbone
-from .prefix import Prefix
-from .segments import Group, Segment, arrange, restore
+from .segments import Segment, arrange, restore
 
 
 class SwinTransformerFamily:
@@ -61,7 +72,7 @@ class SwinTransformerFamily:
         """Return pooled features by the plain formulation: prompts are tokens in every block."""
         if not prompts:
             return self.model.forward_head(self.model.forward_features(images), pre_logits=True)
-        whole_batch = [Segment(((Prefix(), len(images)),), len(images))]
+        whole_batch = _Batch([(Adaptation(), len(images))])
         x = self.model.patch_embed(images)
         tokens: list[Tensor | None] = [prompts[0].expand(len(images), -1, -1)]
         for layer in range(len(self.blocks)):
@@ -71,17 +82,33 @@ class SwinTransformerFamily:
             x, tokens = self._block(layer, x, tokens, whole_batch)
         return self._pool(x, tokens, whole_batch)
 
-    def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts.
+    def widths(self, layer: int, site: str) -> Widths | None:
+        """Return what a site reads and writes; see `adaptation.parts.Sites`."""
+        last = len(self.blocks) - 1
+        if not 0 <= layer <= last:
+            return None
+        dim = self.layer_dims[layer]
+        if (site == "embed" and layer == 0) or (site == "norm" and layer == last):
+            return dim, dim
+        return block_widths(self.blocks[layer], dim, site)
 
-        Shallow ones stay tokens; deep ones become keys and values, except those of the last block.
+    def encode(self, prompts: Sequence[Tensor], places: Places) -> Adaptation:
+        """Encode a task.
+
+        Shallow prompts stay tokens; deep ones become keys and values, except those of the last
+        block.
         """
-        if not prompts:
-            return Prefix()
-        if len(prompts) < len(self.blocks):
-            return Prefix(tokens=prompts[0])
-        encoded = [self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts[:-1])]
-        return Prefix(tokens=prompts[-1], keys_values=tuple(encoded))
+        last = len(self.blocks) - 1
+        adaptation = Adaptation(changes=encode_changes(places))
+        if len(prompts) > last:
+            changes = Changes([(adaptation, 1)])
+            pairs = [self._encode_layer(layer, prompts[layer], changes) for layer in range(last)]
+            adaptation = replace(
+                adaptation, tokens=prompts[-1], tokens_from=last, keys_values=tuple(pairs)
+            )
+        elif prompts:
+            adaptation = replace(adaptation, tokens=prompts[0])
+        return join_prefix(adaptation, places, [block.attn.num_heads for block in self.blocks])
 
     def pack(self) -> None:
         """Pack the blocks' linear layers; see `Backbone.pack`."""
@@ -90,23 +117,25 @@ class SwinTransformerFamily:
     def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
         """Return pooled features of a mixed batch; see `Backbone.features_mixed`."""
         segments, order = arrange(groups)
+        batch = _Batch([run for segment in segments for run in segment.runs], segments)
         x = self.model.patch_embed(images if order is None else images[order])
-        tokens = [None if segment.is_deep else segment.tokens() for segment in segments]
-        last = len(self.blocks) - 1
+        x = batch.changes.layer(0).after("embed", x)
+        tokens: list[Tensor | None] = [None] * len(segments)
         for layer in range(len(self.blocks)):
             x, tokens = self._merge(layer, x, tokens)
             # Pooling reads the prompts of the last block, so there deep ones are tokens as well.
-            if layer == last:
-                tokens = [
-                    segment.tokens() if segment.is_deep else own
-                    for segment, own in zip(segments, tokens, strict=True)
-                ]
-            x, tokens = self._block(layer, x, tokens, segments)
-        return restore(self._pool(x, tokens, segments), order)
+            tokens = [
+                segment.tokens() if segment.tokens_from == layer else own
+                for segment, own in zip(segments, tokens, strict=True)
+            ]
+            x, tokens = self._block(layer, x, tokens, batch)
+        return restore(self._pool(x, tokens, batch), order)
 
-    def _encode_layer(self, layer: int, prompt: Tensor) -> Tensor:
+    def _encode_layer(self, layer: int, prompt: Tensor, changes: Changes) -> Tensor:
         """Return W_kv LayerNorm1(prompt) of one block, (2, heads, tokens, head dim)."""
-        return self.dense[layer].keys_values(self.blocks[layer].norm1(prompt)).permute(1, 2, 0, 3)
+        here = changes.layer(layer)
+        h = here.after("norm1", self.blocks[layer].norm1(prompt.unsqueeze(0)))
+        return self.dense[layer].keys_values(h, here).squeeze(0).permute(1, 2, 0, 3)
 
     def _merge(
         self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]
@@ -125,7 +154,7 @@ class SwinTransformerFamily:
         return merging(x), merged
 
     def _block(
-        self, layer: int, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
+        self, layer: int, x: Tensor, tokens: Sequence[Tensor | None], batch: "_Batch"
     ) -> tuple[Tensor, list[Tensor | None]]:
         """Run one block.
 
@@ -133,36 +162,57 @@ class SwinTransformerFamily:
             x: image tokens, (rows, height, width, dim).
             tokens: per segment its prompts as tokens, (rows, tokens, dim), or None.
         """
-        block, dense = self.blocks[layer], self.dense[layer]
-        shifted = _shift(block, block.norm1(x))
+        block, dense, here = self.blocks[layer], self.dense[layer], batch.changes.layer(layer)
+        shifted = _shift(block, here.after("norm1", block.norm1(x)))
         windows = window_partition(shifted, block.window_size).flatten(1, 2)
         per_image = len(windows) // len(x)
         # One product over the windows of all segments; only attention is per segment.
-        sizes = [segment.rows * per_image for segment in segments]
-        image_qkv = [part.split(sizes) for part in dense.qkv(windows)]
+        sizes = [segment.rows * per_image for segment in batch.segments]
+        image_qkv = [part.split(sizes) for part in dense.qkv(windows, here)]
         image_parts: list[Tensor] = []
         new_tokens: list[Tensor | None] = []
-        for segment, own, *part in zip(segments, tokens, *image_qkv, strict=True):
-            prompts = None if own is None else _per_head(dense.qkv(block.norm1(own)))
+        for segment, own, of_segment, *part in zip(
+            batch.segments, tokens, batch.of_segments, *image_qkv, strict=True
+        ):
+            there, prompts = of_segment.layer(layer), None
+            if own is not None:
+                h = there.after("norm1", block.norm1(own))
+                prompts = _per_head(dense.qkv(h, there))
             image_part, prompt_part = _attend(
                 block, shifted, segment, layer, _per_head(part), prompts
             )
             image_parts.append(image_part)
-            new_tokens.append(None if own is None else _finish(block, dense, own, prompt_part))
+            finished = None if own is None else _finish(block, dense, own, prompt_part, there)
+            new_tokens.append(finished)
         mixed = _unshift(block, torch.cat(image_parts), shifted, x)
-        return _finish(block, dense, x, mixed), new_tokens
+        return _finish(block, dense, x, mixed, here), new_tokens
 
-    def _pool(
-        self, x: Tensor, tokens: Sequence[Tensor | None], segments: Sequence[Segment]
-    ) -> Tensor:
+    def _pool(self, x: Tensor, tokens: Sequence[Tensor | None], batch: "_Batch") -> Tensor:
         """Average all tokens after the final norm: the image's, and prompts where there are any."""
-        rows = self.model.norm(x).flatten(1, 2).split([segment.rows for segment in segments])
+        last = len(self.blocks) - 1
+        normed = batch.changes.layer(last).after("norm", self.model.norm(x)).flatten(1, 2)
+        rows = normed.split([segment.rows for segment in batch.segments])
         features = []
-        for part, own in zip(rows, tokens, strict=True):
+        for part, own, of_segment in zip(rows, tokens, batch.of_segments, strict=True):
             if own is not None:
-                part = torch.cat((self.model.norm(own), part), dim=1)
+                prompts = of_segment.layer(last).after("norm", self.model.norm(own))
+                part = torch.cat((prompts, part), dim=1)
             features.append(part.mean(dim=1))
         return torch.cat(features)
+
+
+class _Batch:
+    """A mixed batch: its segments, and what its rows change.
+
+    Attributes:
+        changes: of all rows.
+        of_segments: of the rows of each segment.
+    """
+
+    def __init__(self, runs: Sequence[Group], segments: Sequence[Segment] = ()) -> None:
+        self.segments = segments or [Segment(tuple(runs), sum(rows for _, rows in runs))]
+        self.changes = Changes(runs)
+        self.of_segments = [Changes(segment.runs) for segment in self.segments]
 
 
 def _attend(
@@ -179,7 +229,7 @@ def _attend(
         shifted: the block's shifted and padded tokens, for the shape of its shift mask.
         image: queries, keys and values, each (rows x windows, heads, area, head dim).
         prompts: those of prompts that are tokens, each (rows, heads, tokens, head dim); None where
-            only keys and values are read, which the segment then holds.
+            there are none.
 
     Returns:
         The outputs of image tokens, (rows x windows, area, dim), and of prompts, (rows, tokens,
@@ -188,7 +238,7 @@ def _attend(
     windows = len(image[0]) // segment.rows
     prompt_tokens = 0 if prompts is None else prompts[0].shape[2]
     # Prompts have zero bias and no shift mask: as keys on the left, as queries on top.
-    keys_before = prompt_tokens or segment.prefix_tokens(layer)
+    keys_before = segment.prefix_tokens(layer) + prompt_tokens
     mask = F.pad(_bias(block, shifted), (keys_before, 0, prompt_tokens, 0))
     bytes_of_row = windows * mask[0].numel() * image[0].element_size()
     mixed = []
@@ -216,11 +266,10 @@ def _mix(
     """
     q, k, v = image
     windows = len(q) // segment.rows
-    if prompts is None:
-        k, v = segment.extend(k, v, layer)
-    else:
+    if prompts is not None:
         copies = [part.repeat_interleave(windows, dim=0) for part in prompts]
         q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, image, strict=True))
+    k, v = segment.extend(k, v, layer)
     scores = ((q * block.attn.scale) @ k.mT).unflatten(0, (segment.rows, windows))
     scores += mask
     return (scores.softmax(dim=-1).flatten(0, 1) @ v).transpose(1, 2).flatten(2)
@@ -256,10 +305,12 @@ def _unshift(block: SwinTransformerBlock, windows: Tensor, shifted: Tensor, x: T
     return y.roll(block.shift_size, dims=(1, 2)) if any(block.shift_size) else y
 
 
-def _finish(block: SwinTransformerBlock, dense: Dense, x: Tensor, mixed: Tensor) -> Tensor:
+def _finish(
+    block: SwinTransformerBlock, dense: Dense, x: Tensor, mixed: Tensor, changes: LayerChanges
+) -> Tensor:
     """Run what follows attention in a block, on any layout: projection, residuals and MLP."""
-    x = x + dense.proj(mixed)
-    return x + dense.mlp(block.norm2(x))
+    x = x + dense.proj(mixed, changes)
+    return x + dense.mlp(changes.after("norm2", block.norm2(x)), changes)
 
 
 def _per_head(qkv: Sequence[Tensor]) -> Heads:

@@ -11,22 +11,33 @@ That is ViT, DeiT, CLIP, DINOv2 and SigLIP as timm builds them, in two formulati
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from timm.layers import Attention
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import Block, VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
+from facet_vision.backbone.adaptation import (
+    Adaptation,
+    Changes,
+    Group,
+    Places,
+    Widths,
+    block_widths,
+    encode_changes,
+    join_prefix,
+)
 from facet_vision.backbone.execution.attend import attend
 from facet_vision.backbone.execution.dense import Dense, PackedDense
 
 from .errors import UnsupportedBackbone
-from .prefix import Prefix
-from .segments import Group, Segment, arrange, restore
+from .segments import Segment, arrange, restore
 
 POOLINGS = ("token", "avg", "map")
+NO_CHANGES = Changes(())
 
 
 class VisionTransformerFamily:
@@ -67,14 +78,26 @@ class VisionTransformerFamily:
             x = block(x)
         return self._pool(torch.cat((x[:, :start], x[:, stop:]), dim=1))
 
-    def encode(self, prompts: Sequence[Tensor]) -> Prefix:
-        """Encode a task's prompts: deep ones become keys and values, shallow ones stay tokens."""
-        if not prompts:
-            return Prefix()
-        if len(prompts) < len(self.blocks):
-            return Prefix(tokens=prompts[0])
-        encoded = [self._encode_layer(layer, prompt) for layer, prompt in enumerate(prompts)]
-        return Prefix(keys_values=tuple(encoded))
+    def widths(self, layer: int, site: str) -> Widths | None:
+        """Return what a site reads and writes; see `adaptation.parts.Sites`."""
+        last = len(self.blocks) - 1
+        if not 0 <= layer <= last:
+            return None
+        dim = self.layer_dims[layer]
+        if (site == "embed" and layer == 0) or (site == "norm" and layer == last):
+            return dim, dim
+        return block_widths(self.blocks[layer], dim, site)
+
+    def encode(self, prompts: Sequence[Tensor], places: Places) -> Adaptation:
+        """Encode a task: deep prompts become keys and values, shallow ones stay tokens."""
+        adaptation = Adaptation(changes=encode_changes(places))
+        if len(prompts) == len(self.blocks):
+            changes = Changes([(adaptation, 1)])
+            pairs = [self._encode_layer(layer, each, changes) for layer, each in enumerate(prompts)]
+            adaptation = replace(adaptation, keys_values=tuple(pairs))
+        elif prompts:
+            adaptation = replace(adaptation, tokens=prompts[0])
+        return join_prefix(adaptation, places, [block.attn.num_heads for block in self.blocks])
 
     def pack(self) -> None:
         """Pack the blocks' linear layers; see `Backbone.pack`."""
@@ -87,26 +110,41 @@ class VisionTransformerFamily:
         one product over the whole batch; only attention sees the segments.
         """
         segments, order = arrange(groups)
-        x = self._embed(images if order is None else images[order])
+        runs = [run for segment in segments for run in segment.runs]
+        x = self._embed(images if order is None else images[order], Changes(runs))
         image_tokens = x.shape[1]
+        changes = Changes(runs, image_tokens)
         x = self._pack(x, segments)
         for layer in range(len(self.blocks) - 1):
-            x = self._block(x, layer, segments, image_tokens)
-        x = self._last_block(x, segments, image_tokens)
-        return restore(self._pool(x), order)
+            x = self._block(x, layer, segments, changes, image_tokens)
+        x = self._last_block(x, segments, changes, image_tokens)
+        return restore(self._pool(x, changes), order)
 
-    def _encode_layer(self, layer: int, prompt: Tensor) -> Tensor:
+    def _encode_layer(self, layer: int, prompt: Tensor, changes: Changes) -> Tensor:
         """Return W_kv LayerNorm1(prompt) of one layer, (2, heads, tokens, head dim)."""
-        block = self.blocks[layer]
-        k, v = self.dense[layer].keys_values(block.norm1(prompt)).permute(1, 2, 0, 3)
+        block, here = self.blocks[layer], changes.layer(layer)
+        h = here.after("norm1", block.norm1(prompt.unsqueeze(0)))
+        k, v = self.dense[layer].keys_values(h, here).squeeze(0).permute(1, 2, 0, 3)
         return torch.stack((block.attn.k_norm(k), v))
 
-    def _embed(self, images: Tensor) -> Tensor:
+    def _embed(self, images: Tensor, changes: Changes = NO_CHANGES) -> Tensor:
         model = self.model
-        return model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
+        patches = changes.layer(0).after("embed", model.patch_embed(images))
+        return model.norm_pre(model.patch_drop(model._pos_embed(patches)))
 
-    def _pool(self, x: Tensor) -> Tensor:
-        return self.model.forward_head(self.model.norm(x), pre_logits=True)
+    def _pool(self, x: Tensor, changes: Changes = NO_CHANGES) -> Tensor:
+        """Return the pooled features of the last layer's tokens.
+
+        The site "norm" is the last norm in front of the head, which timm has before or behind the
+        pooling.
+        """
+        model, here = self.model, changes.layer(len(self.blocks) - 1)
+        x = model.norm(x)
+        if isinstance(model.norm, nn.Identity):
+            return here.after("norm", model.forward_head(x, pre_logits=True).unsqueeze(1)).squeeze(
+                1
+            )
+        return model.forward_head(here.after("norm", x), pre_logits=True)
 
     def _insert(self, x: Tensor, prompts: Tensor) -> Tensor:
         start = self.model.num_prefix_tokens
@@ -128,19 +166,26 @@ class VisionTransformerFamily:
         return torch.cat(parts)
 
     def _block(
-        self, x: Tensor, layer: int, segments: Sequence[Segment], image_tokens: int
+        self,
+        x: Tensor,
+        layer: int,
+        segments: Sequence[Segment],
+        changes: Changes,
+        image_tokens: int,
     ) -> Tensor:
         """Run a layer on the packed matrix."""
-        block, dense = self.blocks[layer], self.dense[layer]
-        q, k, v = dense.qkv(block.norm1(x))
+        block, dense, here = self.blocks[layer], self.dense[layer], changes.layer(layer)
+        q, k, v = dense.qkv(here.after("norm1", block.norm1(x)), here)
         mixed = [
             _attend(block.attn, segment, layer, *qkv).flatten(0, 1)
             for segment, qkv in _per_segment(segments, image_tokens, q, k, v)
         ]
-        x = x + block.ls1(dense.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed)))
-        return x + block.ls2(dense.mlp(block.norm2(x)))
+        x = x + block.ls1(dense.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed), here))
+        return x + block.ls2(dense.mlp(here.after("norm2", block.norm2(x)), here))
 
-    def _last_block(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
+    def _last_block(
+        self, x: Tensor, segments: Sequence[Segment], changes: Changes, image_tokens: int
+    ) -> Tensor:
         """Run the last layer and return the tokens that pooling reads, (rows, tokens, dim).
 
         With class-token pooling all tokens give keys and values, but queries, projection and MLP
@@ -148,20 +193,22 @@ class VisionTransformerFamily:
         """
         layer, block, dense = len(self.blocks) - 1, self.blocks[-1], self.dense[-1]
         if self.pooled_tokens is None:
-            x = self._block(x, layer, segments, image_tokens)
+            x = self._block(x, layer, segments, changes, image_tokens)
             return self._unpack(x, segments, image_tokens)
-        attn, h = block.attn, block.norm1(x)
-        k, v = dense.keys_values(h).unbind(1)
+        attn, here = block.attn, changes.layer(layer)
+        h = here.after("norm1", block.norm1(x))
+        k, v = dense.keys_values(h, here).unbind(1)
         x = self._unpack(x, segments, image_tokens)
         pooled = self._unpack(h, segments, image_tokens)
-        q = dense.queries(pooled).transpose(1, 2).split([segment.rows for segment in segments])
+        q = dense.queries(pooled, here).transpose(1, 2)
+        q_parts = q.split([segment.rows for segment in segments])
         keys_values = _per_segment(segments, image_tokens, k, v)
         mixed = [
             _attend(attn, segment, layer, q_rows, k_rows, v_rows)
-            for q_rows, (segment, (k_rows, v_rows)) in zip(q, keys_values, strict=True)
+            for q_rows, (segment, (k_rows, v_rows)) in zip(q_parts, keys_values, strict=True)
         ]
-        x = x + block.ls1(dense.proj(torch.cat(mixed)))
-        return x + block.ls2(dense.mlp(block.norm2(x)))
+        x = x + block.ls1(dense.proj(torch.cat(mixed), here))
+        return x + block.ls2(dense.mlp(here.after("norm2", block.norm2(x)), here))
 
     def _unpack(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
         """Take the tokens that pooling reads out of the packed matrix, (rows, tokens, dim).

@@ -81,13 +81,13 @@ def measure_task(exact: Backbone, lower: Backbone, task: str, most: int | None) 
 @torch.inference_mode()
 def probabilities(net: Backbone, file: TaskFile, images: Examples) -> Tensor:
     """Compute a server's answers, (images, labels) float32 on the CPU."""
-    prefix = net.encode(file.prompts)
+    adaptation = net.encode(file.prompts, file.parts)
     head = file.head.to(net.device, torch.float32)
     found = []
     for start in range(0, len(images), BATCH):
         rows = range(start, min(start + BATCH, len(images)))
         batch = torch.stack([net.preprocess(images.image(row)) for row in rows])
-        features = net.features_mixed(batch, [(prefix, len(batch))]).float()
+        features = net.features_mixed(batch, [(adaptation, len(batch))]).float()
         found.append(head(features).softmax(-1).cpu())
     return torch.cat(found)
 

@@ -1,10 +1,37 @@
-"""The tensors and shapes that a manifest demands of its task file."""
+"""The names and shapes of a task file's tensors.
 
-from collections.abc import Iterable, Mapping
+Prompts and head are what the manifest says. Parts, whatever else a task changes in the forward, are
+named `{kind}.{layer}.{site}.{part}`: `lora.0.qkv.a` is one factor of a low-rank pair beside the
+query-key-value layer of the first block. What they mean in a network is the backbone's matter.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from .errors import InvalidTensors, shown
 from .header import TensorSpec
 from .manifest import Manifest
+
+MAX_LAYERS = 1000
+
+_LINEAR = ("qkv", "proj", "fc1", "fc2")
+_OUTPUTS = ("embed", "norm1", "qkv", "proj", "norm2", "fc1", "fc2", "norm")
+_BOTTLENECK = {
+    "down": ("width", "in"),
+    "down_bias": ("width",),
+    "up": ("in", "width"),
+    "up_bias": ("in",),
+}
+
+KINDS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[str, ...]]]] = {
+    "lora": (_LINEAR, {"a": ("rank", "in"), "b": ("out", "rank")}),
+    "bias": (_OUTPUTS, {"bias": ("out",)}),
+    "ssf": (_OUTPUTS, {"scale": ("out",), "shift": ("out",)}),
+    "adapter": (("block",), _BOTTLENECK),
+    "parallel": (("block",), _BOTTLENECK),
+    "prefix": (("block",), {"key": ("tokens", "in"), "value": ("tokens", "in")}),
+}
+"""Each kind's sites, and its parts with their sizes; sizes of one name are equal at one site."""
 
 
 def hidden_layers(names: Iterable[str]) -> int:
@@ -16,6 +43,17 @@ def hidden_layers(names: Iterable[str]) -> int:
     return count
 
 
+def is_part(name: str) -> bool:
+    """Whether the name begins like that of a part."""
+    return name.partition(".")[0] in KINDS
+
+
+def kinds(names: Iterable[str]) -> list[str]:
+    """Return the kinds of these parts, in the order of `KINDS`."""
+    present = {name.partition(".")[0] for name in names}
+    return [kind for kind in KINDS if kind in present]
+
+
 def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
     """Raise InvalidTensors at the first missing, unknown or misshapen tensor."""
     hidden = hidden_layers(tensors)
@@ -24,6 +62,7 @@ def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
         name = f"prompts.{layer}"
         shape = _matrix(name, tensors[name])
         _expect(f"rows of '{name}' (tokens)", manifest.tokens, shape[0])
+    _check_parts({name: spec for name, spec in tensors.items() if is_part(name)})
     classes = _check_head(tensors, [f"head.{index}" for index in range(hidden)] + ["head"])
     _expect("number of labels in the manifest", classes, len(manifest.labels))
 
@@ -41,7 +80,7 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
     for name in expected:
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
-    for name in sorted(set(tensors) - set(expected)):
+    for name in sorted(name for name in set(tensors) - set(expected) if not is_part(name)):
         raise InvalidTensors(
             f"tensors: expected only those that the manifest describes, found {shown(name)} as well"
         )
@@ -73,3 +112,48 @@ def _matrix(name: str, spec: TensorSpec) -> tuple[int, int]:
 def _expect(field: str, expected: object, found: object) -> None:
     if expected != found:
         raise InvalidTensors(f"{field}: expected {expected}, found {found}")
+
+
+def _check_parts(tensors: Mapping[str, TensorSpec]) -> None:
+    """Raise InvalidTensors at the first part of an unknown name, missing, or misshapen."""
+    places: dict[str, dict[str, TensorSpec]] = defaultdict(dict)
+    for name, spec in tensors.items():
+        place, _, part = name.rpartition(".")
+        _check_part_name(name)
+        places[place][part] = spec
+    for place, found in places.items():
+        _check_place(place, KINDS[place.partition(".")[0]][1], found)
+
+
+def _check_part_name(name: str) -> None:
+    kind, layer, site, part = (*name.split("."), "", "", "")[:4]
+    sites, parts = KINDS[kind]
+    sound = layer.isdecimal() and layer == str(int(layer)) and int(layer) < MAX_LAYERS
+    if not sound or site not in sites or part not in parts or name.count(".") != 3:
+        raise InvalidTensors(
+            f"tensors: expected names such as '{kind}.0.{sites[0]}.{next(iter(parts))}' with one "
+            f"of the sites {', '.join(sites)} and of the parts {', '.join(parts)}, "
+            f"found {shown(name)}"
+        )
+
+
+def _check_place(
+    place: str, parts: Mapping[str, tuple[str, ...]], found: Mapping[str, TensorSpec]
+) -> None:
+    sizes: dict[str, int] = {}
+    for part, symbols in parts.items():
+        name = f"{place}.{part}"
+        if part not in found:
+            raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
+        shape = found[part].shape
+        if len(shape) != len(symbols) or 0 in shape:
+            raise InvalidTensors(
+                f"shape of '{name}': expected sizes of at least 1 for {', '.join(symbols)}, "
+                f"found {list(shape)}"
+            )
+        for symbol, size in zip(symbols, shape, strict=True):
+            if sizes.setdefault(symbol, size) != size:
+                raise InvalidTensors(
+                    f"{symbol} of '{name}': expected {sizes[symbol]} as in the other parts, "
+                    f"found {size}"
+                )

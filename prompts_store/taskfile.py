@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ from .errors import InvalidTensors, NotATaskFile, TaskFileError
 from .fits import BackboneFacts, check_fits
 from .head import Head
 from .header import MAX_START_BYTES, METADATA_KEY, TensorSpec, read_header
-from .layout import check_specs, hidden_layers
+from .layout import check_specs, hidden_layers, is_part
 from .manifest import Identity, Manifest
 from .preview import Preview
 
@@ -28,8 +28,10 @@ class TaskFile:
     """A manifest with the tensors it describes; an instance is always consistent in itself.
 
     Attributes:
-        prompts: one (tokens, layer dim) tensor per prompted layer. Dtypes, also of the head, are
-            float16, bfloat16 or float32.
+        prompts: one (tokens, layer dim) tensor per prompted layer.
+        head: from the pooled feature to logits.
+        parts: whatever else the task changes in the forward, by names as in `layout.KINDS`. All
+            dtypes are float16, bfloat16 or float32.
 
     Raises:
         InvalidTensors: tensors and manifest disagree.
@@ -38,6 +40,7 @@ class TaskFile:
     manifest: Manifest
     prompts: tuple[Tensor, ...]
     head: Head
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         tensors = self.tensors()
@@ -47,11 +50,12 @@ class TaskFile:
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(prompt.nbytes for prompt in self.prompts) + self.head.nbytes
+        return sum(tensor.nbytes for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""
         named = {f"prompts.{layer}": prompt for layer, prompt in enumerate(self.prompts)}
+        named |= self.parts
         *hidden, (weight, bias) = self.head.layers
         for index, (hidden_weight, hidden_bias) in enumerate(hidden):
             named |= {f"head.{index}.weight": hidden_weight, f"head.{index}.bias": hidden_bias}
@@ -91,7 +95,8 @@ class TaskFile:
         prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        return cls(manifest, prompts, head)
+        parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
+        return cls(manifest, prompts, head, parts)
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the file atomically: a reader sees either the old content or the new."""

@@ -24,7 +24,9 @@ TOLERANCE = {"accuracy": 0.0, "mean_average_precision": 0.0005}
 def predict(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
     """Return the logits of every image, (images, labels)."""
     head = task.head.to(backbone.device, torch.float32)
-    return _logits(lambda batch: head(backbone.features(batch, task.prompts).float()), images)
+    return _logits(
+        lambda batch: head(backbone.features(batch, task.prompts, task.parts).float()), images
+    )
 
 
 def predict_live(method: Method, images: Inputs) -> Tensor:

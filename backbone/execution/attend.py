@@ -27,7 +27,7 @@ def attend(segment: Segment, layer: int, q: Tensor, k: Tensor, v: Tensor, scale:
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and not learning:
         return _in_parts(segment, layer, q, k, v, scale)
     k, v = segment.extend(k, v, layer)
-    if q.requires_grad and segment.is_deep:
+    if q.requires_grad and segment.prefix_tokens(layer):
         # q is a view of the fused product. Autograd would hold that product until backward, with
         # the image's own keys and values, which `extend` has copied already.
         q = q.contiguous()

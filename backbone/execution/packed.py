@@ -37,44 +37,58 @@ def available(dtype: torch.dtype) -> bool:
 
 
 class PackedLinear:
-    """A frozen linear layer and its activation in one kernel; for inference on a CPU alone.
+    """A frozen linear layer; for inference on a CPU alone.
 
     Args:
         weight: (outputs, inputs), copied.
         bias: (outputs,) or None.
-        gelu: None, or how GELU is approximated on the outputs: "none" or "tanh".
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, gelu: str | None = None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
         self._bias = None if bias is None else bias.detach().clone()
-        self._activation: tuple[str, list[float], str] = (
-            ("none", [], "") if gelu is None else ("gelu", [], gelu)
-        )
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Map (..., inputs) to (..., outputs)."""
+    def __call__(self, x: Tensor, gelu: str | None = None) -> Tensor:
+        """Map (..., inputs) to (..., outputs).
+
+        Args:
+            gelu: how GELU is approximated, "none" or "tanh", to apply it in the same kernel.
+        """
         if x.requires_grad:  # oneDNN's kernel has no backward pass and would only warn
             raise BackboneError(
                 "gradients: expected none through packed weights, found an input that requires them"
             )
-        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._activation)
+        activation: tuple[str, list[float], str] = (
+            ("none", [], "") if gelu is None else ("gelu", [], gelu)
+        )
+        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *activation)
 
 
-def pack(layer: nn.Linear, gelu: str | None = None) -> PackedLinear:
+def pack(layer: nn.Linear) -> PackedLinear:
     """Pack a whole layer."""
-    return PackedLinear(layer.weight, layer.bias, gelu)
+    return PackedLinear(layer.weight, layer.bias)
 
 
-def pack_mlp(mlp: Any) -> Callable[[Tensor], Tensor]:
-    """Pack timm's usual MLP; return one of another kind unchanged."""
-    if type(mlp) is not Mlp or not isinstance(mlp.fc1, nn.Linear):
-        return mlp
-    gelu = _gelu(mlp.act)
-    first = pack(mlp.fc1, gelu)
-    second = pack(mlp.fc2)
-    between = nn.Sequential(*([] if gelu else [mlp.act]), mlp.norm)
-    return lambda x: second(between(first(x)))
+def can_pack(mlp: Any) -> bool:
+    """Whether an MLP is timm's usual one."""
+    return type(mlp) is Mlp and isinstance(mlp.fc1, nn.Linear)
+
+
+class PackedMlp:
+    """Timm's usual MLP with packed layers, GELU in the kernel of the first.
+
+    Attributes:
+        fc1, fc2: its layers; without the activation between them.
+    """
+
+    def __init__(self, mlp: Any) -> None:
+        self.fc1, self.fc2 = pack(mlp.fc1), pack(mlp.fc2)
+        self._gelu = _gelu(mlp.act)
+        self._between = nn.Sequential(*([] if self._gelu else [mlp.act]), mlp.norm)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply the MLP, (..., dim)."""
+        return self.fc2(self._between(self.fc1(x, self._gelu)))
 
 
 def gain(mlp: Any, inputs: int) -> float:
@@ -83,7 +97,7 @@ def gain(mlp: Any, inputs: int) -> float:
     Each time is the fastest of a few repeats, after a first call of both that warms up.
     """
     weight = next(mlp.parameters())
-    packed = pack_mlp(mlp)
+    packed = PackedMlp(mlp) if can_pack(mlp) else mlp
     x = torch.ones(TIMED_ROWS, inputs, dtype=weight.dtype, device=weight.device)
     with torch.inference_mode():
         _seconds(packed, x)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facet_vision.backbone import Backbone, Pixels, Prefix
+from facet_vision.backbone import Adaptation, Backbone, Pixels
 from facet_vision.prompts_store import TaskFile
 from facet_vision.service.errors import UnfitTask
 
@@ -19,8 +19,8 @@ from .resident import Answerer, Resident
 Group = tuple[Answerer, Sequence[Pixels]]
 """One task's share of a batch: what answers, and the pixels of its images."""
 
-Part = tuple[Prefix, dict[int, Pixels]]
-"""Images that share a prefix; each array once, by its id."""
+Part = tuple[Adaptation, dict[int, Pixels]]
+"""Images that share an adaptation; each array once, by its id."""
 
 WARM_UP_SECONDS = 1.0
 
@@ -39,7 +39,8 @@ class Engine:
     def run(self, groups: Sequence[Group]) -> list[Tensor]:
         """Answer a batch in which rows belong to different tasks.
 
-        An image for several tasks without prompts is computed once, if it is the same array.
+        An image for several tasks that are no more than heads is computed once, if it is the same
+        array.
 
         Returns:
             For each group a float32 tensor on the CPU: (rows, labels) of probabilities, or of
@@ -55,7 +56,7 @@ class Engine:
         """Return the feature of each row, (rows, feature_dim)."""
         parts = _parts(groups)
         pixels = [image for _, images in parts.values() for image in images.values()]
-        counts = [(prefix, len(images)) for prefix, images in parts.values()]
+        counts = [(adaptation, len(images)) for adaptation, images in parts.values()]
         features = self._backbone.features_mixed(self._inputs(pixels), counts).float()
         order = _order(groups, parts)
         return features if order == list(range(len(features))) else features[order]
@@ -71,16 +72,17 @@ class Engine:
         tensors that no batch uses yet.
 
         Raises:
-            UnfitTask: its encoded prompts are not finite in the backbone's precision.
+            BackboneError: a tensor of it does not fit the backbone.
+            UnfitTask: what it changes is not finite in the backbone's precision.
         """
         device = self._backbone.device
-        prefix = self._backbone.encode(file.prompts)
-        if not _is_finite(prefix):
+        adaptation = self._backbone.encode(file.prompts, file.parts)
+        if not _is_finite(adaptation):
             raise UnfitTask(
-                f"task {file.manifest.task!r}: expected finite keys and values of its prompts, "
-                "found others"
+                f"task {file.manifest.task!r}: expected finite numbers once its prompts and other "
+                "parts are encoded, found others"
             )
-        resident = Resident(file.manifest, version, prefix, file.head.to(device, torch.float32))
+        resident = Resident(file.manifest, version, adaptation, file.head.to(device, torch.float32))
         if device.type == "cuda":
             # The engine's threads may use another stream than this one.
             torch.cuda.current_stream(device).synchronize()
@@ -139,16 +141,16 @@ class Engine:
 def _part_key(answerer: Answerer) -> int:
     """Return what is equal for all that make the same feature of an image.
 
-    Those are the ones with the same prompts, and all without any.
+    Those are the ones with the same adaptation, and all that have none.
     """
-    return 0 if answerer.prefix.is_empty else id(answerer.prefix)
+    return 0 if answerer.adaptation.is_empty else id(answerer.adaptation)
 
 
 def _parts(groups: Sequence[Group]) -> dict[int, Part]:
     """Return the distinct images to compute, by `_part_key`."""
     parts: dict[int, Part] = {}
     for answerer, images in groups:
-        _, distinct = parts.setdefault(_part_key(answerer), (answerer.prefix, {}))
+        _, distinct = parts.setdefault(_part_key(answerer), (answerer.adaptation, {}))
         distinct.update((id(image), image) for image in images)
     return parts
 
@@ -166,10 +168,8 @@ def _order(groups: Sequence[Group], parts: Mapping[int, Part]) -> list[int]:
     return order
 
 
-def _is_finite(prefix: Prefix) -> bool:
-    tensors = [*prefix.keys_values]
-    if prefix.tokens is not None:
-        tensors.append(prefix.tokens)
+def _is_finite(adaptation: Adaptation) -> bool:
+    tensors = list(adaptation.tensors())
     return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
-from facet_vision.backbone import Prefix
+from facet_vision.backbone import Adaptation
 from facet_vision.prompts_store import Head, Manifest
 
 BACKBONE = "backbone"
@@ -14,7 +14,7 @@ BACKBONE = "backbone"
 Activation = Literal["softmax", "sigmoid", "none"]
 """What turns logits into scores."""
 
-NO_PROMPTS = Prefix()
+UNADAPTED = Adaptation()
 
 
 class Answerer(Protocol):
@@ -23,7 +23,7 @@ class Answerer(Protocol):
     Attributes:
         task: the task's name.
         version: its number in the store; 0 of the bare backbone.
-        prefix: its encoded prompts, on the device.
+        adaptation: all that it changes in the forward, encoded, on the device.
         head: what makes logits of the pooled feature; None where that is the answer itself.
         activation: what makes scores of the logits.
         labels: of the logits, in their order; none without a head.
@@ -34,7 +34,7 @@ class Answerer(Protocol):
     @property
     def version(self) -> int: ...
     @property
-    def prefix(self) -> Prefix: ...
+    def adaptation(self) -> Adaptation: ...
     @property
     def head(self) -> Head | None: ...
     @property
@@ -52,13 +52,13 @@ class Resident:
     Attributes:
         manifest: what the task file says of itself.
         version: its number in the store.
-        prefix: its encoded prompts, on the device.
+        adaptation: all that it changes in the forward, encoded, on the device.
         head: its head in float32, on the device.
     """
 
     manifest: Manifest
     version: int
-    prefix: Prefix
+    adaptation: Adaptation
     head: Head
 
     @property
@@ -79,7 +79,7 @@ class Resident:
     @cached_property
     def nbytes(self) -> int:
         """Bytes held on the device."""
-        return self.prefix.nbytes + self.head.nbytes
+        return self.adaptation.nbytes + self.head.nbytes
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class Reactivated:
         return self.resident.version
 
     @property
-    def prefix(self) -> Prefix:
-        """The task's encoded prompts."""
-        return self.resident.prefix
+    def adaptation(self) -> Adaptation:
+        """All that the task changes in the forward."""
+        return self.resident.adaptation
 
     @property
     def head(self) -> Head:
@@ -120,7 +120,7 @@ class Reactivated:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The pooled feature of an image under a task's prompts, or under none, as the answer.
+    """The pooled feature of an image under a task's adaptation, or under none, as the answer.
 
     Attributes:
         resident: the task, which so stays on the device for as long as a row of it waits; None for
@@ -140,9 +140,9 @@ class Pooled:
         return self.resident.version if self.resident else 0
 
     @property
-    def prefix(self) -> Prefix:
-        """The task's encoded prompts; empty of the bare backbone."""
-        return self.resident.prefix if self.resident else NO_PROMPTS
+    def adaptation(self) -> Adaptation:
+        """All that the task changes in the forward; nothing for the bare backbone."""
+        return self.resident.adaptation if self.resident else UNADAPTED
 
     @property
     def head(self) -> None:

@@ -171,7 +171,7 @@ class Ticket:
         ]
         promptless: defaultdict[int, list[Row]] = defaultdict(list)  # by image
         for row in rows:
-            if row.resident.prefix.is_empty:
+            if row.resident.adaptation.is_empty:
                 promptless[id(row.image)].append(row)
         for same_image in promptless.values():
             twins = tuple(same_image)

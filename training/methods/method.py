@@ -94,6 +94,10 @@ class Method(nn.Module, ABC):
         """Return the prompts for the task file, in float32 on the CPU."""
         return ()
 
+    def written_parts(self) -> dict[str, Tensor]:
+        """Return what else changes the forward, for the task file: by name, float32, on the CPU."""
+        return {}
+
     def written_head(self) -> Head:
         """Return the head for the task file, in float32 on the CPU."""
         return Head((layer(self.head),))

@@ -44,8 +44,8 @@ class TrainedFile:
             method = self.content.restore(backbone)
             return lambda images: method.features(method.frozen_part(images))
         self.content.check_fits(backbone)
-        prompts = self.content.prompts
-        return lambda images: backbone.features(images, prompts)
+        task = self.content
+        return lambda images: backbone.features(images, task.prompts, task.parts)
 
     def logits(self, backbone: Backbone, images: Inputs) -> Tensor:
         """Return the logits of preprocessed images, (images, labels), as training measures them.

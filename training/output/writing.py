@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -41,7 +42,9 @@ def write(
     manifest = _manifest(method, data, recipe, validation)
     targets = data.targets(data.test)
     if method.served:
-        exact = TaskFile(manifest, method.written_prompts(), method.written_head())
+        exact = TaskFile(
+            manifest, method.written_prompts(), method.written_head(), method.written_parts()
+        )
         return choose_dtype(exact, method.backbone, images, targets)
     metrics = measure(predict_live(method, images), targets)
     return Checkpoint(_with_metrics(metrics, manifest), method.written_tensors())
@@ -60,7 +63,7 @@ def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: T
 
 def with_metrics(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
     """Return the task with these metrics in front of those of its manifest."""
-    return TaskFile(_with_metrics(metrics, task.manifest), task.prompts, task.head)
+    return replace(task, manifest=_with_metrics(metrics, task.manifest))
 
 
 def _with_metrics(metrics: dict[str, float], manifest: Manifest) -> Manifest:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from facet_vision.backbone import Prefix
+from facet_vision.backbone import Adaptation
 from facet_vision.backbone.execution import attend
 from facet_vision.backbone.execution.attend import attend as attention
 from facet_vision.backbone.segments import Group, Segment
@@ -16,7 +16,7 @@ def _segment(counts: list[int], tokens: int) -> tuple[Segment, torch.Tensor]:
     """A segment of tasks with random prefixes for one layer, and the prefix of every row."""
     pairs = [torch.randn(2, 3, tokens, 8).bfloat16() for _ in counts]
     runs = tuple(
-        (Prefix(keys_values=(pair,)), count) for pair, count in zip(pairs, counts, strict=True)
+        (Adaptation(keys_values=(pair,)), count) for pair, count in zip(pairs, counts, strict=True)
     )
     per_row = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
     return Segment(runs, sum(counts)), torch.stack(per_row, dim=1)
@@ -51,14 +51,14 @@ def test_parts_of_a_segment_cover_it(start: int, rows: int) -> None:
     assert rows_in_order == list(range(segment.rows))
 
 
-def _owners(runs: Sequence[Group]) -> list[Prefix]:
+def _owners(runs: Sequence[Group]) -> list[Adaptation]:
     """The prefix of every row."""
     return [prefix for prefix, count in runs for _ in range(count)]
 
 
 def test_prompts_that_are_learned_get_gradients_in_bfloat16() -> None:
     prefix = torch.randn(2, 3, 5, 8).bfloat16().requires_grad_()
-    segment = Segment(((Prefix(keys_values=(prefix,)), 2),), 2)
+    segment = Segment(((Adaptation(keys_values=(prefix,)), 2),), 2)
     q, k, v = torch.randn(3, 2, 3, 11, 8).bfloat16()
     attention(segment, 0, q, k, v, 0.3).float().sum().backward()
     assert prefix.grad is not None

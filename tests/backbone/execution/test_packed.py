@@ -66,7 +66,7 @@ def test_a_packed_mlp_keeps_its_activation_and_its_norm(act_layer: Any, norm_lay
     for parameter in mlp.parameters():
         nn.init.normal_(parameter)
     x = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(packed.pack_mlp(mlp)(x), mlp(x), **TOLERANCE)
+    torch.testing.assert_close(packed.PackedMlp(mlp)(x), mlp(x), **TOLERANCE)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_measurement_compares_times() -> None:
     mlp = build("plain").blocks[0].mlp
     assert 0 < packed.gain(mlp, 32) < 100
     unknown = nn.Sequential(nn.Linear(8, 8))  # left as it is: both take the same
-    assert packed.pack_mlp(unknown) is unknown
+    assert not packed.can_pack(unknown)
 
 
 def test_execution_is_an_option_of_load() -> None:

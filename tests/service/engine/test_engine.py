@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from facet_vision.backbone import Pixels, Prefix
+from facet_vision.backbone import Adaptation, Pixels
 from facet_vision.prompts_store import Head, TaskFile
 from facet_vision.service.engine.batch import answer
 from facet_vision.service.engine.engine import Engine
@@ -140,7 +140,7 @@ def test_tasks_without_prompts_share_one_pass_of_an_image() -> None:
     engine, computed = Engine(watched), []
     whole = watched.features_mixed
 
-    def features_mixed(images: Tensor, groups: Sequence[tuple[Prefix, int]]) -> Tensor:
+    def features_mixed(images: Tensor, groups: Sequence[tuple[Adaptation, int]]) -> Tensor:
         computed.append((len(images), [count for _, count in groups]))
         return whole(images, groups)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from facet_vision.backbone import Pixels, Prefix
+from facet_vision.backbone import Adaptation, Pixels
 from facet_vision.service.engine.batch import answer
 from facet_vision.service.engine.engine import Engine
 from facet_vision.service.engine.resident import Answerer, Pooled, Reactivated, Resident
@@ -165,5 +165,5 @@ def test_an_answer_keeps_its_resident_on_the_device() -> None:
     assert Pooled(resident).resident is resident
     assert Reactivated(resident, "none").resident is resident
     assert (Pooled(resident), hash(Pooled(resident))) == (Pooled(resident), hash(Pooled(resident)))
-    assert Pooled(resident) != Pooled(Resident(resident.manifest, 1, Prefix(), resident.head))
+    assert Pooled(resident) != Pooled(Resident(resident.manifest, 1, Adaptation(), resident.head))
     assert Pooled().task == "backbone"

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facet_vision.backbone import Prefix
+from facet_vision.backbone import Adaptation
 from facet_vision.prompts_store import Head
 from facet_vision.service.engine import heads
 from facet_vision.service.engine.resident import Resident
@@ -30,7 +30,7 @@ def _resident(name: str, labels: int, hidden: int | None, activation: str, seed:
     file = task_file(
         SMALL, name, labels=[f"c{index}" for index in range(labels)], activation=activation
     )
-    return Resident(file.manifest, 1, Prefix(), Head(tuple(layers)))
+    return Resident(file.manifest, 1, Adaptation(), Head(tuple(layers)))
 
 
 TASK = st.tuples(

@@ -63,9 +63,9 @@ def test_twins_are_the_rows_of_one_image_for_tasks_without_prompts(
         alike = [
             other
             for other in queue.rows
-            if other.image is row.image and other.resident.prefix.is_empty
+            if other.image is row.image and other.resident.adaptation.is_empty
         ]
-        assert list(twins) == (alike if row.resident.prefix.is_empty else [])
+        assert list(twins) == (alike if row.resident.adaptation.is_empty else [])
 
 
 @given(st.lists(st.sampled_from(RESIDENTS), min_size=1, unique=True), st.integers(1, 3))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facet_vision.backbone import Prefix
+from facet_vision.backbone import Adaptation
 from facet_vision.service.engine.batch import BatchReport
 from facet_vision.service.engine.engine import Group
 from facet_vision.service.engine.resident import Resident
@@ -165,7 +165,7 @@ async def test_rows_past_their_deadline_are_not_computed() -> None:
 async def test_one_image_for_several_tasks_without_prompts_counts_once() -> None:
     reports: list[BatchReport] = []
     bare = [resident(name) for name in "abc"]
-    prompted = Resident(bare[0].manifest, 2, Prefix(torch.zeros(1, 1)), bare[0].head)
+    prompted = Resident(bare[0].manifest, 2, Adaptation(torch.zeros(1, 1)), bare[0].head)
     async with running(HeldEngine(open_gate=True), max_batch=2, observe=reports.append) as batcher:
         shared, other = image(1), image(2)
         with batcher.admit(["a", "b", "c", "p"], 2) as ticket:

@@ -39,10 +39,10 @@ def test_what_is_counted_is_what_is_held(layers: int, labels: int, dtype: torch.
     file = task_file(SMALL, "pets", layers=layers, labels=[f"c{index}" for index in range(labels)])
     resident = ENGINE.place(type(file).from_bytes(file.to_bytes(dtype)), 1)
     tensors = [
-        *resident.prefix.keys_values,
+        *resident.adaptation.keys_values,
         *(pair for layer in resident.head.layers for pair in layer),
     ]
-    tensors += [] if resident.prefix.tokens is None else [resident.prefix.tokens]
+    tensors += [] if resident.adaptation.tokens is None else [resident.adaptation.tokens]
     storages = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors
     }

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facet_vision.backbone import Prefix
+from facet_vision.backbone import Adaptation
 from facet_vision.service.engine.batcher import Batcher
 from facet_vision.service.engine.engine import Group
 from facet_vision.service.engine.resident import Resident
@@ -21,7 +21,7 @@ SMALL = small_backbone()
 
 def resident(task: str, version: int = 1) -> Resident:
     file = task_file(SMALL, task)
-    return Resident(file.manifest, version, Prefix(), file.head)
+    return Resident(file.manifest, version, Adaptation(), file.head)
 
 
 def image(number: float) -> Tensor:

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from facet_vision.backbone import Prefix
+from facet_vision.backbone import Adaptation
 from facet_vision.prompts_store import Head
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.engine.rows import Priority, Row, Ticket
@@ -30,7 +30,7 @@ class IdleQueue:
 def resident(task: str, version: int = 1) -> Resident:
     """Return a task without prompts."""
     file = task_file(small_backbone(), task)
-    return Resident(file.manifest, version, Prefix(), Head(file.head.layers))
+    return Resident(file.manifest, version, Adaptation(), Head(file.head.layers))
 
 
 def row(

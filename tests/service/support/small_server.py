@@ -20,7 +20,7 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 
-from facet_vision.backbone import Backbone, Prefix
+from facet_vision.backbone import Adaptation, Backbone
 from facet_vision.service.server import run
 from facet_vision.service.settings import read_settings
 from tests.service.support.app import small_backbone
@@ -38,7 +38,9 @@ def serve(port: str, store: str, forward_seconds: str = "0") -> None:
 def slow_down(backbone: Backbone, seconds: float) -> None:
     forward = backbone.features_mixed
 
-    def features_mixed(images: torch.Tensor, groups: Sequence[tuple[Prefix, int]]) -> torch.Tensor:
+    def features_mixed(
+        images: torch.Tensor, groups: Sequence[tuple[Adaptation, int]]
+    ) -> torch.Tensor:
         time.sleep(seconds)
         return forward(images, groups)
 
