@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from .adaptation import Adaptation, Group, Parts, Places, Widths, by_place
+from .adaptation import Adaptation, Group, Parts, Places, Widths, by_place, has_bias
 from .errors import BackboneError
 from .execution import packed
 from .identity import fingerprint, identity
@@ -73,6 +73,18 @@ class Backbone:
     def layer_dims(self) -> tuple[int, ...]:
         """Width of each layer that takes prompts."""
         return self._family.layer_dims
+
+    def widths(self, layer: int, site: str) -> Widths | None:
+        """Return how many numbers a site of a layer reads and writes; None if there is none such.
+
+        Sites are qkv, proj, fc1 and fc2, norm1 and norm2, block (its MLP as a whole), and beyond
+        the blocks embed in the first layer and norm in the last; see `adaptation`.
+        """
+        return self._family.widths(layer, site)
+
+    def has_bias(self, layer: int, site: str) -> bool:
+        """Whether the backbone adds a bias to what a site writes."""
+        return has_bias(self.model, self._family.blocks[layer], site)
 
     @property
     def feature_dim(self) -> int:

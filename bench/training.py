@@ -17,7 +17,8 @@ from facet_vision.bench.reporting.figures import bars
 from facet_vision.bench.reporting.report import Column, Record, Report, Section
 from facet_vision.training.fitting.optimizer import make_optimizer
 from facet_vision.training.methods import Method, find
-from facet_vision.training.methods.vpt import VPTDeep
+from facet_vision.training.methods.adapting import Adapting
+from facet_vision.training.methods.vpt import DeepPrompts
 from facet_vision.training.precision import computing_in
 from facet_vision.training.recipe import Recipe, make_recipe
 
@@ -40,8 +41,10 @@ class Cell:
     batch: int
 
 
-class PromptsAsTokens(VPTDeep):
-    """The same method in the plain formulation."""
+class PromptsAsTokens(Adapting):
+    """vpt-deep in the plain formulation."""
+
+    components = (DeepPrompts,)
 
     def features(self, inputs: Tensor) -> Tensor:
         return self.backbone.features(inputs, list(self.prompts), form="tokens")

@@ -66,7 +66,7 @@ class Manifest(BaseModel):
 
     format: Literal[1] = 1
     task: str
-    method: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    method: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+-]{0,63}$")]
     backbone: Text
     fingerprint: Annotated[str, Field(pattern=r"^(v2:)?[0-9a-f]{64}$")]
     identity: Identity | None = None

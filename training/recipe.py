@@ -81,8 +81,9 @@ class Recipe(BaseModel):
     task: str = Field(description="Name of the task.")
     method: str = Field(
         "vpt-deep",
-        description="vpt-deep, vpt-shallow, linear or mlp-3, which can be served; partial-1, bias, "
-        "adapter, lora, sidetune or full, which write a checkpoint. Other numbers are layers.",
+        description="vpt-deep, vpt-shallow, prefix, bias, ssf, adapter, adaptformer, lora, or some "
+        "of them joined by +, linear or mlp-3, which can be served; partial-1, bias-all, sidetune "
+        "or full, which write a checkpoint. Other numbers are layers.",
     )
     backbone: str = Field(
         "facet-tiny",
@@ -91,7 +92,7 @@ class Recipe(BaseModel):
     checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
     tokens: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
-        description="vpt: prompt tokens per layer.",
+        description="vpt, prefix: tokens per layer.",
         json_schema_extra=METHOD | {"shown": "10"},
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(
@@ -102,12 +103,13 @@ class Recipe(BaseModel):
     )
     reduction: Annotated[int, Field(ge=1)] = Field(
         8,
-        description="adapter: factor by which it is narrower than its layer.",
+        description="adapter, adaptformer: factor by which it is narrower than its layer.",
         json_schema_extra=METHOD,
     )
     adapter_init: Literal["random", "zero"] = Field(
         "random",
-        description="adapter: initial values; zero is what the paper's released code has.",
+        description="adapter, adaptformer: initial values; zero is what the paper's released code "
+        "has.",
         json_schema_extra=METHOD,
     )
     rank: Annotated[int, Field(ge=1)] = Field(
@@ -116,8 +118,12 @@ class Recipe(BaseModel):
     alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         16.0, description="lora: what is added is scaled by alpha / rank.", json_schema_extra=METHOD
     )
-    lora_targets: Literal["qkv", "proj", "qkv+proj"] = Field(
-        "qkv", description="lora: the attention layers that it adapts.", json_schema_extra=METHOD
+    lora_targets: Annotated[str, Field(pattern=r"^(qkv|proj|fc1|fc2)(\+(qkv|proj|fc1|fc2))*$")] = (
+        Field(
+            "qkv",
+            description="lora: the layers that it adapts, of qkv, proj, fc1 and fc2, joined by +.",
+            json_schema_extra=METHOD,
+        )
     )
     side_weights: Path | None = Field(
         None,

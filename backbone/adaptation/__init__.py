@@ -12,7 +12,7 @@ scale * (y + bias) + shift (affine); a bottleneck changes the output of the whol
 from .adaptation import Adaptation, Group
 from .changes import UNCHANGED, Changes, LayerChanges
 from .parts import Parts, Places, by_place, encode_changes, join_prefix
-from .sites import Widths, block_widths
+from .sites import Widths, block_widths, has_bias
 
 __all__ = [
     "UNCHANGED",
@@ -26,5 +26,6 @@ __all__ = [
     "block_widths",
     "by_place",
     "encode_changes",
+    "has_bias",
     "join_prefix",
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from timm.layers import Mlp
+from torch import nn
 
 Widths = tuple[int, int]
 """How many numbers a site reads and writes."""
@@ -23,3 +24,14 @@ def block_widths(block: Any, dim: int, site: str) -> Widths | None:
 def has_sites(mlp: Any) -> bool:
     """Whether fc1 and fc2 of an MLP can be changed: in timm's usual one."""
     return type(mlp) is Mlp
+
+
+def has_bias(model: Any, block: Any, site: str) -> bool:
+    """Whether a timm network adds a bias to what a site writes."""
+    if site == "embed":
+        return True
+    if site == "norm":
+        norm = model.fc_norm if isinstance(model.norm, nn.Identity) else model.norm
+        return getattr(norm, "bias", None) is not None
+    owners = {"qkv": block.attn, "proj": block.attn, "fc1": block.mlp, "fc2": block.mlp}
+    return getattr(owners.get(site, block), site).bias is not None

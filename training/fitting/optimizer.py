@@ -22,7 +22,7 @@ def make_optimizer(method: Method, recipe: Recipe) -> Optimizer:
     groups = [
         {
             "params": [parameter],
-            "lr": head_rate if name.startswith("head.") else added_rate,
+            "lr": head_rate if name.startswith("head.") else added_rate * method.rate(name),
             "weight_decay": 0.0 if name in undecayed else recipe.weight_decay,
         }
         for name, parameter in method.trained().items()

@@ -1,6 +1,7 @@
 """Methods by which a task is learned, by name.
 
-`method` defines the interface of all methods, `own_backbone` that of methods with a copy of the
+`method` defines the interface of all methods, `adapting` that of methods whose result a task file
+can hold, alone or summed ("vpt-deep+lora"), `own_backbone` that of methods with a copy of the
 backbone; every other module but `dropout` is one method.
 """
 
@@ -10,33 +11,58 @@ import re
 
 from facet_vision.training.errors import TrainingError
 
-from .adapter import Adapter
-from .bias import Bias
+from .adapter import Adapter, AdaptFormer
+from .adapting import Component, learned_alone, sum_of
+from .bias import AllBiases, Bias
 from .full import Full
 from .linear import Linear
 from .lora import LoRA
 from .method import Method
 from .mlp import MLP
 from .partial import Partial
+from .prefix import LearnedKeys
 from .sidetune import Sidetune
-from .vpt import VPTDeep, VPTShallow
+from .ssf import SSF
+from .vpt import DeepPrompts, ShallowPrompts
 
+COMPONENTS: dict[str, type[Component]] = {
+    component.name: component
+    for component in (
+        ShallowPrompts,
+        DeepPrompts,
+        LearnedKeys,
+        Bias,
+        SSF,
+        Adapter,
+        AdaptFormer,
+        LoRA,
+    )
+}
+_HEADS: tuple[type[Method], ...] = (Linear, MLP)
+_OWN_BACKBONE: tuple[type[Method], ...] = (AllBiases, Sidetune, Partial, Full)
 METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (Linear, MLP, VPTShallow, VPTDeep, Bias, Adapter, LoRA, Sidetune, Partial, Full)
+    for method in (*_HEADS, *map(learned_alone, COMPONENTS.values()), *_OWN_BACKBONE)
 }
 
 
 def find(name: str) -> type[Method]:
-    """Return the method called `name`, where a number replaces the k of "partial-k" and "mlp-k".
+    """Return the method called `name`.
+
+    A number replaces the k of "partial-k" and "mlp-k". Names of adapting methods that are joined by
+    "+" make a method that learns them together.
 
     Raises:
-        TrainingError: there is none of this name.
+        TrainingError: there is none of this name, or the names cannot be joined.
     """
+    names = name.split("+")
+    if len(names) > 1 and all(each in COMPONENTS for each in names):
+        return sum_of(tuple(COMPONENTS[each] for each in names))
     key = re.sub(r"-[1-9][0-9]{0,2}$", "-k", name)
     if key not in METHODS or name.endswith("-k"):
         raise TrainingError(
-            f"method: expected one of {', '.join(METHODS)} (k a number from 1), found {name!r}"
+            f"method: expected one of {', '.join(METHODS)} (k a number from 1), or some of "
+            f"{', '.join(COMPONENTS)} joined by +, found {name!r}"
         )
     return METHODS[key]
 

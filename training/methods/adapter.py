@@ -1,75 +1,73 @@
-"""Adapters: trained bottlenecks behind the MLP of every layer.
-
-Adapters are from Houlsby et al. 2019; the position, one per layer, from Pfeiffer et al. 2020.
-"""
+"""Adapters: trained bottlenecks behind or beside the MLP of every layer."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facet_vision.backbone import Backbone
 from facet_vision.training.errors import TrainingError
-from facet_vision.training.recipe import Recipe
 
-from .own_backbone import OwnBackbone, blocks
+from .adapting import Component, at_sites
+
+PARALLEL_SCALE = 0.1
+"""The factor s of what AdaptFormer adds, the best of its table of scales."""
 
 
-class Adapter(OwnBackbone):
-    """Trains a bottleneck in every layer."""
+class Adapter(Component):
+    """h + U gelu(D h + d) + u with h the output of the MLP.
+
+    Adapters are from Houlsby et al. 2019; the position, one per layer, from Pfeiffer et al. 2020.
+    """
 
     name = "adapter"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
     uses = frozenset({"reduction", "adapter_init"})
 
-    def __init__(
-        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
-    ) -> None:
-        super().__init__(backbone, classes, recipe, generator)
-        narrowest = min(backbone.layer_dims)
-        if recipe.reduction > narrowest:
-            expected = f"at most {narrowest}, the width of a layer"
-            raise TrainingError(f"reduction: expected {expected}, found {recipe.reduction}")
-        start = generator if recipe.adapter_init == "random" else None
-        for block, width in zip(blocks(self.model).values(), backbone.layer_dims, strict=True):
-            bottleneck = Bottleneck(width, width // recipe.reduction, start)
-            block.mlp = AdaptedMLP(block.mlp, bottleneck)
+    def parts(self) -> dict[str, Tensor]:
+        return _bottlenecks("adapter", self)
 
 
-class Bottleneck(nn.Module):
-    """h + U gelu(D h + b_D) + b_U, with D of shape (narrow, width) and U (width, narrow)."""
+class AdaptFormer(Component):
+    """h + s (U relu(D x + d) + u) with x the input of the MLP, h its output and s = 0.1.
 
-    def __init__(self, width: int, narrow: int, generator: torch.Generator | None) -> None:
-        """Set U and both biases to zero, so that the network is unchanged at first; D is random.
+    AdaptFormer (Chen et al. 2022, arXiv 2205.13535).
+    """
 
-        Args:
-            generator: None for a D of zero, as released with Jia et al. 2022. Then no gradient
-                reaches U, hence none reaches D: b_U alone ever learns.
-        """
-        super().__init__()
-        self.downsample = nn.Linear(width, narrow)
-        self.upsample = nn.Linear(narrow, width)
-        for parameter in self.parameters():
-            nn.init.zeros_(parameter)
-        if generator is not None:
-            nn.init.kaiming_normal_(self.downsample.weight, generator=generator)
+    name = "adaptformer"
+    defaults: ClassVar = {"optimizer": "adamw", "lr": 0.03, "head_lr": 0.02, "weight_decay": 0.01}
+    uses = frozenset({"reduction", "adapter_init"})
 
-    def forward(self, h: Tensor) -> Tensor:
-        change: Tensor = self.upsample(F.gelu(self.downsample(h)))
-        return h + change
+    def parts(self) -> dict[str, Tensor]:
+        return _bottlenecks("parallel", self)
+
+    def factors(self) -> dict[str, float]:
+        return {"up": PARALLEL_SCALE, "up_bias": PARALLEL_SCALE}
 
 
-class AdaptedMLP(nn.Module):
-    """A block's MLP with an adapter on its output, before the residual is added."""
+def _bottlenecks(kind: str, component: Component) -> dict[str, Tensor]:
+    """Return U and both biases as zero, so that the network is unchanged at first; D is random.
 
-    def __init__(self, mlp: nn.Module, adapter: Bottleneck) -> None:
-        super().__init__()
-        self.mlp = mlp
-        self.adapter = adapter
+    An `adapter_init` of "zero" makes D zero, as released with Jia et al. 2022. Then no gradient
+    reaches U, hence none reaches D: u alone ever learns.
+    """
+    backbone, recipe = component.backbone, component.recipe
+    narrowest = min(backbone.layer_dims)
+    if recipe.reduction > narrowest:
+        expected = f"at most {narrowest}, the width of a layer"
+        raise TrainingError(f"reduction: expected {expected}, found {recipe.reduction}")
 
-    def forward(self, x: Tensor) -> Tensor:
-        adapted: Tensor = self.adapter(self.mlp(x))
-        return adapted
+    def bottleneck(place: str, dim: int, _: int) -> dict[str, Tensor]:
+        width = dim // recipe.reduction
+        down = torch.zeros(width, dim)
+        if recipe.adapter_init == "random":
+            nn.init.kaiming_normal_(down, generator=component.generator)
+        return {
+            f"{kind}.{place}.down": down,
+            f"{kind}.{place}.down_bias": torch.zeros(width),
+            f"{kind}.{place}.up": torch.zeros(dim, width),
+            f"{kind}.{place}.up_bias": torch.zeros(dim),
+        }
+
+    return at_sites(backbone, ["block"], bottleneck)

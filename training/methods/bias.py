@@ -1,4 +1,4 @@
-"""Bias tuning: every bias of the backbone.
+"""Bias tuning.
 
 BitFit (Zaken et al. 2022) and TinyTL (Cai et al. 2020).
 """
@@ -8,21 +8,45 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.recipe import Recipe
 
+from .adapting import Component, at_sites
 from .own_backbone import OwnBackbone
 
+SITES = ("embed", "norm1", "qkv", "proj", "norm2", "fc1", "fc2", "norm")
 
-class Bias(OwnBackbone):
-    """Trains every parameter with "bias" in its name.
 
-    These are the biases of linear layers and norms, and Swin's tables of relative-position bias.
+class Bias(Component):
+    """Learns a change of the biases of every block, of the patch embedding and of the last norm.
+
+    In a plain ViT these are all biases. A Swin has more, its tables of relative position among
+    them, which a task file cannot hold; see `AllBiases`.
     """
 
     name = "bias"
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.02, "weight_decay": 0.01}
+
+    def parts(self) -> dict[str, Tensor]:
+        def change(place: str, _: int, writes: int) -> dict[str, Tensor]:
+            layer, site = place.split(".")
+            if not self.backbone.has_bias(int(layer), site):
+                return {}
+            return {f"bias.{place}.bias": torch.zeros(writes)}
+
+        return at_sites(self.backbone, SITES, change)
+
+
+class AllBiases(OwnBackbone):
+    """Trains every parameter with "bias" in its name, as the paper's released code does.
+
+    These are the biases of linear layers and norms, and Swin's tables of relative-position bias.
+    """
+
+    name = "bias-all"
+    defaults: ClassVar = Bias.defaults
 
     def __init__(
         self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator

@@ -90,6 +90,11 @@ class Method(nn.Module, ABC):
         """Return the names trained without weight decay: biases, gains of norms, single numbers."""
         return {name for name, parameter in self.trained().items() if parameter.ndim < 2}
 
+    def rate(self, name: str) -> float:
+        """Return a trained parameter's learning rate as a multiple of the recipe's `lr`."""
+        del name
+        return 1.0
+
     def written_prompts(self) -> tuple[Tensor, ...]:
         """Return the prompts for the task file, in float32 on the CPU."""
         return ()

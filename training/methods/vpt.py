@@ -5,21 +5,20 @@ Jia et al. 2022 (arXiv 2203.12119).
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
-from .method import Method, copied
+from .adapting import Component
 
 
-class VisualPrompts(Method):
-    """Base of both depths; a subclass defines which layers have prompts."""
+class _VisualPrompts(Component):
+    """Base of both depths."""
 
     defaults: ClassVar = {
         "optimizer": "adamw",
@@ -29,16 +28,7 @@ class VisualPrompts(Method):
         "weight_decay": 0.01,
     }
     uses = frozenset({"tokens"})
-
-    def __init__(
-        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
-    ) -> None:
-        super().__init__(backbone, classes, recipe, generator)
-        bound = prompt_bound(backbone)
-        self.prompts = nn.ParameterList(
-            torch.empty(recipe.tokens, width).uniform_(-bound, bound, generator=generator)
-            for width in self.widths(backbone)
-        )
+    exclusive = "prompts"
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
@@ -47,36 +37,30 @@ class VisualPrompts(Method):
                 f"tokens: expected at least 1 for {cls.name}, found {recipe.tokens}"
             )
 
-    @staticmethod
-    @abstractmethod
-    def widths(backbone: Backbone) -> tuple[int, ...]:
-        """Return the width of each layer that has prompts."""
-
-    def features(self, inputs: Tensor) -> Tensor:
-        return self.backbone.features(inputs, list(self.prompts))
-
-    def written_prompts(self) -> tuple[Tensor, ...]:
-        return tuple(copied(prompt) for prompt in self.prompts)
+    def _uniform(self, widths: tuple[int, ...]) -> list[Tensor]:
+        bound, tokens = prompt_bound(self.backbone), self.recipe.tokens
+        return [
+            torch.empty(tokens, width).uniform_(-bound, bound, generator=self.generator)
+            for width in widths
+        ]
 
 
-class VPTShallow(VisualPrompts):
+class ShallowPrompts(_VisualPrompts):
     """Prompts before the first layer; they pass through all layers as tokens."""
 
     name = "vpt-shallow"
 
-    @staticmethod
-    def widths(backbone: Backbone) -> tuple[int, ...]:
-        return backbone.layer_dims[:1]
+    def prompts(self) -> list[Tensor]:
+        return self._uniform(self.backbone.layer_dims[:1])
 
 
-class VPTDeep(VisualPrompts):
+class DeepPrompts(_VisualPrompts):
     """New prompts before every layer, trained in the prefix form, which costs nearly nothing."""
 
     name = "vpt-deep"
 
-    @staticmethod
-    def widths(backbone: Backbone) -> tuple[int, ...]:
-        return backbone.layer_dims
+    def prompts(self) -> list[Tensor]:
+        return self._uniform(self.backbone.layer_dims)
 
 
 def prompt_bound(backbone: Backbone) -> float:

@@ -31,6 +31,17 @@ from tests.training.support.methods import (
 )
 
 on_every_backbone = pytest.mark.parametrize("net", ["plain", "swin"], indirect=True)
+MOVED_AT_FIRST = (
+    "linear",
+    "mlp-2",
+    "sidetune",
+    "vpt-shallow",
+    "vpt-deep",
+    "prefix",
+    "vpt-deep+lora+bias",
+)
+"""Their features are others at first: of random prompts, or standardised."""
+
 every_method = pytest.mark.parametrize("name", NAMES)
 
 
@@ -126,16 +137,17 @@ def _read_back(
     if isinstance(written, Checkpoint):
         written.save(path)
         return logits(Checkpoint.load(path).restore(net), images)
-    TaskFile(written.manifest, made.written_prompts(), made.written_head()).save(path)
+    exact = made.written_prompts(), made.written_head(), made.written_parts()
+    TaskFile(written.manifest, *exact).save(path)
     task = TaskFile.load(path)
     task.check_fits(net)
-    return task.head(net.features(images, task.prompts))
+    return task.head(net.features(images, task.prompts, task.parts))
 
 
-@pytest.mark.parametrize("name", [name for name in NOT_SERVED if name != "sidetune"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in MOVED_AT_FIRST])
 @on_every_backbone
 def test_the_network_is_unchanged_at_first(name: str, net: Backbone, few: TaskData) -> None:
-    """Layers that are added to a backbone have no effect at first."""
+    """What is added to a backbone has no effect at first."""
     images = _images(net, few)[:4]
     found = features(method(name, net).eval(), images)
     torch.testing.assert_close(found, net.features(images), atol=1e-5, rtol=1e-5)
@@ -173,6 +185,7 @@ def test_defaults_make_a_recipe(name: str) -> None:
 
 
 def test_every_method_is_covered() -> None:
-    assert {find(name).name for name in NAMES} == METHODS.keys()
-    assert {"vpt-deep", "vpt-shallow", "linear", "mlp-2"} == set(SERVED)
-    assert {"full", "partial-2", "bias", "adapter", "lora", "sidetune"} == set(NOT_SERVED)
+    assert {find(name).name for name in NAMES} == {*METHODS, "vpt-deep+lora+bias"}
+    served = {"vpt-deep", "vpt-shallow", "prefix", "linear", "mlp-2", "vpt-deep+lora+bias"}
+    assert served | {"bias", "ssf", "adapter", "adaptformer", "lora"} == set(SERVED)
+    assert {"full", "partial-2", "bias-all", "sidetune"} == set(NOT_SERVED)

@@ -66,7 +66,7 @@ def test_full_on_swin_trains_with_stochastic_depth() -> None:
     ("name", "variant", "spared"),
     [
         ("full", "plain", {"cls_token", "pos_embed"}),
-        ("bias", "swin", {"relative_position_bias_table"}),
+        ("bias-all", "swin", {"relative_position_bias_table"}),
     ],
 )
 def test_no_decay_for_positions_and_biases(name: str, variant: str, spared: set[str]) -> None:

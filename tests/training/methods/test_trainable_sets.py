@@ -10,6 +10,10 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from facet_vision import backbone
+from facet_vision.backbone.adaptation import has_bias
+from facet_vision.backbone.backbone import Family
+from facet_vision.backbone.swin import SwinTransformerFamily
+from facet_vision.backbone.vit import VisionTransformerFamily
 from tests.training.support.methods import method
 
 SETS = json.loads((Path(__file__).parents[2] / "golden" / "trainable_sets.json").read_text())
@@ -22,8 +26,7 @@ OFFICIAL_NAMES = {
     "partial-1": "partial-1",
     "partial-2": "partial-2",
     "partial-4": "partial-4",
-    "bias": "tinytl-bias",
-    "adapter": "adapter",
+    "bias-all": "tinytl-bias",
 }
 NETWORKS = {
     "vit": lambda: VisionTransformer(
@@ -44,30 +47,35 @@ NETWORKS = {
 @pytest.mark.parametrize("family", NETWORKS)
 def test_trainable_set_is_the_official_one(family: str, name: str) -> None:
     net = backbone.wrap(NETWORKS[family](), device="cpu")
-    official = SETS[family].get(OFFICIAL_NAMES[name])
-    if official is None:  # the official code has no adapters in a Swin
-        official = {
-            "backbone_timm_names": _adapter_names(net),
-            "extra": SETS["vit"]["adapter"]["extra"],
-        }
+    official = SETS[family][OFFICIAL_NAMES[name]]
     trained = method(name, net).trained().keys()
     own = {key.removeprefix("model.") for key in trained if key.startswith("model.")}
-    assert {key.replace("mlp.adapter.", "adapter_") for key in own} == set(
-        official["backbone_timm_names"]
-    )
+    assert own == set(official["backbone_timm_names"])
     assert _extra(trained, name) == set(official["extra"])
 
 
-def _adapter_names(net: backbone.Backbone) -> list[str]:
-    blocks = [
-        key.removesuffix(".norm1") for key, _ in net.model.named_modules() if key.endswith(".norm1")
-    ]
-    ends = [
-        f"adapter_{part}.{kind}"
-        for part in ("downsample", "upsample")
-        for kind in ("weight", "bias")
-    ]
-    return [f"{block}.{end}" for block in blocks for end in ends]
+SITES = {"patch_embed.proj": "0/embed", "norm": "4/norm"}
+
+
+def test_a_served_bias_is_every_bias_of_a_vit() -> None:
+    net = backbone.wrap(NETWORKS["vit"](), device="cpu")
+    parts = {key.removeprefix("parts.") for key in method("bias", net).trained() if "/" in key}
+    official = {
+        name.removesuffix(".bias") for name in SETS["vit"]["tinytl-bias"]["backbone_timm_names"]
+    }
+    in_blocks = {
+        name.removeprefix("blocks.").replace("attn.", "").replace("mlp.", "").replace(".", "/")
+        for name in official - SITES.keys()
+    }
+    assert parts == {f"bias/{place}/bias" for place in {*in_blocks, *SITES.values()}}
+    assert official >= SITES.keys()
+
+
+def test_an_adapter_is_the_official_one() -> None:
+    net = backbone.wrap(NETWORKS["vit"](), device="cpu")
+    official = SETS["vit"]["adapter"]["backbone_timm_names"]
+    shapes = [key for key in method("adapter", net).trained() if key.startswith("parts.")]
+    assert len(shapes) == len(official) == 4 * 5
 
 
 def _extra(trained: object, name: str) -> set[str]:
@@ -84,16 +92,19 @@ def _extra(trained: object, name: str) -> set[str]:
 class Facts:
     """The facts of a backbone that methods read in their constructor, without its weights."""
 
-    def __init__(self, model: nn.Module, widths: tuple[int, ...]) -> None:
+    def __init__(self, model: nn.Module, family: Family) -> None:
         self.model = model.requires_grad_(False)
-        self.layer_dims = widths
-        self.feature_dim = widths[-1]
+        self.layer_dims = family.layer_dims
+        self.feature_dim = family.feature_dim
+        self.widths = family.widths
+        self.has_bias = lambda layer, site: has_bias(model, family.blocks[layer], site)
 
 
 @pytest.fixture(scope="module")
 def vit_b() -> Facts:
     with torch.device("meta"):
-        return Facts(VisionTransformer(num_classes=0), (768,) * 12)
+        model = VisionTransformer(num_classes=0)
+        return Facts(model, VisionTransformerFamily(model))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,10 @@ def vit_b() -> Facts:
         ("partial-1", {}, 7_089_408),
         ("mlp-3", {}, 1_184_256),
         ("bias", {}, 102_912),
+        ("bias-all", {}, 102_912),
+        ("ssf", {}, 2 * 12 * (768 * 4 + 3 * 768 + 4 * 768) + 4 * 768),
+        ("prefix", {"tokens": 10}, 12 * 2 * 10 * 768),
+        ("vpt-deep+lora", {"tokens": 50, "rank": 8}, 460_800 + 12 * 8 * (768 + 3 * 768)),
         ("sidetune", {}, 9_547_585),
         ("adapter", {"reduction": 8}, 1_779_840),
         ("adapter", {"reduction": 64}, 230_544),
@@ -128,8 +143,7 @@ def test_number_of_tuned_biases_on_swin_b_counts_the_tables() -> None:
         model = SwinTransformer(
             embed_dim=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32), num_classes=0
         )
-    widths = tuple(block.dim for stage in model.layers for block in stage.blocks)
-    trained = method("bias", Facts(model, widths)).trained()
+    trained = method("bias-all", Facts(model, SwinTransformerFamily(model))).trained()
     tables = [
         parameter.numel()
         for key, parameter in trained.items()

@@ -48,8 +48,8 @@ def _checkpoint(name: str, net: Backbone, **given: Any) -> Checkpoint:
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        ("adapter", {"reduction": 4, "adapter_init": "zero"}),
-        ("lora", {"rank": 3, "alpha": 5, "lora_targets": "proj"}),
+        ("bias-all", {}),
+        ("full", {"dropout": 0.3}),
         ("partial-3", {}),
     ],
 )
@@ -74,23 +74,23 @@ def test_restoring_sidetune_needs_no_weight_file(tmp_path: Path) -> None:
 
 
 def test_holds_trained_tensors_and_nothing_else() -> None:
-    checkpoint = _checkpoint("bias", network("plain"))
-    assert checkpoint.tensors.keys() == method("bias", network("plain")).trained().keys()
+    checkpoint = _checkpoint("bias-all", network("plain"))
+    assert checkpoint.tensors.keys() == method("bias-all", network("plain")).trained().keys()
     assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {torch.float32}
 
 
 def test_save_replaces_atomically(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
-    _checkpoint("bias", network("plain")).save(path)
-    _checkpoint("adapter", network("plain")).save(path)
-    assert Checkpoint.load(path).manifest.method == "adapter"
+    _checkpoint("bias-all", network("plain")).save(path)
+    _checkpoint("partial-2", network("plain")).save(path)
+    assert Checkpoint.load(path).manifest.method == "partial-2"
     assert os.listdir(tmp_path) == [path.name]
 
 
 def test_a_checkpoint_is_not_a_task_file(tmp_path: Path) -> None:
-    _checkpoint("adapter", network("plain")).save(tmp_path / "c")
+    _checkpoint("partial-2", network("plain")).save(tmp_path / "c")
     sentence = (
-        "file: expected a task file, found a training checkpoint of method 'adapter', "
+        "file: expected a task file, found a training checkpoint of method 'partial-2', "
         ".* cannot be served"
     )
     with pytest.raises(NotATaskFile, match=sentence):
@@ -98,7 +98,7 @@ def test_a_checkpoint_is_not_a_task_file(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_belongs_to_its_backbone(tmp_path: Path) -> None:
-    _checkpoint("adapter", network("plain")).save(tmp_path / "c")
+    _checkpoint("partial-2", network("plain")).save(tmp_path / "c")
     with pytest.raises(
         WrongBackbone,
         match=r"^fingerprint \(weights\) of task 't': .* as backbone 'swin' has",
@@ -142,7 +142,7 @@ def test_broken_manifests_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_other_tensors_are_refused(changes: dict[str, Any], sentence: str) -> None:
-    sound = _checkpoint("bias", network("plain"))
+    sound = _checkpoint("bias-all", network("plain"))
     tensors = {
         name: value for name, value in (sound.tensors | changes).items() if value is not None
     }

@@ -12,6 +12,7 @@ from facet_vision.training.recipe import Recipe, make_recipe
 from tests.backbone import families
 
 NAMES = [name.replace("-k", "-2") for name in METHODS]  # two layers where a number is needed
+NAMES.append("vpt-deep+lora+bias")
 SERVED = [name for name in NAMES if find(name).served]
 NOT_SERVED = [name for name in NAMES if not find(name).served]
 
