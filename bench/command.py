@@ -38,6 +38,13 @@ def forward(given: Given, out: Out = None) -> None:
 
 
 @app.command()
+@with_options(plans.AdaptationsPlan)
+def adaptations(given: Given, out: Out = None) -> None:
+    """Time mixed batches of LoRA, adapters, biases and the like beside the bare forward."""
+    _run("adaptations", plans.AdaptationsPlan, given, out)
+
+
+@app.command()
 @with_options(plans.PrecisionPlan)
 def precision(given: Given, out: Out = None) -> None:
     """Compare the accuracy of a lower precision with that of float32, on the builtin tasks."""

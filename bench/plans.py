@@ -71,6 +71,26 @@ class ForwardPlan(Plan):
     rounds: Count = Field(15, description="Rounds; every contender runs once in each.")
 
 
+class AdaptationsPlan(Plan):
+    """Mixed batches of the methods that a task file can hold; all take turns in every round."""
+
+    backbone: str = Field(
+        "vit_base_patch16_224",
+        description="facet-tiny or a timm name; timm's get random weights.",
+    )
+    dtype: Precisions = Field(("float32",), description="float32, bfloat16, float16; with commas.")
+    methods: Names = Field(
+        (
+            *("vpt-deep", "lora", "vpt-deep+lora+bias", "adapter", "adaptformer"),
+            *("bias", "ssf", "prefix"),
+        ),
+        description="Methods, with commas.",
+    )
+    batch: Count = Field(32, description="Images in a batch, each of a task of its own.")
+    tokens: Count = Field(50, description="Prompts, or learned keys and values, in every layer.")
+    rank: Count = Field(8, description="Rank of what lora adds.")
+
+
 class TrainingPlan(Plan):
     """A training step in the forms of VPT-Deep, and for comparison of other methods."""
 

@@ -5,12 +5,14 @@ It reads the header of a task file only, and needs neither torch nor a server.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facet_vision.common.terminal import aligned, one_sentence
+from facet_vision.prompts_store.layout import is_part, kinds
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, metric_words, ranked
 
 from .options import AsJson, print_json
@@ -78,6 +80,7 @@ def _rows(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> list
         ("backbone", f"{manifest.backbone}, {side} pixels, {manifest.pooling} pooling"),
         ("fingerprint", manifest.fingerprint),
         ("prompts", _prompts(manifest, tensors)),
+        ("parts", _parts(tensors)),
         ("head", _head(manifest, tensors)),
         ("size", f"{size / 1000:.0f} kB, {_dtypes(tensors)}"),
         ("data", manifest.data),
@@ -111,6 +114,18 @@ def _prompts(manifest: Manifest, tensors: dict[str, TensorSpec]) -> str:
     unlike = " and ".join(map(str, dict.fromkeys(widths)))
     layers = "1 layer" if manifest.layers == 1 else f"{manifest.layers} layers"
     return f"{layers} of {manifest.tokens} tokens x {unlike}"
+
+
+def _parts(tensors: dict[str, TensorSpec]) -> str:
+    """Return what else is learned, kind by kind: "lora at qkv, 30,720 numbers"."""
+    parts = [name for name in tensors if is_part(name)]
+    shown = []
+    for kind in kinds(parts):
+        own = [name for name in parts if name.startswith(f"{kind}.")]
+        sites = dict.fromkeys(name.split(".")[2] for name in own)
+        numbers = sum(math.prod(tensors[name].shape) for name in own)
+        shown.append(f"{kind} at {' and '.join(sites)}, {numbers:,} numbers")
+    return "; ".join(shown)
 
 
 def _head(manifest: Manifest, tensors: dict[str, TensorSpec]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from facet_vision.prompts_store import InvalidManifest, InvalidTensors, NotATaskFile, TaskFileError
+from tests.prompts_store import hostile_parts
 from tests.prompts_store.task_examples import identity, manifest_fields, task_file
 
 
@@ -356,9 +357,7 @@ def _tensors() -> Iterator[Hostile]:
 
     zeros = torch.zeros
     yield case("float64", {"head.weight": zeros(3, 4).double()}, "dtype of 'head.weight'", "F64")
-    yield case(
-        "integers", {"prompts.0": zeros(3, 6, dtype=torch.int64)}, "dtype of 'prompts.0'", "I64"
-    )
+    yield case("integers", {"prompts.0": zeros(3, 6).long()}, "dtype of 'prompts.0'", "I64")
     yield case("missing_prompt", {"prompts.1": None}, "'prompts.1'", "found none")
     yield case("missing_bias", {"head.bias": None}, "'head.bias'", "found none")
     yield case("no_head", {"head.weight": None, "head.bias": None}, "'head.weight'")
@@ -379,7 +378,8 @@ def _tensors() -> Iterator[Hostile]:
     yield case("empty_prompt", {"prompts.0": zeros(3, 0)}, "shape of 'prompts.0'", "[3, 0]")
     yield case("scalar_bias", {"head.bias": zeros(())}, "shape of 'head.bias'")
     yield case("wrong_bias", {"head.bias": zeros(4)}, "shape of 'head.bias'", "(3,)", "(4,)")
-    yield case("label_mismatch", {}, "labels", "expected 3", "found 2", labels=("daisy", "rose"))
+    yield case("label_mismatch", {}, "labels", "expected 3", "found 2", labels=("a", "b"))
+    yield from (case(name, tensors, *words) for name, tensors, words in hostile_parts.cases())
     hidden = {"head.0.weight": zeros(5, 4), "head.0.bias": zeros(5)}
     yield case(
         "broken_chain", hidden, "columns of 'head.weight'", "expected 5", "found 4", head="mlp"

@@ -2,6 +2,7 @@
 
 import os
 import string
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,6 +23,7 @@ from facet_vision.prompts_store import (
     WrongBackbone,
 )
 from facet_vision.prompts_store.header import CHECKPOINT_KEY, MAX_FILE_BYTES
+from facet_vision.prompts_store.layout import KINDS
 from facet_vision.prompts_store.names import is_task_name
 from tests.prompts_store.task_examples import (
     Facts,
@@ -68,9 +70,20 @@ def task_files(draw: st.DrawFn) -> TaskFile:
     prompts = tuple(tensor(about.tokens, draw(st.integers(1, 6))) for _ in range(about.layers))
     widths = [draw(st.integers(1, 6)), *hidden, len(about.labels)]
     sizes = zip(widths[1:], widths[:-1], strict=True)
-    return TaskFile(
-        about, prompts, Head(tuple((tensor(out, width), tensor(out)) for out, width in sizes))
-    )
+    head = Head(tuple((tensor(out, width), tensor(out)) for out, width in sizes))
+    return TaskFile(about, prompts, head, draw(parts(tensor)))
+
+
+@st.composite
+def parts(draw: st.DrawFn, tensor: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+    found = {}
+    for kind in draw(st.lists(st.sampled_from(sorted(KINDS)), unique=True, max_size=3)):
+        sites, shapes = KINDS[kind]
+        layer, site = draw(st.integers(0, 999)), draw(st.sampled_from(sites))
+        sizes = {symbol: draw(st.integers(1, 4)) for shape in shapes.values() for symbol in shape}
+        for part, shape in shapes.items():
+            found[f"{kind}.{layer}.{site}.{part}"] = tensor(*(sizes[symbol] for symbol in shape))
+    return found
 
 
 @given(task_files())
@@ -95,7 +108,8 @@ def test_bytes_depend_on_content_alone(file: TaskFile) -> None:
     elsewhere = about.created.astimezone(timezone(timedelta(hours=5)))
     same = Manifest(**{**about.model_dump(), **turned, "created": elsewhere})
     strided = tuple(prompt.t().contiguous().t() for prompt in file.prompts)
-    assert TaskFile(same, strided, file.head).to_bytes() == file.to_bytes()
+    turned_parts = dict(reversed(file.parts.items()))
+    assert TaskFile(same, strided, file.head, turned_parts).to_bytes() == file.to_bytes()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
