@@ -20,6 +20,7 @@ from .adaptation import Adaptation, Parts
 from .attention import class_token_attention
 from .backbone import Backbone
 from .decode import MAX_PIXELS, OpenImage, decode_image, open_image
+from .entering import entering_patches
 from .errors import BackboneError, ImageError, UnsupportedBackbone
 from .loading import load, wrap
 from .preprocess import Pixels, Preprocess, limit_aspect
@@ -37,6 +38,7 @@ __all__ = [
     "UnsupportedBackbone",
     "class_token_attention",
     "decode_image",
+    "entering_patches",
     "has_bfloat16",
     "limit_aspect",
     "load",

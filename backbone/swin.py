@@ -309,8 +309,9 @@ def _finish(
     block: SwinTransformerBlock, dense: Dense, x: Tensor, mixed: Tensor, changes: LayerChanges
 ) -> Tensor:
     """Run what follows attention in a block, on any layout: projection, residuals and MLP."""
-    x = x + dense.proj(mixed, changes)
-    return x + dense.mlp(changes.after("norm2", block.norm2(x)), changes)
+    x = x + block.drop_path1(dense.proj(mixed, changes))
+    h = changes.after("norm2", block.norm2(x))
+    return x + block.drop_path2(dense.mlp(h, changes))
 
 
 def _per_head(qkv: Sequence[Tensor]) -> Heads:

@@ -24,6 +24,7 @@ from facet_vision.backbone.adaptation import (
     Adaptation,
     Changes,
     Group,
+    LayerChanges,
     Places,
     Widths,
     block_widths,
@@ -180,8 +181,8 @@ class VisionTransformerFamily:
             _attend(block.attn, segment, layer, *qkv).flatten(0, 1)
             for segment, qkv in _per_segment(segments, image_tokens, q, k, v)
         ]
-        x = x + block.ls1(dense.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed), here))
-        return x + block.ls2(dense.mlp(here.after("norm2", block.norm2(x)), here))
+        projected = dense.proj(mixed[0] if len(mixed) == 1 else torch.cat(mixed), here)
+        return self._finish(layer, x, projected, here)
 
     def _last_block(
         self, x: Tensor, segments: Sequence[Segment], changes: Changes, image_tokens: int
@@ -207,8 +208,14 @@ class VisionTransformerFamily:
             _attend(attn, segment, layer, q_rows, k_rows, v_rows)
             for q_rows, (segment, (k_rows, v_rows)) in zip(q_parts, keys_values, strict=True)
         ]
-        x = x + block.ls1(dense.proj(torch.cat(mixed), here))
-        return x + block.ls2(dense.mlp(here.after("norm2", block.norm2(x)), here))
+        return self._finish(layer, x, dense.proj(torch.cat(mixed), here), here)
+
+    def _finish(self, layer: int, x: Tensor, projected: Tensor, changes: LayerChanges) -> Tensor:
+        """Run what follows attention in a layer, on any layout: residuals and MLP."""
+        block = self.blocks[layer]
+        x = x + block.drop_path1(block.ls1(projected))
+        h = changes.after("norm2", block.norm2(x))
+        return x + block.drop_path2(block.ls2(self.dense[layer].mlp(h, changes)))
 
     def _unpack(self, x: Tensor, segments: Sequence[Segment], image_tokens: int) -> Tensor:
         """Take the tokens that pooling reads out of the packed matrix, (rows, tokens, dim).

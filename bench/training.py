@@ -18,7 +18,7 @@ from facet_vision.bench.reporting.report import Column, Record, Report, Section
 from facet_vision.training.fitting.optimizer import make_optimizer
 from facet_vision.training.methods import Method, find
 from facet_vision.training.methods.adapting import Adapting
-from facet_vision.training.methods.vpt import DeepPrompts
+from facet_vision.training.methods.components.vpt import DeepPrompts
 from facet_vision.training.precision import computing_in
 from facet_vision.training.recipe import Recipe, make_recipe
 

@@ -37,6 +37,11 @@ METHOD_FIELDS = frozenset(
         "alpha",
         "lora_targets",
         "side_weights",
+        "head_init",
+        "standardise",
+        "prompt_init",
+        "prompt_dropout",
+        "drop_path",
     }
 )
 """Fields that only some methods read; `Method.uses` says which."""
@@ -125,6 +130,36 @@ class Recipe(BaseModel):
             json_schema_extra=METHOD,
         )
     )
+    prompt_init: Literal["uniform", "patches", "vipamin", "whitened"] = Field(
+        "uniform",
+        description="vpt: first prompts. uniform random; patches: tokens that enter the layer for "
+        "training images (SPT); vipamin: means of such tokens and a direction of their own; "
+        "whitened: uniform, learned in whitened coordinates of such tokens (after BPT).",
+        json_schema_extra=METHOD,
+    )
+    prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="vpt: share of the prompts' numbers that are dropped in training.",
+        json_schema_extra=METHOD,
+    )
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="vpt, prefix, bias, ssf, adapter, adaptformer, lora: stochastic depth of the "
+        "last layer in training; that of earlier layers is proportional to their depth.",
+        json_schema_extra=METHOD,
+    )
+    standardise: bool = Field(
+        False,
+        description="All but linear and mlp-k, which always do: standardise the features in front "
+        "of the head, as measured on the training images before the first step.",
+        json_schema_extra=METHOD,
+    )
+    head_init: Literal["paper", "zero", "small", "probe"] = Field(
+        "paper",
+        description="All but mlp-k: first weights of the head. paper: normal, deviation "
+        "sqrt(2 / classes); small: 0.01; zero; probe: a logistic regression on the features.",
+        json_schema_extra=METHOD,
+    )
     side_weights: Path | None = Field(
         None,
         description="sidetune: local file of AlexNet weights; random without.",
@@ -159,6 +194,17 @@ class Recipe(BaseModel):
         0.01,
         description="Weight decay of what is trained.",
         json_schema_extra=FITTING | {"shown": "by method"},
+    )
+    head_weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="The head's weight decay, where it differs.",
+        json_schema_extra=FITTING | {"shown": "weight_decay"},
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Keep an exponential average of what is learned, with this decay in each step; "
+        "0 for the last weights.",
+        json_schema_extra=FITTING,
     )
     search: str | None = Field(
         None,

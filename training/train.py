@@ -80,13 +80,15 @@ def fit_to(
     recipe = method.recipe
     # training inputs first: some methods standardise the validation part by what they measure here
     inputs = method.prepare(training_inputs(data.train, method.backbone.preprocess, recipe))
+    targets = data.targets(data.train)
+    method.begin(inputs, targets, generator)
     validation = None
     if recipe.patience is not None and data.validation is not None:
         validation = Validation.of(data, method)
     return fit(
         method,
         inputs,
-        data.targets(data.train),
+        targets,
         recipe,
         generator,
         on_step,

@@ -102,7 +102,7 @@ def fit(
         while not fitting.finished:
             _epoch(fitting, inputs, targets, on_step, validation)
             checkpointer.on_epoch_end(fitting)
-    fitting.restore_best()
+    fitting.end()
     method.eval()
     return fitting.records
 
@@ -123,11 +123,12 @@ def _epoch(
     speed = len(inputs) / (time.perf_counter() - start)
     lr, head_lr = (rate * fitting.rate_factor(step.number) for rate in fitting.recipe.rates)
     record = {"epoch": fitting.epoch + 1, "loss": total / len(inputs), "lr": lr, "head_lr": head_lr}
-    if validation is not None:
-        record |= validation.measure(fitting.method)
-    record["images_per_second"] = round(speed, 1)  # of the training alone
-    record["seconds"] = round(time.perf_counter() - start, 3)  # with the validation
-    fitting.add(record)
+    with fitting.averaged():
+        if validation is not None:
+            record |= validation.measure(fitting.method)
+        record["images_per_second"] = round(speed, 1)  # of the training alone
+        record["seconds"] = round(time.perf_counter() - start, 3)  # with the validation
+        fitting.add(record)
 
 
 def _steps(fitting: FittingState, inputs: Inputs, targets: Tensor) -> Iterator[Step]:
@@ -139,6 +140,8 @@ def _steps(fitting: FittingState, inputs: Inputs, targets: Tensor) -> Iterator[S
         loss = loss_of(method(batch), targets[rows].to(method.backbone.device))
         _descend(loss, fitting.optimizer)
         fitting.schedule.step()
+        if fitting.average is not None:
+            fitting.average.update()
         yield Step(number, epoch, len(rows), _finite(loss.item(), epoch, recipe), fitting.score)
 
 

@@ -14,19 +14,20 @@ MOMENTUM = 0.9
 def make_optimizer(method: Method, recipe: Recipe) -> Optimizer:
     """Return AdamW or SGD with momentum over the trained parameters.
 
-    The head has its own learning rate. Each parameter is a group of its own, in the order of
-    `method.trained()`.
+    The head has its own learning rate and weight decay. Each parameter is a group of its own, in
+    the order of `method.trained()`.
     """
     added_rate, head_rate = recipe.rates
     undecayed = method.undecayed()
-    groups = [
-        {
-            "params": [parameter],
-            "lr": head_rate if name.startswith("head.") else added_rate * method.rate(name),
-            "weight_decay": 0.0 if name in undecayed else recipe.weight_decay,
-        }
-        for name, parameter in method.trained().items()
-    ]
+    groups = []
+    for name, parameter in method.trained().items():
+        of_head = name.startswith("head.")
+        rate = head_rate if of_head else added_rate * method.rate(name)
+        decay = recipe.weight_decay
+        if of_head and recipe.head_weight_decay is not None:
+            decay = recipe.head_weight_decay
+        decay = 0.0 if name in undecayed else decay
+        groups.append({"params": [parameter], "lr": rate, "weight_decay": decay})
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=MOMENTUM)
     return torch.optim.AdamW(groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from facet_vision.training import seeding
 from facet_vision.training.methods import Method
 from facet_vision.training.recipe import Recipe
 
+from .average import Average
 from .optimizer import make_optimizer
 from .schedule import rate_factor, steps_per_epoch
 from .validation import Record, measured
@@ -59,6 +61,7 @@ class FittingState:
         self.schedule = LambdaLR(self.optimizer, self.rate_factor)
         self.records: list[Record] = []
         self.best: Best | None = None
+        self.average = Average(method, recipe.ema) if recipe.ema else None
 
     @property
     def epoch(self) -> int:
@@ -90,10 +93,16 @@ class FittingState:
             weights = {name: value.to("cpu", copy=True) for name, value in learned}
             self.best = Best(self.epoch, score, weights)
 
-    def restore_best(self) -> None:
-        """Give the method the weights of the best epoch, where one is known."""
+    def averaged(self) -> AbstractContextManager[None]:
+        """Let the method have the averages while the block runs, where there are any."""
+        return nullcontext() if self.average is None else self.average.applied()
+
+    def end(self) -> None:
+        """Give the method the weights of the best epoch, else the averages, where there are any."""
         if self.best is not None:
             self.method.load_state_dict(self.best.weights, strict=False)
+        elif self.average is not None:
+            self.average.apply()
 
     def state(self) -> dict[str, Any]:
         """Return the state as plain values and the tensors themselves, without frozen weights."""
@@ -105,6 +114,7 @@ class FittingState:
             "order": self.generator.get_state(),
             "random": seeding.global_state(),
             "best": None if self.best is None else vars(self.best),
+            "average": None if self.average is None else self.average.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -116,3 +126,5 @@ class FittingState:
         self.generator.set_state(state["order"])
         seeding.set_global_state(state["random"])
         self.best = None if state["best"] is None else Best(**state["best"])
+        if self.average is not None:
+            self.average.load(state["average"])

@@ -1,8 +1,9 @@
 """Methods by which a task is learned, by name.
 
 `method` defines the interface of all methods, `adapting` that of methods whose result a task file
-can hold, alone or summed ("vpt-deep+lora"), `own_backbone` that of methods with a copy of the
-backbone; every other module but `dropout` is one method.
+can hold, made of `components`, alone or summed ("vpt-deep+lora"), `own_backbone` that of methods
+with a copy of the backbone. `head`, `prompt_start` and `dropout` serve them; every other module is
+one method.
 """
 
 from __future__ import annotations
@@ -11,33 +12,16 @@ import re
 
 from facet_vision.training.errors import TrainingError
 
-from .adapter import Adapter, AdaptFormer
-from .adapting import Component, learned_alone, sum_of
-from .bias import AllBiases, Bias
+from .adapting import learned_alone, sum_of
+from .all_biases import AllBiases
+from .components import COMPONENTS
 from .full import Full
 from .linear import Linear
-from .lora import LoRA
 from .method import Method
 from .mlp import MLP
 from .partial import Partial
-from .prefix import LearnedKeys
 from .sidetune import Sidetune
-from .ssf import SSF
-from .vpt import DeepPrompts, ShallowPrompts
 
-COMPONENTS: dict[str, type[Component]] = {
-    component.name: component
-    for component in (
-        ShallowPrompts,
-        DeepPrompts,
-        LearnedKeys,
-        Bias,
-        SSF,
-        Adapter,
-        AdaptFormer,
-        LoRA,
-    )
-}
 _HEADS: tuple[type[Method], ...] = (Linear, MLP)
 _OWN_BACKBONE: tuple[type[Method], ...] = (AllBiases, Sidetune, Partial, Full)
 METHODS: dict[str, type[Method]] = {

@@ -6,60 +6,23 @@ weights never change, so that training computes with what will be served.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
+from facet_vision.training.data.images import Inputs
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
-from .method import Method, copied
-
-
-@dataclass(frozen=True)
-class Component:
-    """One kind of change, with its initial values.
-
-    Attributes:
-        name: of the method that learns it alone.
-        defaults: values of the recipe that suit it alone.
-        uses: those of `recipe.METHOD_FIELDS` that it reads.
-        exclusive: components of which a sum may have one.
-        generator: the only source of randomness.
-    """
-
-    name: ClassVar[str]
-    defaults: ClassVar[dict[str, Any]] = {}
-    uses: ClassVar[frozenset[str]] = frozenset()
-    exclusive: ClassVar[str | None] = None
-
-    backbone: Backbone
-    recipe: Recipe
-    generator: torch.Generator
-
-    @classmethod
-    def check(cls, recipe: Recipe) -> None:
-        """Refuse a value that it cannot use; raise TrainingError."""
-
-    def prompts(self) -> list[Tensor]:
-        """Return initial prompts, one for each layer that has some: (tokens, layer dim)."""
-        return []
-
-    def parts(self) -> dict[str, Tensor]:
-        """Return initial values of the other parts, by their names in a task file."""
-        return {}
-
-    def factors(self) -> dict[str, float]:
-        """Return constants by which learned parts are multiplied, by the last word of their names.
-
-        Parts that are not named are not multiplied.
-        """
-        return {}
+from .components import Component
+from .dropout import stochastic_depth
+from .method import HEAD_FIELDS, Method, copied
+from .prompt_start import sampled_tokens, start, whitening
 
 
 class Adapting(Method):
@@ -90,6 +53,7 @@ class Adapting(Method):
                 parts[key] = nn.Parameter(initial)
                 self._factors[name] = factors.get(name.rpartition(".")[2], 1.0)
                 self._rates[f"parts.{key}"] = rate
+        self._whitening: list[Tensor] = []
         self.prompts = nn.ParameterList(prompts)
         self.parts = nn.ParameterDict(parts)
 
@@ -98,8 +62,38 @@ class Adapting(Method):
         for component in cls.components:
             component.check(recipe)
 
+    def begin(self, inputs: Inputs, targets: Tensor, generator: torch.Generator) -> None:
+        kind = self.recipe.prompt_init
+        if len(self.prompts) and kind != "uniform":
+            tokens = sampled_tokens(self.backbone, inputs, len(self.prompts), generator)
+            if kind == "whitened":
+                self._whitening = [
+                    whitening(of_layer).to(self.backbone.device) for of_layer in tokens
+                ]
+            else:
+                with torch.no_grad():
+                    for prompt, first in zip(
+                        self.prompts,
+                        start(kind, list(self.prompts), tokens, generator),
+                        strict=True,
+                    ):
+                        prompt.copy_(first)
+        super().begin(inputs, targets, generator)
+
     def features(self, inputs: Tensor) -> Tensor:
-        return self.backbone.features(inputs, list(self.prompts), self.named_parts())
+        prompts = self.learned_prompts()
+        if self.training and self.recipe.prompt_dropout:
+            prompts = [F.dropout(prompt, self.recipe.prompt_dropout) for prompt in prompts]
+        rate = self.recipe.drop_path if self.training else 0.0
+        with stochastic_depth(self.backbone.model, rate, len(inputs)):
+            return self.backbone.features(inputs, prompts, self.named_parts())
+
+    def learned_prompts(self) -> list[Tensor]:
+        """Return the prompts as the backbone reads them, differentiable."""
+        if not self._whitening:
+            return list(self.prompts)
+        pairs = zip(self.prompts, self._whitening, strict=True)
+        return [prompt @ whitening for prompt, whitening in pairs]
 
     def named_parts(self) -> dict[str, Tensor]:
         """Return the parts by their names in a task file, differentiable."""
@@ -117,7 +111,7 @@ class Adapting(Method):
         return self._rates.get(name, 1.0)
 
     def written_prompts(self) -> tuple[Tensor, ...]:
-        return tuple(copied(prompt) for prompt in self.prompts)
+        return tuple(copied(prompt) for prompt in self.learned_prompts())
 
     def written_parts(self) -> dict[str, Tensor]:
         return {name: copied(part) for name, part in self.named_parts().items()}
@@ -150,7 +144,7 @@ def sum_of(components: tuple[type[Component], ...]) -> type[Adapting]:
         "name": "+".join(component.name for component in components),
         "components": components,
         "defaults": _defaults(components),
-        "uses": frozenset[str]().union(*(component.uses for component in components)),
+        "uses": HEAD_FIELDS.union({"drop_path"}, *(component.uses for component in components)),
     }
     return type("Adapting", (Adapting,), fields)
 
@@ -159,21 +153,4 @@ def _defaults(components: Sequence[type[Component]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for component in reversed(components):
         found |= component.defaults
-    return found
-
-
-def at_sites(
-    backbone: Backbone, sites: Sequence[str], make: Callable[[str, int, int], dict[str, Tensor]]
-) -> dict[str, Tensor]:
-    """Return parts at these sites of every layer that has them.
-
-    Args:
-        make: returns the parts of one place: of its name "{layer}.{site}" and of how many numbers
-            the site reads and writes.
-    """
-    found: dict[str, Tensor] = {}
-    for layer in range(len(backbone.layer_dims)):
-        for site in sites:
-            if (widths := backbone.widths(layer, site)) is not None:
-                found |= make(f"{layer}.{site}", *widths)
     return found

@@ -12,6 +12,7 @@ from facet_vision.backbone import Backbone
 from facet_vision.training.recipe import Recipe
 
 from .dropout import Dropout
+from .method import HEAD_FIELDS
 from .own_backbone import OwnBackbone
 
 VIT_DROPOUT = 0.1
@@ -28,7 +29,7 @@ class Full(OwnBackbone):
     name = "full"
     stochastic = True
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.004, "head_lr": 0.02, "weight_decay": 0.01}
-    uses = frozenset({"dropout"})
+    uses = HEAD_FIELDS | {"dropout"}
 
     def __init__(
         self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator

@@ -10,9 +10,14 @@ from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Head
-from facet_vision.training.data.images import Inputs
+from facet_vision.training.data.images import Inputs, compute_rows
 from facet_vision.training.precision import computing_in, resolve_precision
 from facet_vision.training.recipe import Recipe
+
+from .head import Standardise, linear_head, set_to_probe
+
+HEAD_FIELDS = frozenset({"head_init", "standardise"})
+"""Fields of the recipe that every linear head on features reads."""
 
 
 class Method(nn.Module, ABC):
@@ -34,7 +39,7 @@ class Method(nn.Module, ABC):
     extracts: ClassVar[bool] = False
     served: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {}
-    uses: ClassVar[frozenset[str]] = frozenset()
+    uses: ClassVar[frozenset[str]] = HEAD_FIELDS
 
     def __init__(
         self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
@@ -49,7 +54,11 @@ class Method(nn.Module, ABC):
         # a Backbone is no nn.Module, so its weights are not parameters of the method
         self.backbone = backbone
         self.recipe = resolve_precision(recipe, backbone)
-        self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
+        start = recipe.head_init
+        self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator, start)
+        self.standardise: nn.Module = nn.Identity()
+        if recipe.standardise:
+            self.standardise = Standardise(backbone.feature_dim)
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
@@ -67,6 +76,25 @@ class Method(nn.Module, ABC):
         """Return the inputs of `features`: the images' frozen part, computed once if possible."""
         return images
 
+    def begin(self, inputs: Inputs, targets: Tensor, generator: torch.Generator) -> None:
+        """Set what the training images decide before the first step.
+
+        Args:
+            inputs: prepared training images.
+            targets: (images,) label indices, or (images, labels) zeros and ones.
+            generator: the only source of randomness.
+        """
+        del generator
+        if not self.recipe.standardise and self.recipe.head_init != "probe":
+            return
+        self.eval()
+        features = compute_rows(lambda batch: self.features(batch).float(), inputs)
+        if isinstance(self.standardise, Standardise):
+            self.standardise.measure(features)
+        if self.recipe.head_init == "probe":
+            set_to_probe(self.head, self.standardise.cpu()(features), targets)
+            self.standardise.to(self.backbone.device)
+
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
         """Compute the pooled features (batch, feature_dim) of prepared inputs; differentiable."""
@@ -75,7 +103,7 @@ class Method(nn.Module, ABC):
         """Compute the logits (batch, classes)."""
         with computing_in(self.recipe.precision, self.backbone.device):
             features = self.features(inputs)
-        logits: Tensor = self.head(features.float())
+        logits: Tensor = self.head(self.standardise(features.float()))
         return logits
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -105,7 +133,10 @@ class Method(nn.Module, ABC):
 
     def written_head(self) -> Head:
         """Return the head for the task file, in float32 on the CPU."""
-        return Head((layer(self.head),))
+        weight, bias = layer(self.head)
+        if isinstance(self.standardise, Standardise):
+            weight, bias = self.standardise.folded(weight, bias)
+        return Head(((weight, bias),))
 
     def learned(self) -> dict[str, Tensor]:
         """Return all that training changes, by name: the whole state without the frozen weights.
@@ -120,17 +151,6 @@ class Method(nn.Module, ABC):
     def written_tensors(self) -> dict[str, Tensor]:
         """Return the tensors for a checkpoint, all that training changed, in float32 on the CPU."""
         return {name: copied(value) for name, value in self.learned().items()}
-
-
-def linear_head(features: int, classes: int, generator: torch.Generator) -> nn.Linear:
-    """Create a linear head with the initial values of Jia et al. 2022.
-
-    They are Kaiming-normal weights (fan out, gain sqrt 2) and zero biases.
-    """
-    head = nn.Linear(features, classes)
-    nn.init.normal_(head.weight, std=(2 / classes) ** 0.5, generator=generator)
-    nn.init.zeros_(head.bias)
-    return head
 
 
 def layer(linear: nn.Module) -> tuple[Tensor, Tensor]:

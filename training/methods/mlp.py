@@ -14,8 +14,9 @@ from facet_vision.prompts_store import Head
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.seeding import seeded
 
+from .head import linear_head
 from .linear import Linear
-from .method import copied, layer, linear_head
+from .method import copied, layer
 
 
 class MLP(Linear):
@@ -39,7 +40,8 @@ class MLP(Linear):
 
     def written_head(self) -> Head:
         """Return the head in evaluation mode, each normalisation folded into the next layer."""
-        return Head(tuple(_folded(self.head, 1 / self.scale, -self.mean / self.scale)))
+        mean, scale = copied(self.standardise.mean), copied(self.standardise.scale)
+        return Head(tuple(_folded(self.head, 1 / scale, -mean / scale)))
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -19,7 +19,7 @@ from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.seeding import seeded
 
-from .method import Method
+from .method import HEAD_FIELDS, Method
 
 SIDE_WIDTH = 256 * 6 * 6
 """Numbers that AlexNet's convolutions give for an image."""
@@ -37,7 +37,7 @@ class Sidetune(Method):
     name = "sidetune"
     served = False
     defaults: ClassVar = {"optimizer": "adamw", "lr": 0.004, "head_lr": 0.02, "weight_decay": 0.01}
-    uses = frozenset({"side_weights"})
+    uses = HEAD_FIELDS | {"side_weights"}
 
     def __init__(
         self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator

@@ -108,8 +108,9 @@ def test_gradients_reach_trained_parameters_only(name: str, net: Backbone, few: 
 def test_a_few_steps_reduce_the_loss(name: str, net: Backbone, few: TaskData) -> None:
     targets = torch.tensor(few.train.targets)
     fitted, inputs = _fitted(name, net, few, epochs=4)
-    start = method(name, net).eval()
+    start = method(name, net).train()
     start.prepare(prepare(few.train, net.preprocess))
+    start.eval()
     with torch.no_grad():
         before, after = (F.cross_entropy(made(inputs), targets) for made in (start, fitted))
     assert after < before

@@ -8,8 +8,8 @@ from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import prepare
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.methods import METHODS
+from facet_vision.training.methods.components.vpt import prompt_bound
 from facet_vision.training.methods.method import Method
-from facet_vision.training.methods.vpt import prompt_bound
 from facet_vision.training.recipe import Recipe, make_recipe
 
 every_method = pytest.mark.parametrize("name", ["linear", "vpt-shallow", "vpt-deep"])
@@ -98,8 +98,9 @@ def test_linear_standardises_the_features_of_the_bare_backbone(
     images = prepare(shades.train, tiny.preprocess)
     method, rows = _method("linear", tiny), [torch.arange(30)]
     inputs = next(method.prepare(images).batches(rows))
-    torch.testing.assert_close(inputs.mean(dim=0), torch.zeros(32), atol=1e-4, rtol=0)
-    torch.testing.assert_close(inputs.std(dim=0), torch.ones(32), atol=1e-3, rtol=0)
+    read = method.standardise(inputs)
+    torch.testing.assert_close(read.mean(dim=0), torch.zeros(32), atol=1e-4, rtol=0)
+    torch.testing.assert_close(read.std(dim=0), torch.ones(32), atol=1e-3, rtol=0)
     features = tiny.features(next(images.batches(rows)))
     torch.testing.assert_close(
         method.written_head()(features), method(inputs), atol=1e-3, rtol=1e-4

@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .adapting import Component, at_sites
 from .bias import SITES
+from .component import Component, at_sites
 
 
 class SSF(Component):

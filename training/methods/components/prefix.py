@@ -10,7 +10,7 @@ from torch import Tensor
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
-from .adapting import Component, at_sites
+from .component import Component, at_sites
 
 KEY_DEVIATION = 0.02
 

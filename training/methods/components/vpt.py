@@ -14,7 +14,7 @@ from facet_vision.backbone import Backbone
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
-from .adapting import Component
+from .component import Component
 
 
 class _VisualPrompts(Component):
@@ -27,7 +27,7 @@ class _VisualPrompts(Component):
         "head_lr": 0.08,
         "weight_decay": 0.01,
     }
-    uses = frozenset({"tokens"})
+    uses = frozenset({"tokens", "prompt_init", "prompt_dropout"})
     exclusive = "prompts"
 
     @classmethod

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from facet_vision.training.errors import TrainingError
 
-from .adapting import Component, at_sites
+from .component import Component, at_sites
 
 PARALLEL_SCALE = 0.1
 """The factor s of what AdaptFormer adds, the best of its table of scales."""

@@ -10,11 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from facet_vision.backbone import Backbone
-from facet_vision.training.recipe import Recipe
-
-from .adapting import Component, at_sites
-from .own_backbone import OwnBackbone
+from .component import Component, at_sites
 
 SITES = ("embed", "norm1", "qkv", "proj", "norm2", "fc1", "fc2", "norm")
 
@@ -23,7 +19,7 @@ class Bias(Component):
     """Learns a change of the biases of every block, of the patch embedding and of the last norm.
 
     In a plain ViT these are all biases. A Swin has more, its tables of relative position among
-    them, which a task file cannot hold; see `AllBiases`.
+    them, which a task file cannot hold; see `all_biases`.
     """
 
     name = "bias"
@@ -37,19 +33,3 @@ class Bias(Component):
             return {f"bias.{place}.bias": torch.zeros(writes)}
 
         return at_sites(self.backbone, SITES, change)
-
-
-class AllBiases(OwnBackbone):
-    """Trains every parameter with "bias" in its name, as the paper's released code does.
-
-    These are the biases of linear layers and norms, and Swin's tables of relative-position bias.
-    """
-
-    name = "bias-all"
-    defaults: ClassVar = Bias.defaults
-
-    def __init__(
-        self, backbone: Backbone, classes: int, recipe: Recipe, generator: torch.Generator
-    ) -> None:
-        super().__init__(backbone, classes, recipe, generator)
-        self.release(name for name, _ in self.model.named_parameters() if "bias" in name)

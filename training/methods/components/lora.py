@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .adapting import Component, at_sites
+from .component import Component, at_sites
 
 
 class LoRA(Component):
