@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
+from .adaptation import NO_PARTS, Parts
 from .backbone import Backbone
 from .errors import UnsupportedBackbone
 from .vit import VisionTransformerFamily
 
 
 def class_token_attention(
-    backbone: Backbone, images: Tensor, prompts: Sequence[Tensor] = (), *, layer: int = -1
+    backbone: Backbone,
+    images: Tensor,
+    prompts: Sequence[Tensor] = (),
+    parts: Parts = NO_PARTS,
+    *,
+    layer: int = -1,
 ) -> Tensor:
     """Return the attention weights of the class token in one layer.
 
@@ -18,12 +25,12 @@ def class_token_attention(
 
     Args:
         images: (batch, 3, height, width), preprocessed.
-        prompts: as for `Backbone.features`.
+        prompts, parts: as for `Backbone.features`.
         layer: from 0; negative ones count from the last.
 
     Returns:
         (batch, heads, tokens), rows that sum to 1. The order of tokens is class and register
-        tokens, prompts, patches.
+        tokens, prompts and learned keys, patches.
 
     Raises:
         UnsupportedBackbone: the backbone has no class token.
@@ -33,26 +40,11 @@ def class_token_attention(
         raise UnsupportedBackbone(
             f"backbone: expected a ViT with a class token, found {backbone.name!r}"
         )
-    block = family.blocks[layer]
-    h = block.norm1(_block_input(block, backbone, images, prompts))
-    attn, dense = block.attn, family.dense[layer]
-    q = attn.q_norm(dense.queries(h[:, :1]).transpose(1, 2))
-    k = attn.k_norm(dense.keys_values(h)[:, :, 0].transpose(1, 2))
-    scores: Tensor = (q * attn.scale) @ k.mT
-    return scores.softmax(dim=-1).squeeze(2)
-
-
-def _block_input(
-    block: nn.Module, backbone: Backbone, images: Tensor, prompts: Sequence[Tensor]
-) -> Tensor:
-    """Return the input of a block, (batch, tokens, dim).
-
-    A hook takes it from the forward that computes features, so that no second forward can differ.
-    """
-    inputs: list[Tensor] = []
-    hook = block.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
-    try:
-        backbone.features(images, prompts, form="tokens")
-    finally:
-        hook.remove()
-    return inputs[0]
+    layer %= len(family.blocks)
+    adaptation = backbone.encode(prompts, parts)
+    images = images.to(backbone.device, backbone.dtype)
+    weights = family.class_token_scores(images, adaptation, layer).softmax(dim=-1)
+    in_front = adaptation.prefix_tokens(layer)
+    own = family.model.num_prefix_tokens
+    prefix, first, rest = weights.split([in_front, own, weights.shape[-1] - in_front - own], dim=-1)
+    return torch.cat((first, prefix, rest), dim=-1)

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from .adaptation import Adaptation, Group, Parts, Places, Widths, by_place, has_bias
+from .adaptation import NO_PARTS, Adaptation, Group, Parts, Places, Widths, by_place, has_bias
 from .errors import BackboneError
 from .execution import packed
 from .identity import fingerprint, identity
@@ -32,8 +31,6 @@ class Family(Protocol):
 
 
 logger = logging.getLogger("facet.backbone")
-
-NO_PARTS: Parts = MappingProxyType({})
 
 WORTHWHILE_RATIO = 0.97
 """Packing pays below this ratio of times; a smaller difference may be noise of the clock."""

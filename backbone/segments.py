@@ -49,8 +49,7 @@ class Segment:
 
     def prefix_tokens(self, layer: int) -> int:
         """Return the length of each row's prefix in a layer."""
-        keys_values = self.runs[0][0].keys_values
-        return keys_values[layer].shape[2] if layer < len(keys_values) else 0
+        return self.runs[0][0].prefix_tokens(layer)
 
     def cut(self, rows: int) -> Iterator[tuple["Segment", slice]]:
         """Cut the segment into parts of at most `rows` rows; yield each with its place in it."""

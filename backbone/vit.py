@@ -121,6 +121,28 @@ class VisionTransformerFamily:
         x = self._last_block(x, segments, changes, image_tokens)
         return restore(self._pool(x, changes), order)
 
+    def class_token_scores(self, images: Tensor, adaptation: Adaptation, layer: int) -> Tensor:
+        """Return what the class token's query in a layer is scaled to with all keys of its row.
+
+        Returns:
+            (rows, heads, tokens) before the softmax: keys of the prefix, of class and register
+            tokens, of prompts that are tokens, of patches.
+        """
+        segments, _ = arrange([(adaptation, len(images))])
+        runs = segments[0].runs
+        x = self._embed(images, Changes(runs))
+        image_tokens = x.shape[1]
+        changes = Changes(runs, image_tokens)
+        x = self._pack(x, segments)
+        for before in range(layer):
+            x = self._block(x, before, segments, changes, image_tokens)
+        block, here = self.blocks[layer], changes.layer(layer)
+        q, k, v = self.dense[layer].qkv(here.after("norm1", block.norm1(x)), here)
+        ((segment, (q, k, v)),) = _per_segment(segments, image_tokens, q, k, v)
+        keys, _ = segment.extend(block.attn.k_norm(k), v, layer)
+        query = block.attn.q_norm(q[:, :, :1]) * block.attn.scale
+        return (query @ keys.mT).squeeze(2)
+
     def _encode_layer(self, layer: int, prompt: Tensor, changes: Changes) -> Tensor:
         """Return W_kv LayerNorm1(prompt) of one layer, (2, heads, tokens, head dim)."""
         block, here = self.blocks[layer], changes.layer(layer)

@@ -118,7 +118,7 @@ COMMANDS = (
     LazyCommand(
         "attention",
         "training.attention.command",
-        "Draw the attention of the class token over images, with a task's prompts and without.",
+        "Draw the attention of the class token over images, with a task and without.",
         STUDY,
     ),
     LazyCommand("bench", "bench.command", "Measure, side by side in one run.", STUDY),

@@ -11,10 +11,11 @@ scale * (y + bias) + shift (affine); a bottleneck changes the output of the whol
 
 from .adaptation import Adaptation, Group
 from .changes import UNCHANGED, Changes, LayerChanges
-from .parts import Parts, Places, by_place, encode_changes, join_prefix
+from .parts import NO_PARTS, Parts, Places, by_place, encode_changes, join_prefix
 from .sites import Widths, block_widths, has_bias
 
 __all__ = [
+    "NO_PARTS",
     "UNCHANGED",
     "Adaptation",
     "Changes",

@@ -52,6 +52,10 @@ class Adaptation:
             for change in changes
         )
 
+    def prefix_tokens(self, layer: int) -> int:
+        """Return how many keys and values stand in front of a row's own in a layer."""
+        return self.keys_values[layer].shape[2] if layer < len(self.keys_values) else 0
+
     def tensors(self) -> Iterator[Tensor]:
         """Yield every tensor that it holds."""
         if self.tokens is not None:

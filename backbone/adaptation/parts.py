@@ -7,6 +7,7 @@ change one site.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -53,6 +54,8 @@ KINDS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[str, ...]]]] = {
 
 Parts = Mapping[str, Tensor]
 """Learned tensors by name."""
+
+NO_PARTS: Parts = MappingProxyType({})
 
 Places = Mapping[Place, Mapping[str, Parts]]
 """Learned tensors by layer and site, kind, and part."""

@@ -13,6 +13,7 @@ from facet_vision.backbone import (
     class_token_attention,
 )
 from tests.backbone import families
+from tests.backbone.adaptation.reference import draw_parts
 
 VARIANTS = [
     "plain",
@@ -94,3 +95,26 @@ def test_a_class_token_is_needed(variant: str) -> None:
         match=rf"^backbone: expected a ViT with a class token, found '{variant}'$",
     ):
         class_token_attention(network(variant), images())
+
+
+def test_changes_of_a_task_are_seen() -> None:
+    net = network("query-key-norm")
+    parts = draw_parts(net, ["lora", "bias", "prefix"], 2, 0)
+    prompts = families.prompts(net, "deep", 3)
+    learned = {name: part for name, part in parts.items() if name.startswith("prefix")}
+    changed = {name: part for name, part in parts.items() if name not in learned}
+    for layer in (0, 2):
+        weights = class_token_attention(net, images(), prompts, parts, layer=layer)
+        assert weights.shape == (2, 4, 1 + 3 + 2 + 16)
+        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 4))
+    # without learned keys the rest of the weights keep their proportions in the first layer
+    with_keys = class_token_attention(net, images(), prompts, parts, layer=0)
+    without = class_token_attention(net, images(), prompts, changed, layer=0)
+    torch.testing.assert_close(
+        with_keys[..., -16:] / with_keys[..., :1],
+        without[..., -16:] / without[..., :1],
+        atol=1e-4,
+        rtol=1e-3,
+    )
+    bare = class_token_attention(net, images(), layer=0)
+    assert not torch.allclose(without[..., -16:], bare[..., -16:], atol=1e-3)

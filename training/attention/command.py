@@ -11,7 +11,7 @@ from facet_vision.common.terminal import one_sentence, tell_resampled
 
 
 def attention(
-    task: Annotated[Path, typer.Argument(help="Task file with prompts, for a ViT.")],
+    task: Annotated[Path, typer.Argument(help="Task file, for a ViT, that is more than a head.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, a row each.")],
     out: Annotated[Path, typer.Option(help="Figure to write: .png, .pdf or .svg.")],
     layer: Annotated[
@@ -23,7 +23,7 @@ def attention(
     checkpoint: Annotated[Path | None, typer.Option(help="Local weights of the backbone.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Draw the attention of the class token over images, with a task's prompts and without."""
+    """Draw the attention of the class token over images, with a task and without."""
     options = locals()  # before any other assignment, so that it holds the options alone
     with one_sentence("attention"):
         _run(options)
@@ -42,9 +42,10 @@ def _run(options: dict[str, Any]) -> None:
 
     check_place(options["out"])
     task = TaskFile.load(options["task"])
-    if not task.prompts:
+    if not task.prompts and not task.parts:
         raise TrainingError(
-            f"task: expected one with prompts, found {task.manifest.method}, which has none"
+            f"task: expected one that changes the forward, found {task.manifest.method}, which "
+            "has a head alone"
         )
     name = options["backbone"] or task.manifest.backbone
     network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
@@ -53,14 +54,14 @@ def _run(options: dict[str, Any]) -> None:
     batch = torch.stack([network.preprocess(_image(path)) for path in options["images"]])
     layer = len(network.layer_dims) if options["layer"] is None else options["layer"]
     columns = [
-        ("no prompts", attention_maps(network, batch, (), layer)),
-        (task.manifest.method, attention_maps(network, batch, task.prompts, layer)),
+        ("bare backbone", attention_maps(network, batch, (), layer)),
+        (task.manifest.method, attention_maps(network, batch, task.prompts, layer, task.parts)),
     ]
     pictures = [picture(image, network.preprocess) for image in batch]
     save(draw(pictures, [path.name for path in options["images"]], columns, layer), options["out"])
     for path, found in zip(options["images"], columns[1][1], strict=True):
         share = f"{100 * found.on_prompts:.1f} % of the attention in layer {layer}"
-        typer.echo(f"{path.name}: {share} is on prompts")
+        typer.echo(f"{path.name}: {share} is on prompts or learned keys")
     typer.echo(f"wrote {options['out']}")
 
 

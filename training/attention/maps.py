@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facet_vision.backbone import Backbone, class_token_attention
+from facet_vision.backbone import Backbone, Parts, class_token_attention
+from facet_vision.backbone.adaptation import NO_PARTS
 from facet_vision.training.errors import TrainingError
 
 
@@ -20,7 +21,7 @@ class AttentionMap:
     Attributes:
         patches: (rows, columns), relative to even attention: 1 where a patch gets what it would if
             all patches got the same, so the mean is 1.
-        on_prompts: share of all attention that goes to prompts.
+        on_prompts: share of all attention that goes to prompts and learned keys.
     """
 
     patches: Tensor
@@ -28,7 +29,11 @@ class AttentionMap:
 
 
 def attention_maps(
-    backbone: Backbone, images: Tensor, prompts: Sequence[Tensor], layer: int
+    backbone: Backbone,
+    images: Tensor,
+    prompts: Sequence[Tensor],
+    layer: int,
+    parts: Parts = NO_PARTS,
 ) -> list[AttentionMap]:
     """Return one map for each image.
 
@@ -36,6 +41,7 @@ def attention_maps(
         images: (batch, 3, height, width), preprocessed.
         prompts: none, one (shallow) or one per layer (deep).
         layer: counted from 1.
+        parts: whatever else a task changes in the forward.
 
     Raises:
         UnsupportedBackbone: there is no class token.
@@ -45,11 +51,11 @@ def attention_maps(
     if not 1 <= layer <= layers:
         raise TrainingError(f"layer: expected a number from 1 to {layers}, found {layer}")
     with torch.inference_mode():
-        found = class_token_attention(backbone, images, prompts, layer=layer - 1)
+        found = class_token_attention(backbone, images, prompts, parts, layer=layer - 1)
         weights = found.float().mean(dim=1).cpu()
     model: Any = backbone.model
     start, grid = model.num_prefix_tokens, model.patch_embed.grid_size
-    # In the order class and register tokens, prompts, patches.
+    # In the order class and register tokens, prompts and learned keys, patches.
     patches = weights[:, -grid[0] * grid[1] :]
     relative = patches / patches.mean(dim=1, keepdim=True)
     shares = weights[:, start : weights.shape[1] - patches.shape[1]].sum(dim=1)
