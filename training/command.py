@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from facet_vision.training.data.datasets import TaskData
     from facet_vision.training.fitting.run_folder import RunFolder
     from facet_vision.training.output.checkpoints import Checkpoint
+    from facet_vision.training.tuning.trials import TrialResults
 
 
 @with_options(Recipe, arguments={"data"})
@@ -48,6 +49,14 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log for TensorBoard in that folder as well.")
     ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="With --method auto: seconds for trying methods on a validation part and for the "
+            "final training with the best; 300 unless given.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as a JSON document.")
@@ -62,33 +71,41 @@ def train(
     console = Console(stderr=True)
     # Before data and backbone are loaded, which can take minutes: mistakes are reported at once.
     with one_sentence("train", ExitCode.USAGE):
-        complete = _recipe(recipe, given)
+        tried = _recipes(recipe, given, budget)
         _check_out(out)
         run_folder = _run_folder(run, tensorboard, console)
     with one_sentence("train"):
-        task = _run(complete, out, samples, device, run_folder, console)
+        task = _run(tried, out, samples, device, run_folder, console, budget)
         text = json.dumps(document(task, out), indent=2, ensure_ascii=False)
         typer.echo(text if as_json else summary(task, out))
 
 
-def _recipe(file: Path | None, given: dict[str, Any]) -> Recipe:
+def _recipes(file: Path | None, given: dict[str, Any], budget: float | None) -> list[Recipe]:
+    """Return the recipe to train by, or those of all methods that are to be tried."""
+    from facet_vision.training.tuning.auto import is_auto, recipes_of
     from facet_vision.training.tuning.search import candidates
 
+    from .errors import TrainingError
     from .new_recipe import new_recipe
 
+    if is_auto(file, given):
+        return recipes_of(new_recipe, file, given)
+    if budget is not None:
+        raise TrainingError(f"budget: expected no value without --method auto, found {budget:g}")
     recipe = new_recipe(file, **given)
     if recipe.search is not None:
         candidates(recipe)  # raises where it is no grid
-    return recipe
+    return [recipe]
 
 
 def _run(
-    recipe: Recipe,
+    recipes: list[Recipe],
     out: Path,
     samples: Path | None,
     device: str,
     run: RunFolder | None,
     console: Console,
+    budget: float | None,
 ) -> TaskFile | Checkpoint:
     from facet_vision.backbone import load as load_backbone
     from facet_vision.training.data.datasets import balance
@@ -96,6 +113,7 @@ def _run(
     from facet_vision.training.data.remarks import remarks
     from facet_vision.training.output.samples import save_samples
 
+    recipe, *others = recipes
     data = read_data(recipe)
     for sentence in remarks(data):
         console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -103,6 +121,8 @@ def _run(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
     tell_resampled(network)
+    if others:
+        recipe = _chosen(network, recipes, run, console, budget)
     recipe = _searched(network, recipe, run, console)
     task = _train(network, data, recipe, run, console)
     task.save(out)
@@ -179,19 +199,42 @@ def _run_folder(folder: Path | None, tensorboard: bool, console: Console) -> Run
     return None
 
 
+def _chosen(
+    network: Backbone,
+    recipes: list[Recipe],
+    run: RunFolder | None,
+    console: Console,
+    budget: float | None,
+) -> Recipe:
+    """Try every method on the validation part; finished trials are kept beside the run."""
+    from facet_vision.training.tuning.auto import DEFAULT_BUDGET, choose_method
+
+    seconds = DEFAULT_BUDGET if budget is None else budget
+    trials = _trials(network, recipes[0], run)
+    return choose_method(recipes, trials, _say(console), seconds)
+
+
 def _searched(network: Backbone, recipe: Recipe, run: RunFolder | None, console: Console) -> Recipe:
     """Run the search that the recipe asks for; finished trials are kept beside the run."""
-    from facet_vision.training.data.reading import read_data
-    from facet_vision.training.tuning.trials import TrialResults, choose
-
-    from .results import Results
+    from facet_vision.training.tuning.trials import choose
 
     if recipe.search is None:
         return recipe
+    return choose(recipe, _trials(network, recipe, run), _say(console))
+
+
+def _trials(network: Backbone, recipe: Recipe, run: RunFolder | None) -> TrialResults:
+    from facet_vision.training.data.reading import read_data
+    from facet_vision.training.tuning.trials import TrialResults
+
+    from .results import Results
+
     data = read_data(recipe.model_copy(update={"measure_on": "validation"}))
-    results = None if run is None else Results(run.beside("trials.jsonl"))
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-    return choose(recipe, TrialResults(network, data, results), say)
+    return TrialResults(network, data, None if run is None else Results(run.beside("trials.jsonl")))
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return partial(console.print, markup=False, highlight=False, soft_wrap=True)
 
 
 def _train(

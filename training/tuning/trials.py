@@ -69,7 +69,7 @@ def choose(recipe: Recipe, results: TrialResults, say: Say) -> Recipe:
     tried = candidates(recipe)
     for number, candidate in enumerate(tried, start=1):
         values = " ".join(f"{name}={value:g}" for name, value in _varied(recipe, candidate).items())
-        score, line = _run(candidate, results)
+        score, line = run_trial(candidate, results)
         say(f"trial {number}/{len(tried)}: {values}: {line}")
         if score is not None:
             trials.append(Trial(candidate, score))
@@ -86,7 +86,7 @@ def score_of(method: Method, data: TaskData) -> float:
     return next(iter(measure(logits, data.targets(data.test)).values()))
 
 
-def _run(candidate: Recipe, results: TrialResults) -> tuple[float | None, str]:
+def run_trial(candidate: Recipe, results: TrialResults) -> tuple[float | None, str]:
     """Return the score of a trial and a line about it.
 
     The score is None where the trial failed, as it does when a rate is too high.
