@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.terminal import one_sentence, seeds_of, words
+from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
 # torch and timm take seconds to import: only the functions that need them do so
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .run import StudyPlan
+
+RECIPE = "recipe"
 
 FLAGS = frozenset(
     {
@@ -34,7 +39,8 @@ def ablate(
         str,
         typer.Argument(
             help="location, length, depth, pooling, init, shared, projected, dropout, fraction "
-            "(of the training images) or backbone.",
+            "(of the training images) or backbone; or recipe, the steps of a recipe on validation "
+            "parts.",
         ),
     ],
     data: Annotated[list[str], typer.Argument(help="Data sets, as for facet train.")],
@@ -60,6 +66,10 @@ def ablate(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="recipe: trainings side by side; as many as fit unless given."),
+    ] = None,
 ) -> None:
     """Vary one thing about prompts, and write a table, its numbers and a figure.
 
@@ -68,7 +78,12 @@ def ablate(
     from rich.console import Console
 
     console = Console(stderr=True)
+    if study == RECIPE:
+        _ablate_recipe(data, out, values, methods, seeds, recipe, given, device, jobs, console)
+        return
     with one_sentence("ablate", ExitCode.USAGE):
+        if jobs is not None:
+            raise TrainingError(f"jobs: expected no value for the study {study}, found {jobs}")
         plan = _plan(study, data, values, methods, seeds, recipe, given, device)
     with one_sentence("ablate"):
         failed = _run(plan, out, console)
@@ -78,6 +93,48 @@ def ablate(
             style="red",
         )
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _ablate_recipe(
+    data: list[str],
+    out: Path,
+    values: str,
+    methods: str,
+    seeds: str,
+    recipe: Path | None,
+    given: dict[str, Any],
+    device: str,
+    jobs: int | None,
+    console: Console,
+) -> None:
+    """Compare the steps of each method's recipe."""
+    from facet_vision.training.overrides import RecipeOverrides
+
+    from .recipe.run import RecipePlan, ablate_recipe, check_plan
+
+    with one_sentence("ablate", ExitCode.USAGE):
+        if values:
+            raise TrainingError(f"values: expected none for the study recipe, found {values!r}")
+        plans = [
+            RecipePlan(
+                method=method,
+                data=tuple(dict.fromkeys(data)),
+                seeds=seeds_of(seeds),
+                overrides=RecipeOverrides(recipe, given),
+                device=device,
+                jobs=jobs,
+            )
+            for method in words(methods) or ("vpt-deep",)
+        ]
+        for plan in plans:
+            check_plan(plan)
+    with one_sentence("ablate"):
+        files = [file for plan in plans for file in ablate_recipe(plan, out, _say(console))]
+        typer.echo("wrote " + ", ".join(str(file) for file in files))
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return partial(console.print, markup=False, highlight=False, soft_wrap=True)
 
 
 def _plan(
@@ -110,9 +167,6 @@ def _run(plan: StudyPlan, out: Path, console: Console) -> int:
     """Run the study and report; returns how many trainings failed."""
     from .run import run_study
 
-    def report(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    files, failed = run_study(plan, out, report)
+    files, failed = run_study(plan, out, _say(console))
     typer.echo("wrote " + ", ".join(str(file) for file in files))
     return failed
