@@ -4,7 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from .errors import InvalidTensors, shown
 from .header import TensorSpec
+from .instant.facts import ID_BYTES, INSTANT_KINDS
 from .manifest import Manifest
+
+FLOATS = ("F16", "BF16", "F32")
+FEATURES, IDS = "examples.features", "examples.ids"
+"""Names of the tensors of examples: their features, and the id of each."""
 
 
 def hidden_layers(names: Iterable[str]) -> int:
@@ -24,8 +29,17 @@ def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
         name = f"prompts.{layer}"
         shape = _matrix(name, tensors[name])
         _expect(f"rows of '{name}' (tokens)", manifest.tokens, shape[0])
+    if manifest.examples is not None:
+        _check_examples(tensors, sum(manifest.examples.counts))
+        return
     classes = _check_head(tensors, [f"head.{index}" for index in range(hidden)] + ["head"])
     _expect("number of labels in the manifest", classes, len(manifest.labels))
+
+
+def feature_dim(names: Mapping[str, TensorSpec]) -> int:
+    """Return the width of the feature that the head reads, of tensors that have been checked."""
+    first = "head.0.weight" if hidden_layers(names) else "head.weight"
+    return names[FEATURES if FEATURES in names else first].shape[1]
 
 
 def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: int) -> None:
@@ -35,9 +49,12 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
             f"head: expected the tensors of kind '{manifest.head}' as the manifest says, "
             f"found {found}"
         )
-    stems = [f"head.{index}" for index in range(hidden)] + ["head"]
     expected = [f"prompts.{layer}" for layer in range(manifest.layers)]
-    expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
+    if manifest.head in INSTANT_KINDS:
+        expected += [FEATURES, IDS]
+    else:
+        stems = [f"head.{index}" for index in range(hidden)] + ["head"]
+        expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
     for name in expected:
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
@@ -45,6 +62,18 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
         raise InvalidTensors(
             f"tensors: expected only those that the manifest describes, found {shown(name)} as well"
         )
+    for name in expected:
+        dtypes = ("U8",) if name == IDS else FLOATS
+        if tensors[name].dtype not in dtypes:
+            raise InvalidTensors(
+                f"dtype of '{name}': expected one of {', '.join(dtypes)}, "
+                f"found {tensors[name].dtype}"
+            )
+
+
+def _check_examples(tensors: Mapping[str, TensorSpec], count: int) -> None:
+    _expect(f"rows of '{FEATURES}' (examples)", count, _matrix(FEATURES, tensors[FEATURES])[0])
+    _expect(f"shape of '{IDS}'", (count, ID_BYTES), tensors[IDS].shape)
 
 
 def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:

@@ -66,9 +66,7 @@ def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str,
     """Run a method as `facet train` does."""
     trained = train_task(backbone, data, recipe)
     if isinstance(trained, TaskFile):
-        tensors = list(trained.prompts)
-        for layer in trained.head.layers:
-            tensors += layer
+        tensors = list(trained.tensors().values())
     else:
         tensors = list(trained.tensors.values())
     return {**trained.manifest.metrics, "parameters": _count(tensors)}
