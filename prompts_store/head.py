@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +40,7 @@ class Head:
     layers: tuple[tuple[Tensor, Tensor], ...]
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["linear", "mlp"]:
         """'linear' for one layer, 'mlp' for more."""
         return "linear" if len(self.layers) == 1 else "mlp"
 

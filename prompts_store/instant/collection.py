@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Self
 
 import torch
@@ -16,9 +17,8 @@ from facet_vision.prompts_store.errors import (
 )
 from facet_vision.prompts_store.manifest import label_fault
 
-from .facts import ID_BYTES, MAX_EXAMPLES, ExampleFacts, InstantKind
+from .facts import ID_BYTES, MAX_EXAMPLES, NEIGHBOURS, ExampleFacts, InstantKind
 from .head import InstantHead
-from .neighbours import NEIGHBOURS
 from .scale import fit_scale
 
 
@@ -54,16 +54,9 @@ class Collection:
     @classmethod
     def of(cls, head: InstantHead, labels: Iterable[str]) -> Self:
         """Return the examples of a head, whose labels are these."""
-        parts = zip(
-            labels,
-            head.features.split(list(head.facts.counts)),
-            torch.tensor(range(len(head.names))).split(list(head.facts.counts)),
-            strict=True,
-        )
-        found = {
-            label: {head.names[row]: feature for row, feature in zip(rows, features, strict=True)}
-            for label, features, rows in parts
-        }
+        rows = zip(head.names, head.features, strict=True)
+        counts = zip(labels, head.facts.counts, strict=True)
+        found = {label: dict(islice(rows, count)) for label, count in counts}
         neighbours = head.facts.neighbours or NEIGHBOURS
         return cls(head.kind, found, neighbours, head.features.dtype)
 

@@ -12,6 +12,9 @@ INSTANT_KINDS: tuple[InstantKind, ...] = get_args(InstantKind)
 MAX_EXAMPLES = 10_000
 """Most examples of a task: each version of it holds the features of all of them."""
 
+NEIGHBOURS = 20
+"""How many vote unless a task says otherwise, as in Caron et al. 2021; see `neighbours`."""
+
 MAX_NEIGHBOURS = 1000
 
 ID_BYTES = 8

@@ -14,9 +14,6 @@ from torch import Tensor
 
 from .facts import ExampleFacts
 
-NEIGHBOURS = 20
-"""How many vote unless a task says otherwise, as in Caron et al. 2021."""
-
 WIDEST = 2.0
 """Largest difference of two cosines. Labels without a vote are as far behind the best example."""
 

@@ -37,7 +37,7 @@ def setting(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) ->
         "fingerprint": backbone.fingerprint,
         "method": point.method,
         "variant": None if point.variant is None else point.variant.changes(),
-        "recipe": recipe.hyperparameters(find(point.method).uses),
+        "recipe": recipe.hyperparameters(find(point.method).reads()),
     }
 
 

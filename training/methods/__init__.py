@@ -1,7 +1,8 @@
 """Methods by which a task is learned, by name.
 
 `method` defines the interface of all methods, `own_backbone` that of methods with a copy of the
-backbone; every other module but `dropout` is one method.
+backbone; `instant` has the methods without a gradient; every other module but `dropout` is one
+method.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from facet_vision.training.errors import TrainingError
 from .adapter import Adapter
 from .bias import Bias
 from .full import Full
+from .instant import DiscriminantAnalysis, Instant, NearestClassMean, NearestNeighbours
 from .linear import Linear
 from .lora import LoRA
 from .method import Method
@@ -23,7 +25,10 @@ from .vpt import VPTDeep, VPTShallow
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (Linear, MLP, VPTShallow, VPTDeep, Bias, Adapter, LoRA, Sidetune, Partial, Full)
+    for method in (
+        *(Linear, MLP, VPTShallow, VPTDeep, NearestClassMean, NearestNeighbours),
+        *(DiscriminantAnalysis, Bias, Adapter, LoRA, Sidetune, Partial, Full),
+    )
 }
 
 
@@ -41,4 +46,4 @@ def find(name: str) -> type[Method]:
     return METHODS[key]
 
 
-__all__ = ["METHODS", "Method", "find"]
+__all__ = ["METHODS", "Instant", "Method", "find"]

@@ -12,7 +12,7 @@ from facet_vision.prompts_store import Head
 from facet_vision.training.data.images import InMemory, Inputs, compute_rows
 from facet_vision.training.recipe import Recipe
 
-from .method import Method
+from .method import Method, layer
 
 
 class Linear(Method):
@@ -61,6 +61,6 @@ class Linear(Method):
         return inputs.to(self.backbone.device)
 
     def written_head(self) -> Head:
-        weight, bias = super().written_head().layers[0]
+        weight, bias = layer(self.head)
         weight = weight / self.scale
         return Head(((weight, bias - weight @ self.mean),))

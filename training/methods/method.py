@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
-from facet_vision.prompts_store import Head
+from facet_vision.prompts_store import Head, InstantHead
 from facet_vision.training.data.images import Inputs
 from facet_vision.training.precision import computing_in, resolve_precision
-from facet_vision.training.recipe import Recipe
+from facet_vision.training.recipe import FITTING_FIELDS, Recipe
 
 
 class Method(nn.Module, ABC):
@@ -50,6 +50,11 @@ class Method(nn.Module, ABC):
         self.backbone = backbone
         self.recipe = resolve_precision(recipe, backbone)
         self.head: nn.Module = linear_head(backbone.feature_dim, classes, generator)
+
+    @classmethod
+    def reads(cls) -> frozenset[str]:
+        """Return the fields of a recipe that it reads and not every method does."""
+        return cls.uses | FITTING_FIELDS
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
@@ -94,7 +99,7 @@ class Method(nn.Module, ABC):
         """Return the prompts for the task file, in float32 on the CPU."""
         return ()
 
-    def written_head(self) -> Head:
+    def written_head(self) -> Head | InstantHead:
         """Return the head for the task file, in float32 on the CPU."""
         return Head((layer(self.head),))
 

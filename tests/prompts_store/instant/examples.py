@@ -30,12 +30,8 @@ def ids(count: int) -> Tensor:
     return torch.stack([(numbers // 256**place % 256) for place in range(8)], dim=1).byte()
 
 
-def facts(
-    counts: Sequence[int], kind: InstantKind, scale: float = 1.0, k: int = 5
-) -> ExampleFacts:
-    return ExampleFacts(
-        counts=tuple(counts), scale=scale, neighbours=k if kind == "knn" else None
-    )
+def facts(counts: Sequence[int], kind: InstantKind, scale: float = 1.0, k: int = 5) -> ExampleFacts:
+    return ExampleFacts(counts=tuple(counts), scale=scale, neighbours=k if kind == "knn" else None)
 
 
 def instant_file(

@@ -1,4 +1,4 @@
-"""Linear heads of examples against scikit-learn, and examples left out against heads without them."""
+"""Linear heads against scikit-learn, and left-out examples against heads made without them."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,8 @@ def test_labels_are_equally_likely_however_many_examples_they_have() -> None:
 @settings(max_examples=30)
 @given(COUNTS, st.integers(1, 12), st.integers(0, 99))
 def test_shrinkage_is_that_of_scikit_learn(counts: list[int], dim: int, seed: int) -> None:
-    residuals = _residuals([count + 1 for count in counts], clusters([c + 1 for c in counts], dim))
+    counts = [count + 1 for count in counts]
+    residuals = _residuals(counts, clusters(counts, dim, seed=seed))
     expected = ledoit_wolf_shrinkage(residuals.numpy(), assume_centered=True)
     if dim == 1:  # there the covariance is a multiple of the identity
         assert ledoit_wolf(residuals) in (1.0, LEAST_SHRINKAGE)
@@ -135,7 +136,9 @@ def test_left_out_of_discriminant_analysis_is_the_distance_without_the_example(
     target = shrinkage * residuals.square().mean() * torch.eye(4, dtype=torch.float64)
     for row in rows.tolist():
         kept = rows != row
-        means = torch.stack([features[kept & (own == label)].mean(0) for label in range(len(counts))])
+        means = torch.stack(
+            [features[kept & (own == label)].mean(0) for label in range(len(counts))]
+        )
         rest = features[kept] - means[own[kept]]
         covariance = (1 - shrinkage) * rest.T @ rest / len(features) + target
         away = features[row] - means

@@ -51,7 +51,9 @@ def test_it_decides_as_scikit_learn() -> None:
     counts = [9, 4, 12]
     features, images = clusters(counts, 8, spread=3), clusters([20] * 3, 8, seed=0, spread=4)
     head = neighbour_head(features, facts(counts, "knn", 1 / 0.07, 7)).to(dtype=torch.float32)
-    theirs = KNeighborsClassifier(7, metric="cosine", weights=lambda d: torch.tensor(-d).div(0.07).exp().numpy())
+    theirs = KNeighborsClassifier(
+        7, metric="cosine", weights=lambda d: torch.tensor(-d).div(0.07).exp().numpy()
+    )
     theirs.fit(features.numpy(), targets(counts).numpy())
     assert (theirs.predict(images.numpy()) == head(images).argmax(1).numpy()).all()
 
