@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from facet_vision.backbone import Backbone
+from facet_vision.backbone import Backbone, load
 from facet_vision.prompts_store import TaskFile, open_store
 from facet_vision.prompts_store.instant import collection
 from facet_vision.prompts_store.instant.facts import INSTANT_KINDS
@@ -207,3 +208,16 @@ def test_a_key_that_publishes_teaches_its_tasks(
     client.headers.update(asker)
     assert best(client, "team-a", shade("dark", 9))["label"] == "dark"
     assert_problem(teach(client, "team-a", BOTH), 403, "'publish'")
+
+
+def test_a_call_takes_less_than_a_second_on_the_embedded_backbone(
+    serve: Callable[..., TestClient],
+) -> None:
+    """Of the processor, client and server together."""
+    client = serve(backbone=load("facet-tiny", device="cpu"))
+    teach(client, "t", {"dark": shades("dark", 5), "light": shades("light", 5)})
+    begun = time.process_time()
+    made = teach(client, "t", {"red": shades("red", 10)})
+    assert time.process_time() - begun < 1
+    assert counts(made) == {"dark": 5, "light": 5, "red": 10}
+    assert best(client, "t", shade("red", 50))["label"] == "red"
