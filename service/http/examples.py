@@ -11,6 +11,7 @@ from facet_vision.prompts_store.instant.file import example_id
 from facet_vision.service.errors import BadRequest
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.predictor.protocol import BACKBONE
+from facet_vision.service.telemetry.request_log import note
 
 from .bodies import aside_if_large, read_form
 from .calls import Call
@@ -127,6 +128,7 @@ async def add_examples(
         assert prediction.numbers is not None, "a call for features gets them"
         examples.append((label, id, prediction.numbers))
     made = await components.examples.add(task, examples, method, by=actor_of(request))
+    note(tasks=[task])  # the rows were the backbone's, the request is the task's
     tell(request.scope, version=made.version, sha256=made.sha256)
     if not made.created:
         response.status_code = 200

