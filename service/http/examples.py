@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from facet_vision.prompts_store import check_task_name
 from facet_vision.prompts_store.instant.facts import ID_BYTES, InstantKind
 from facet_vision.prompts_store.instant.file import example_id
+from facet_vision.prompts_store.manifest import MAX_LABEL_LENGTH
 from facet_vision.service.errors import BadRequest
 from facet_vision.service.predictor.decoder import ImageBytes
 from facet_vision.service.predictor.protocol import BACKBONE
@@ -48,7 +49,7 @@ _FORM = {
         },
         "label": {
             "type": "array",
-            "items": {"type": "string", "minLength": 1},
+            "items": {"type": "string", "minLength": 1, "maxLength": MAX_LABEL_LENGTH},
             "minItems": 1,
             "description": "One label for all files, or as many as files, in the same order.",
             "example": ["cat", "dog"],
