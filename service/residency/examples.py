@@ -21,6 +21,7 @@ from facet_vision.prompts_store import (
     Store,
     StoreConflict,
     TaskFile,
+    TaskFileError,
     TaskNotFound,
     Version,
 )
@@ -32,6 +33,7 @@ from facet_vision.service.errors import UnknownTask
 
 from .bank import Bank
 from .publisher import TaskPublisher
+from .resolver import unavailable
 
 DEFAULT_KIND: InstantKind = "lda"
 """Of a task that begins without a method: the most accurate from two examples of a label on, and
@@ -145,7 +147,7 @@ class TaskExamples:
         """Return the examples of a task.
 
         Raises:
-            UnknownTask: it is not live.
+            UnknownTask, TaskUnavailable: it is not live, or not of this backbone.
             NotInstant: it has none.
         """
         live = await self._live(task)
@@ -166,6 +168,7 @@ class TaskExamples:
 
         Raises:
             ExamplesError: the task cannot take them.
+            TaskUnavailable: it is not of this backbone.
             StoreError, DeviceFull, Draining: see `TaskPublisher.publish`.
         """
         return await self._change(task, partial(_add, examples, kind), by)
@@ -174,7 +177,7 @@ class TaskExamples:
         """Forget a label with its examples.
 
         Raises:
-            UnknownTask: the task is not live.
+            UnknownTask, TaskUnavailable: the task is not live, or not of this backbone.
             ExamplesError: there is no such label, or nothing else.
             StoreError, DeviceFull, Draining: see `TaskPublisher.publish`.
         """
@@ -238,6 +241,7 @@ class TaskExamples:
 
         Raises:
             NotInstant: it has no examples.
+            TaskUnavailable: they are features of another backbone, or cannot be read.
         """
         try:
             state = await asyncio.to_thread(self._store.state, task)
@@ -248,9 +252,17 @@ class TaskExamples:
         data = self._bank.data(task, state.live)
         if data is None:
             data = await asyncio.to_thread(self._store.read, task, state.live)
-        file = await asyncio.to_thread(TaskFile.from_bytes, data)
-        collection = await asyncio.to_thread(collection_of, file)
-        return _Live(state.version(state.live), file.manifest.description, collection)
+        description, collection = await asyncio.to_thread(self._read, task, data)
+        return _Live(state.version(state.live), description, collection)
+
+    def _read(self, task: str, data: bytes) -> tuple[str, Collection]:
+        """Return the description and the examples in a task file."""
+        try:
+            file = TaskFile.from_bytes(data)
+            file.check_fits(self._backbone)
+        except TaskFileError as error:
+            raise unavailable(task, str(error)) from error
+        return file.manifest.description, collection_of(file)
 
     def _file(self, task: str, collection: Collection, live: _Live | None) -> bytes:
         description = live.description if live else ""
@@ -272,7 +284,7 @@ def _applied(changes: Sequence[_Change], before: Collection | None) -> Collectio
 def _add(
     examples: Sequence[Labelled], kind: InstantKind | None, before: Collection | None
 ) -> tuple[Collection, Sequence[str]]:
-    made = before.uses(kind) if before else Collection(kind or DEFAULT_KIND)
+    made = Collection(kind or DEFAULT_KIND) if before is None else before.uses(kind)
     labels: dict[str, list[Example]] = {}
     for label, id, feature in examples:
         labels.setdefault(label, []).append(Example(id, torch.from_numpy(feature)))

@@ -13,7 +13,13 @@ from starlette.testclient import TestClient
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store, StoreUnavailable, UnknownExample
 from facet_vision.service.residency.examples import Examples, Labelled
-from tests.service.support.app import assert_problem, numbered, task_file, upload
+from tests.service.support.app import (
+    assert_problem,
+    numbered,
+    small_backbone,
+    task_file,
+    upload,
+)
 from tests.service.support.residency import WatchedObjects, components, wait_until
 from tests.service.support.shades import shades, teach
 
@@ -197,6 +203,16 @@ def test_a_store_that_is_away_fails_all_who_wait(
     assert [type(each) for each in together(client, changes)] == [StoreUnavailable] * 3
     objects.is_down = False
     assert {each.version for each in together(client, changes)} == {2}
+
+
+def test_examples_of_another_backbone_are_left_alone(serve: Serve, objects: WatchedObjects) -> None:
+    teach(serve(store=Store(objects)), "t", {"dark": shades("dark", 2)})
+    other = serve(store=Store(objects), backbone=small_backbone(seed=1))
+    words = "task 't': expected a version that can be served, found: fingerprint (weights)"
+    assert_problem(teach(other, "t", {"red": shades("red", 1)}), 503, words)
+    assert_problem(other.get("/v1/tasks/t/examples"), 503, words)
+    assert_problem(other.delete("/v1/tasks/t/examples?label=dark"), 503, words)
+    assert len(Store(objects).state("t").versions) == 1
 
 
 def test_a_client_that_leaves_hinders_nobody(
