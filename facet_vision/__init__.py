@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from .prompts_store import Head, Identity, Manifest, Store, TaskFile, open_store
     from .service.client.answers import (
         Embedding,
+        ExamplesChanged,
         PredictResult,
         Published,
         TaskDetail,
+        TaskExamples,
         TaskSummary,
     )
     from .service.client.async_client import AsyncClient
@@ -43,6 +45,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Embedding",
+    "ExamplesChanged",
     "Head",
     "Identity",
     "Manifest",
@@ -53,6 +56,7 @@ __all__ = [
     "Settings",
     "Store",
     "TaskDetail",
+    "TaskExamples",
     "TaskFile",
     "TaskSummary",
     "__version__",
@@ -71,6 +75,7 @@ _HOMES = {
     "Client": "service.client.client",
     "ClientError": "service.client.errors",
     "Embedding": "service.client.answers",
+    "ExamplesChanged": "service.client.answers",
     "Head": "prompts_store",
     "Identity": "prompts_store",
     "Manifest": "prompts_store",
@@ -81,6 +86,7 @@ _HOMES = {
     "Settings": "service.settings",
     "Store": "prompts_store",
     "TaskDetail": "service.client.answers",
+    "TaskExamples": "service.client.answers",
     "TaskFile": "prompts_store",
     "TaskSummary": "service.client.answers",
     "create_app": "service.http.app",

@@ -62,6 +62,12 @@ COMMANDS = (
     LazyCommand(
         "delete", "service.client.versions", "Delete a version that is not live, for ever.", SERVED
     ),
+    LazyCommand(
+        "examples",
+        "service.client.examples",
+        "Teach a server's instant task by images, and let it forget.",
+        SERVED,
+    ),
     LazyCommand("store", "service.store_command", "Care for a store: free its space.", SERVER),
     LazyCommand(
         "backbones",

@@ -7,6 +7,7 @@
   files that survive a power cut.
 * `prune`: finds and removes what uploads that were cut off have left, and old versions.
 * `events`: the state of a task as the sum of its events.
+* `instant`: heads that are made of examples, which may come and go.
 * `builtin`: the demo tasks that ship with the package.
 
 The room knows tensors and manifests, not networks. Names are imported on first use, so that the
@@ -19,10 +20,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import (
         DamagedObject,
+        ExamplesError,
+        InvalidExample,
         InvalidManifest,
         InvalidTaskName,
         InvalidTensors,
+        LastExample,
         NotATaskFile,
+        NotInstant,
         StoreConflict,
         StoreError,
         StoreFull,
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
         TaskFileError,
         TaskNotFound,
         TaskNotLive,
+        TooManyExamples,
+        UnknownExample,
         VersionDeleted,
         VersionLive,
         VersionNotFound,
@@ -37,8 +44,9 @@ if TYPE_CHECKING:
     )
     from .events import Event, TaskState, Version
     from .fits import BackboneFacts
-    from .head import Head
+    from .head import Classifier, Head
     from .header import MAX_FILE_BYTES
+    from .instant.head import InstantHead
     from .manifest import Identity, Manifest
     from .names import check_task_name
     from .preview import Preview
@@ -47,16 +55,22 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BackboneFacts": "fits",
+    "Classifier": "head",
     "DamagedObject": "errors",
     "Event": "events",
+    "ExamplesError": "errors",
     "Head": "head",
     "Identity": "manifest",
+    "InstantHead": "instant.head",
+    "InvalidExample": "errors",
     "InvalidManifest": "errors",
     "InvalidTaskName": "errors",
     "InvalidTensors": "errors",
+    "LastExample": "errors",
     "MAX_FILE_BYTES": "header",
     "Manifest": "manifest",
     "NotATaskFile": "errors",
+    "NotInstant": "errors",
     "Preview": "preview",
     "Store": "store",
     "StoreConflict": "errors",
@@ -68,6 +82,8 @@ _HOMES = {
     "TaskNotFound": "errors",
     "TaskNotLive": "errors",
     "TaskState": "events",
+    "TooManyExamples": "errors",
+    "UnknownExample": "errors",
     "Version": "events",
     "VersionDeleted": "errors",
     "VersionLive": "errors",
@@ -80,15 +96,21 @@ _HOMES = {
 __all__ = [
     "MAX_FILE_BYTES",
     "BackboneFacts",
+    "Classifier",
     "DamagedObject",
     "Event",
+    "ExamplesError",
     "Head",
     "Identity",
+    "InstantHead",
+    "InvalidExample",
     "InvalidManifest",
     "InvalidTaskName",
     "InvalidTensors",
+    "LastExample",
     "Manifest",
     "NotATaskFile",
+    "NotInstant",
     "Preview",
     "Store",
     "StoreConflict",
@@ -100,6 +122,8 @@ __all__ = [
     "TaskNotFound",
     "TaskNotLive",
     "TaskState",
+    "TooManyExamples",
+    "UnknownExample",
     "Version",
     "VersionDeleted",
     "VersionLive",

@@ -16,6 +16,12 @@ TaskFileError             a task file (also a ValueError)
   InvalidManifest         the manifest breaks its own rules
   InvalidTensors          names, dtypes, shapes or values that contradict the manifest
   WrongBackbone           the file is sound but was learned for another backbone
+ExamplesError             a change of a task's examples that is refused (also a ValueError)
+  InvalidExample          a label that can be none
+  UnknownExample          no such label or example
+  TooManyExamples         more than a task may have
+  LastExample             nothing would be left
+  NotInstant              the task has no examples, or is of another method
 """
 
 
@@ -81,6 +87,30 @@ class InvalidTensors(TaskFileError):
 
 class WrongBackbone(TaskFileError):
     """The task file was learned for another backbone than the one it should run on."""
+
+
+class ExamplesError(ValueError):
+    """A change of the examples of a task that is refused."""
+
+
+class InvalidExample(ExamplesError):
+    """An example is not one that a task can have."""
+
+
+class UnknownExample(ExamplesError):
+    """The task has no such label or example."""
+
+
+class TooManyExamples(ExamplesError):
+    """The task would have more examples than one may have."""
+
+
+class LastExample(ExamplesError):
+    """The task would have no example left."""
+
+
+class NotInstant(ExamplesError):
+    """The task was not made of examples, or not by the method that is asked for."""
 
 
 def shown(value: object) -> str:

@@ -2,10 +2,31 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class Classifier(Protocol):
+    """What makes class logits of the pooled feature on a device: a `Head`, or neighbours that vote.
+
+    Attributes:
+        feature_dim: width of the pooled feature that it reads.
+        classes: number of logits per image.
+        nbytes: bytes that it takes.
+    """
+
+    @property
+    def feature_dim(self) -> int: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def __call__(self, features: Tensor, /) -> Tensor:
+        """Return logits (batch, classes) of features (batch, feature_dim); dtypes must agree."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +40,7 @@ class Head:
     layers: tuple[tuple[Tensor, Tensor], ...]
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["linear", "mlp"]:
         """'linear' for one layer, 'mlp' for more."""
         return "linear" if len(self.layers) == 1 else "mlp"
 
@@ -42,6 +63,16 @@ class Head:
     def nbytes(self) -> int:
         """Bytes that weights and biases take."""
         return sum(weight.nbytes + bias.nbytes for weight, bias in self.layers)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by their names in a task file."""
+        *hidden, last = self.layers
+        stems = [*(f"head.{index}" for index in range(len(hidden))), "head"]
+        return {
+            f"{stem}.{part}": tensor
+            for stem, pair in zip(stems, [*hidden, last], strict=True)
+            for part, tensor in zip(("weight", "bias"), pair, strict=True)
+        }
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

@@ -25,7 +25,7 @@ CHECKPOINT_KEY = "facet-checkpoint"
 
 A method that changes the backbone writes such a file in place of a task file.
 """
-DTYPES: Mapping[str, int] = {"F16": 2, "BF16": 2, "F32": 4}
+DTYPES: Mapping[str, int] = {"F16": 2, "BF16": 2, "F32": 4, "U8": 1}
 """Bytes per element of a task file's storage dtypes, by safetensors' names."""
 
 _MAGIC = {

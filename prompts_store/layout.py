@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .errors import InvalidTensors, shown
 from .header import TensorSpec
+from .instant.facts import ID_BYTES, INSTANT_KINDS
 from .manifest import Manifest
 
 MAX_LAYERS = 1000
@@ -32,6 +33,10 @@ KINDS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[str, ...]]]] = {
     "prefix": (("block",), {"key": ("tokens", "in"), "value": ("tokens", "in")}),
 }
 """Each kind's sites, and its parts with their sizes; sizes of one name are equal at one site."""
+
+FLOATS = ("F16", "BF16", "F32")
+FEATURES, IDS = "examples.features", "examples.ids"
+"""Names of the tensors of examples: their features, and the id of each."""
 
 
 def hidden_layers(names: Iterable[str]) -> int:
@@ -63,8 +68,17 @@ def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
         shape = _matrix(name, tensors[name])
         _expect(f"rows of '{name}' (tokens)", manifest.tokens, shape[0])
     _check_parts({name: spec for name, spec in tensors.items() if is_part(name)})
+    if manifest.examples is not None:
+        _check_examples(tensors, sum(manifest.examples.counts))
+        return
     classes = _check_head(tensors, [f"head.{index}" for index in range(hidden)] + ["head"])
     _expect("number of labels in the manifest", classes, len(manifest.labels))
+
+
+def feature_dim(names: Mapping[str, TensorSpec]) -> int:
+    """Return the width of the feature that the head reads, of tensors that have been checked."""
+    first = "head.0.weight" if hidden_layers(names) else "head.weight"
+    return names[FEATURES if FEATURES in names else first].shape[1]
 
 
 def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: int) -> None:
@@ -74,9 +88,12 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
             f"head: expected the tensors of kind '{manifest.head}' as the manifest says, "
             f"found {found}"
         )
-    stems = [f"head.{index}" for index in range(hidden)] + ["head"]
     expected = [f"prompts.{layer}" for layer in range(manifest.layers)]
-    expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
+    if manifest.head in INSTANT_KINDS:
+        expected += [FEATURES, IDS]
+    else:
+        stems = [f"head.{index}" for index in range(hidden)] + ["head"]
+        expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
     for name in expected:
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
@@ -84,6 +101,18 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
         raise InvalidTensors(
             f"tensors: expected only those that the manifest describes, found {shown(name)} as well"
         )
+    for name in expected:
+        dtypes = ("U8",) if name == IDS else FLOATS
+        if tensors[name].dtype not in dtypes:
+            raise InvalidTensors(
+                f"dtype of '{name}': expected one of {', '.join(dtypes)}, "
+                f"found {tensors[name].dtype}"
+            )
+
+
+def _check_examples(tensors: Mapping[str, TensorSpec], count: int) -> None:
+    _expect(f"rows of '{FEATURES}' (examples)", count, _matrix(FEATURES, tensors[FEATURES])[0])
+    _expect(f"shape of '{IDS}'", (count, ID_BYTES), tensors[IDS].shape)
 
 
 def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:

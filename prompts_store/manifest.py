@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from .errors import InvalidManifest, shown
+from .instant.facts import INSTANT_KINDS, MAX_EXAMPLES, ExampleFacts
 from .names import check_task_name
 
 MAX_LABELS = 100_000
@@ -59,7 +60,7 @@ class Manifest(BaseModel):
     layers for deep ones. `tokens` is the number of prompt tokens per layer. `input_size` is
     (channels, height, width) in pixels; `mean` and `std` are per channel, for pixel values in 0..1.
     `metrics` were measured on held-out data. `identity` is absent from files whose fingerprint is
-    of version 1, a hash of the weights alone.
+    of version 1, a hash of the weights alone. `examples` is there where the head is made of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,7 +74,8 @@ class Manifest(BaseModel):
     layers: Annotated[int, Field(ge=0, le=1000)]
     tokens: Annotated[int, Field(ge=0, le=10_000)]
     pooling: Text
-    head: Literal["linear", "mlp"]
+    head: Literal["linear", "mlp", "ncm", "knn", "lda"]
+    examples: ExampleFacts | None = None
     labels: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_LABELS)]
     activation: Literal["softmax", "sigmoid", "none"]
     input_size: tuple[Literal[3], Size, Size]
@@ -97,11 +99,8 @@ class Manifest(BaseModel):
     def _labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
         seen: set[str] = set()
         for index, label in enumerate(labels):
-            if not 0 < len(label) <= MAX_LABEL_LENGTH or not label.isprintable():
-                raise ValueError(
-                    f"expected 1 to {MAX_LABEL_LENGTH} printable characters, "
-                    f"found {label[:60]!r} for label {index}"
-                )
+            if (fault := label_fault(label)) is not None:
+                raise ValueError(f"{fault} for label {index}")
             if label in seen:
                 raise ValueError(f"expected every label once, found {label[:60]!r} twice")
             seen.add(label)
@@ -137,9 +136,42 @@ class Manifest(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _examples_agree(self) -> Self:
+        is_instant = self.head in INSTANT_KINDS
+        if (self.examples is not None) != is_instant:
+            raise ValueError(
+                f"examples: expected with a head of kind {', '.join(INSTANT_KINDS)} and only then, "
+                f"found {'none' if is_instant else 'some'} with {self.head!r}"
+            )
+        if self.examples is not None:
+            self._check_examples(self.examples)
+        return self
+
+    def _check_examples(self, examples: ExampleFacts) -> None:
+        """Raise ValueError for examples that contradict the other fields."""
+        if len(examples.counts) != len(self.labels):
+            raise ValueError(
+                f"examples.counts: expected {len(self.labels)}, one for each label, "
+                f"found {len(examples.counts)}"
+            )
+        if (count := sum(examples.counts)) > MAX_EXAMPLES:
+            raise ValueError(f"examples: expected at most {MAX_EXAMPLES}, found {count}")
+        if (examples.neighbours is not None) != (self.head == "knn"):
+            raise ValueError(
+                "examples.neighbours: expected a number with the head 'knn' and only then, "
+                f"found {examples.neighbours} with {self.head!r}"
+            )
+        if self.layers:
+            raise ValueError(
+                f"layers: expected 0 with the head {self.head!r}, whose examples are features of "
+                f"the bare backbone, found {self.layers}"
+            )
+
     def to_json(self) -> str:
         """Return canonical JSON: the same manifest always gives the same text."""
-        fields = self.model_dump(mode="json", exclude=None if self.identity else {"identity"})
+        absent = {name for name in ("identity", "examples") if getattr(self, name) is None}
+        fields = self.model_dump(mode="json", exclude=absent)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -149,6 +181,13 @@ class Manifest(BaseModel):
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise InvalidManifest(_first_fault(error)) from None
+
+
+def label_fault(label: str) -> str | None:
+    """Say what is wrong with a label; None if nothing is."""
+    if 0 < len(label) <= MAX_LABEL_LENGTH and label.isprintable():
+        return None
+    return f"expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r}"
 
 
 def _check_scalar(key: str, value: object) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 from .errors import InvalidManifest
 from .fits import BackboneFacts, check_fits
 from .header import load_json, read_header
-from .layout import check_specs, hidden_layers
+from .layout import check_specs, feature_dim
 from .manifest import Manifest
 
 
@@ -40,8 +40,7 @@ class Preview:
         dims = tuple(
             header.tensors[f"prompts.{layer}"].shape[1] for layer in range(manifest.layers)
         )
-        first = "head.0.weight" if hidden_layers(header.tensors) else "head.weight"
-        return cls(manifest, dims, header.tensors[first].shape[1])
+        return cls(manifest, dims, feature_dim(header.tensors))
 
     def check_fits(self, facts: BackboneFacts) -> None:
         """Raise WrongBackbone with the field when the task was not learned for this backbone."""

@@ -125,6 +125,26 @@ class Store:
         with self._writing(task, by):
             return self._append(task, event, urgent=True)
 
+    def supersede(self, task: str, former: int | None, version: int, *, by: str) -> TaskState:
+        """Make a published version live in the place of `former`, None for no live version.
+
+        Raises:
+            StoreConflict: another one is live by now.
+            TaskNotFound, VersionNotFound: there is no such version.
+        """
+
+        def event(state: TaskState) -> Event:
+            chosen = _existing(state).version(version)
+            if state.live != former:
+                raise StoreConflict(
+                    f"live version of task '{task}': expected {former or 'none'} to be superseded, "
+                    f"found {state.live or 'none'}"
+                )
+            return self._event("activate", version, by, chosen.sha256, chosen.size)
+
+        with self._writing(task, by):
+            return self._append(task, event, urgent=True)
+
     def retire(self, task: str, *, by: str) -> TaskState:
         """Take the live version out of service; versions stay in the store.
 

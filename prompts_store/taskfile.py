@@ -16,11 +16,17 @@ from .errors import InvalidTensors, NotATaskFile, TaskFileError
 from .fits import BackboneFacts, check_fits
 from .head import Head
 from .header import MAX_START_BYTES, METADATA_KEY, TensorSpec, read_header
-from .layout import check_specs, hidden_layers, is_part
+from .instant.head import InstantHead
+from .layout import FLOATS, check_specs, hidden_layers, is_part
 from .manifest import Identity, Manifest
 from .preview import Preview
 
-_DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
+_DTYPE_NAMES = {
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.uint8: "U8",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +35,8 @@ class TaskFile:
 
     Attributes:
         prompts: one (tokens, layer dim) tensor per prompted layer.
-        head: from the pooled feature to logits.
+        head: from the pooled feature to logits; of an instant task its examples. `head.to` makes
+            what computes of either.
         parts: whatever else the task changes in the forward, by names as in `layout.KINDS`. All
             dtypes are float16, bfloat16 or float32.
 
@@ -39,10 +46,12 @@ class TaskFile:
 
     manifest: Manifest
     prompts: tuple[Tensor, ...]
-    head: Head
+    head: Head | InstantHead
     parts: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.head, InstantHead):
+            self.head.check(self.manifest)
         tensors = self.tensors()
         check_specs(self.manifest, {name: _spec(name, tensor) for name, tensor in tensors.items()})
         _check_finite(tensors)
@@ -55,17 +64,13 @@ class TaskFile:
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""
         named = {f"prompts.{layer}": prompt for layer, prompt in enumerate(self.prompts)}
-        named |= self.parts
-        *hidden, (weight, bias) = self.head.layers
-        for index, (hidden_weight, hidden_bias) in enumerate(hidden):
-            named |= {f"head.{index}.weight": hidden_weight, f"head.{index}.bias": hidden_bias}
-        return named | {"head.weight": weight, "head.bias": bias}
+        return {**named, **self.parts, **self.head.tensors()}
 
     def to_bytes(self, dtype: torch.dtype | None = None) -> bytes:
         """Return safetensors bytes, the same for the same content.
 
         Args:
-            dtype: converts all tensors; None changes none.
+            dtype: converts all tensors of floats; None changes none.
 
         Raises:
             InvalidTensors: a value does not fit `dtype`.
@@ -93,6 +98,8 @@ class TaskFile:
     @classmethod
     def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
         prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
+        if manifest.examples is not None:
+            return cls(manifest, prompts, InstantHead.of(manifest, tensors))
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
         parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
@@ -142,7 +149,7 @@ def _check_start(file: BinaryIO) -> None:
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:
     if tensor.dtype not in _DTYPE_NAMES:
-        expected = ", ".join(_DTYPE_NAMES.values())
+        expected = ", ".join(FLOATS)
         raise InvalidTensors(f"dtype of '{name}': expected one of {expected}, found {tensor.dtype}")
     return TensorSpec(_DTYPE_NAMES[tensor.dtype], tuple(tensor.shape))
 
@@ -156,6 +163,7 @@ def _check_finite(tensors: Mapping[str, Tensor]) -> None:
 
 
 def _stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    dtype = dtype if tensor.is_floating_point() else None
     converted = tensor.detach().to("cpu", dtype or tensor.dtype)
     if not torch.isfinite(converted).all():
         most = torch.finfo(converted.dtype).max

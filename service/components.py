@@ -29,6 +29,7 @@ from .predictor.local import LocalPredictor
 from .predictor.socket_server import PredictorServer
 from .residency.bank import Bank
 from .residency.budgets import device_budget, host_budget
+from .residency.examples import TaskExamples
 from .residency.follower import StoreFollower
 from .residency.listing import Listing
 from .residency.loader import TaskLoader
@@ -58,6 +59,7 @@ class Components:
     resolver: TaskResolver
     listing: Listing
     publisher: TaskPublisher
+    examples: TaskExamples
     engine: Engine
     batcher: Batcher
     context: RequestContext
@@ -136,6 +138,7 @@ class Components:
             resolver=resolver,
             listing=listing,
             publisher=publisher,
+            examples=TaskExamples(store, bank, publisher, backbone),
             engine=engine,
             batcher=batcher,
             context=RequestContext(settings, decoder, predictor, clock),

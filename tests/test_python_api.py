@@ -52,6 +52,7 @@ def test_public_names() -> None:
         *("Settings", "create_app", "__version__"),
         *("Client", "AsyncClient", "Retries", "ClientError"),
         *("PredictResult", "Embedding", "TaskSummary", "TaskDetail", "Published"),
+        *("TaskExamples", "ExamplesChanged"),
     }
     for name in facet_vision.__all__:
         assert getattr(facet_vision, name) is not None

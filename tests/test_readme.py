@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_there_are_blocks_to_run() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 @pytest.mark.skipif(
@@ -70,3 +70,6 @@ def test_every_command_works_in_order(server: Server, folder: Path) -> None:
     assert "photos/cat/0.png: cat" in outputs[4]
     assert "pets version 2 is live" in outputs[6]
     assert '"live":1' in outputs[8]
+    assert '"version":1' in outputs[9]
+    assert '"label":"dog","count":2' in outputs[10]
+    assert "photos/dog/2.png: dog" in outputs[11]

@@ -22,7 +22,8 @@ SAMPLED_IMAGES = 64
 def identity(backbone: Backbone, data: TaskData, recipe: Recipe) -> dict[str, Scalar]:
     """Return the facts of recipe, data and backbone under readable names."""
     # how the hyperparameters were found does not change what they give
-    chosen = recipe.model_copy(update={"search": None}).hyperparameters(find(recipe.method).uses)
+    reads = find(recipe.method).reads()
+    chosen = recipe.model_copy(update={"search": None}).hyperparameters(reads)
     facts = {
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,

@@ -29,9 +29,9 @@ def new_recipe(file: Path | None = None, /, **given: Any) -> Recipe:
     """
     values = ({} if file is None else read_recipe(file)) | given
     method = find(values.get("method", Recipe.model_fields["method"].default))
-    recipe = make_recipe(values, method.defaults)
+    recipe = make_recipe(values, method.defaults).without_unread(method.reads())
     check_task_name(recipe.task)
-    _check_used(given, recipe, method.uses)
+    _check_used(given, recipe, method.reads())
     check_recipe(recipe)
     return recipe
 
@@ -48,9 +48,9 @@ def check_recipe(recipe: Recipe) -> None:
     check_parts(recipe)
 
 
-def _check_used(given: Mapping[str, Any], recipe: Recipe, uses: frozenset[str]) -> None:
+def _check_used(given: Mapping[str, Any], recipe: Recipe, reads: frozenset[str]) -> None:
     """Refuse a given field that nothing reads; a file may serve several methods."""
-    unread = recipe.unread(uses)
+    unread = recipe.unread(reads)
     for name in sorted(unread.keys() & given.keys()):
         raise TrainingError(
             f"{name}: expected no value, which {unread[name]} does not use, found {given[name]!r}"

@@ -52,7 +52,8 @@ class RecipeOverrides:
         tables = self.tables.get(method, {}) | self.tables.get(value, {})
         # later entries win: the plan over flags, flags over tables, tables over common fields
         given = {**self.common, **tables, **self.flags, **fixed, "method": method}
-        recipe = make_recipe(given, find(method).defaults)
+        kind = find(method)
+        recipe = make_recipe(given, kind.defaults).without_unread(kind.reads())
         check_recipe(recipe)
         return recipe
 
@@ -77,7 +78,7 @@ class RecipeOverrides:
         """Raise TrainingError for a flag that none of the recipes reads; `where` as for `check`."""
         unread = set(self.flags)
         for recipe in recipes:
-            unread &= recipe.unread(find(recipe.method).uses).keys()
+            unread &= recipe.unread(find(recipe.method).reads()).keys()
         for name in sorted(unread):
             raise TrainingError(
                 f"{name}: expected no value, which no method of {where} uses, "

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_serializer
 
 from facet_vision.common.flags import first_fault
+from facet_vision.prompts_store.instant.facts import MAX_NEIGHBOURS, NEIGHBOURS
 
 from .errors import TrainingError
 
@@ -42,9 +43,18 @@ METHOD_FIELDS = frozenset(
         "prompt_init",
         "prompt_dropout",
         "drop_path",
+        "neighbours",
     }
 )
 """Fields that only some methods read; `Method.uses` says which."""
+
+FITTING_FIELDS = frozenset(
+    {
+        *("epochs", "batch_size", "precision", "optimizer", "lr", "head_lr", "weight_decay"),
+        *("head_weight_decay", "ema", "search", "patience", "warmup"),
+    }
+)
+"""Fields that methods with a gradient read."""
 
 
 TIMM_FIELDS = frozenset({"crop_scale", "color_jitter", "auto_augment", "random_erase"})
@@ -87,8 +97,9 @@ class Recipe(BaseModel):
     method: str = Field(
         "vpt-deep",
         description="vpt-deep, vpt-shallow, prefix, bias, ssf, adapter, adaptformer, lora, or some "
-        "of them joined by +, linear or mlp-3, which can be served; partial-1, bias-all, sidetune "
-        "or full, which write a checkpoint. Other numbers are layers.",
+        "of them joined by +, linear, mlp-3, or without a gradient ncm, knn or lda, which can be "
+        "served; partial-1, bias-all, sidetune or full, which write a checkpoint. Other numbers "
+        "are layers.",
     )
     backbone: str = Field(
         "facet-tiny",
@@ -163,6 +174,11 @@ class Recipe(BaseModel):
     side_weights: Path | None = Field(
         None,
         description="sidetune: local file of AlexNet weights; random without.",
+        json_schema_extra=METHOD,
+    )
+    neighbours: Annotated[int, Field(ge=1, le=MAX_NEIGHBOURS)] = Field(
+        NEIGHBOURS,
+        description="knn: how many of the most similar training images vote.",
         json_schema_extra=METHOD,
     )
     epochs: Annotated[int, Field(ge=1)] = Field(
@@ -288,19 +304,25 @@ class Recipe(BaseModel):
         """The k of a method that has one, such as 2 for "partial-2"."""
         return int(self.method.rpartition("-")[2])
 
-    def hyperparameters(self, uses: frozenset[str]) -> dict[str, Any]:
+    def hyperparameters(self, reads: frozenset[str]) -> dict[str, Any]:
         """Return what the manifest records: given values that have no field of their own there.
 
         Args:
-            uses: those of METHOD_FIELDS that the method reads; the others are left out.
+            reads: as `Method.reads` returns them; other fields that not every method reads are left
+                out.
         """
         return self.model_dump(
-            mode="json", exclude=set(PLACES | self.unread(uses).keys()), exclude_none=True
+            mode="json", exclude=set(PLACES | self.unread(reads).keys()), exclude_none=True
         )
 
-    def unread(self, uses: frozenset[str]) -> dict[str, str]:
+    def without_unread(self, reads: frozenset[str]) -> Recipe:
+        """Return the recipe without a search and an early stop, where its method has neither."""
+        unread = {name: None for name in ("search", "patience") if name not in reads}
+        return self.model_copy(update=unread) if unread else self
+
+    def unread(self, reads: frozenset[str]) -> dict[str, str]:
         """Return the fields that this recipe does not read, each with what makes it unread."""
-        fields = dict.fromkeys(METHOD_FIELDS - uses, self.method)
+        fields = dict.fromkeys((METHOD_FIELDS | FITTING_FIELDS) - reads, self.method)
         if self.augment != "timm":
             fields |= dict.fromkeys(TIMM_FIELDS, f"augment {self.augment}")
         if self.measure_on != "validation" and self.search is None and self.patience is None:

@@ -22,8 +22,9 @@ from facet_vision.training.output.checkpoints import Checkpoint
 from facet_vision.training.output.writing import write
 
 from . import methods
+from .errors import TrainingError
 from .identity import identity
-from .methods import Method
+from .methods import Instant, Method
 from .precision import resolve_precision
 from .recipe import Recipe
 
@@ -75,11 +76,15 @@ def fit_to(
 ) -> list[Record]:
     """Fit a method to the training part by its own recipe.
 
-    With `patience` in the recipe it is also measured on the validation part.
+    With `patience` in the recipe it is also measured on the validation part. A method without a
+    gradient is done in one pass, of which there is no record.
     """
     recipe = method.recipe
     # training inputs first: some methods standardise the validation part by what they measure here
     inputs = method.prepare(training_inputs(data.train, method.backbone.preprocess, recipe))
+    if isinstance(method, Instant):
+        method.solve(inputs, data)
+        return []
     targets = data.targets(data.train)
     method.begin(inputs, targets, generator)
     validation = None
@@ -106,6 +111,10 @@ def _fitted(
 ) -> tuple[Method, list[Record]]:
     kind = methods.find(recipe.method)
     check_augment(recipe, extracts_features=kind.extracts)
+    if issubclass(kind, Instant) and run is not None:
+        raise TrainingError(
+            f"run: expected none, since method {kind.name} is done in one pass, found {run.folder}"
+        )
     recipe = resolve_precision(recipe, backbone)
     with _checkpointer(backbone, data, recipe, run) as checkpointer:
         generator = torch.Generator().manual_seed(recipe.seed)

@@ -161,6 +161,43 @@ class Live(Document):
     version: int
 
 
+class LabelCount(Document):
+    """A label of an instant task, and how many examples it has."""
+
+    label: str
+    count: int
+
+
+class LabelExamples(LabelCount):
+    """A label of an instant task with the ids of its examples."""
+
+    examples: tuple[str, ...]
+
+
+class TaskExamples(Document):
+    """The examples of an instant task."""
+
+    task: str
+    version: int
+    method: str
+    labels: tuple[LabelExamples, ...]
+
+
+class ExamplesChanged(Document):
+    """The examples of an instant task after a change, in the version that answers now.
+
+    Attributes:
+        version: also of other changes that arrived together with this one.
+        examples: ids of what was sent, image by image, or of what was forgotten.
+    """
+
+    task: str
+    version: int
+    method: str
+    labels: tuple[LabelCount, ...]
+    examples: tuple[str, ...]
+
+
 class EncodedEmbedding(Document):
     """One entry of an answer of `POST /v1/embeddings`."""
 

@@ -1,15 +1,24 @@
 """The client of `client` for asyncio: the same calls, awaited."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Self, TypeVar
 
 import httpx
 
 from . import calls
-from .answers import Embedding, Live, PredictResult, Published, TaskDetail, TaskList
-from .client import TASKS_PER_REQUEST, Priority
+from .answers import (
+    Embedding,
+    ExamplesChanged,
+    Live,
+    PredictResult,
+    Published,
+    TaskDetail,
+    TaskExamples,
+    TaskList,
+)
+from .client import TASKS_PER_REQUEST, Method, Priority
 from .exchange import Exchange, Outcome, Retries, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
 
@@ -152,6 +161,50 @@ class AsyncClient:
     async def activate(self, task: str, version: int) -> Live:
         """Make a stored version live."""
         return await self._do(calls.activate(self._exchange(), task, version))
+
+    async def add_examples(
+        self,
+        task: str,
+        examples: Mapping[str, Image | Iterable[Image]],
+        *,
+        method: Method | None = None,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+        deadline: float | None = None,
+    ) -> ExamplesChanged:
+        """Create an instant task, or extend it; it is live when this returns.
+
+        The same image counts once, so a call may be repeated.
+
+        Args:
+            task: its name.
+            examples: images by label; a label may be new.
+            method: ncm, knn or lda of a task that begins, lda by default.
+            max_images, max_bytes, deadline: see `predict`. Each request is a version.
+
+        Raises:
+            ClientError: the server refuses, or cannot be reached; requests before stay done.
+            OSError: a file cannot be read.
+        """
+        asked = calls.add_examples(
+            self._exchange(deadline),
+            task,
+            examples,
+            method=method,
+            max_images=max_images,
+            max_bytes=max_bytes,
+        )
+        return await self._do(asked)
+
+    async def examples(self, task: str) -> TaskExamples:
+        """List the examples of an instant task by label."""
+        return await self._do(calls.examples(self._exchange(), task))
+
+    async def forget(
+        self, task: str, *, label: str | None = None, example: str | None = None
+    ) -> ExamplesChanged:
+        """Forget a label of an instant task with its examples, or one example by its id."""
+        return await self._do(calls.forget(self._exchange(), task, label, example))
 
     async def live_version(self, task: str) -> int:
         """Return the number of the live version.

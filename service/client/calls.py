@@ -7,7 +7,7 @@ import os
 import sys
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -17,17 +17,19 @@ import httpx
 from .answers import (
     Embedding,
     EmbeddingList,
+    ExamplesChanged,
     Live,
     PredictResponse,
     PredictResult,
     Published,
     TaskDetail,
+    TaskExamples,
     TaskList,
     TaskSummary,
 )
 from .errors import ClientError
 from .exchange import Exchange, Steps
-from .parts import LABELS_PER_REQUEST, Image, in_requests, named
+from .parts import LABELS_PER_REQUEST, Image, Name, in_requests, named
 
 TASK_FILE = "application/octet-stream"
 UNNAMED = "image"
@@ -38,6 +40,10 @@ DIVIDED = frozenset({"too-large", "bad-request"})
 request."""
 
 Named = list[tuple[str | None, bytes]]
+LabelledImages = list[tuple[tuple[str, str], bytes]]
+"""Images, each with its label and a file name."""
+
+T = TypeVar("T")
 Answer = TypeVar("Answer", PredictResult, Embedding)
 
 
@@ -155,6 +161,70 @@ def delete(exchange: Exchange, name: str, version: int) -> Steps[None]:
     yield from exchange.send("DELETE", f"{_path(name)}/versions/{version}", idempotent=False)
 
 
+def examples(exchange: Exchange, name: str) -> Steps[TaskExamples]:
+    """List the examples of an instant task."""
+    return (yield from exchange.get(TaskExamples, "GET", f"{_path(name)}/examples"))
+
+
+def add_examples(
+    exchange: Exchange,
+    name: str,
+    labelled: Mapping[str, Image | Iterable[Image]],
+    *,
+    method: str | None,
+    max_images: int,
+    max_bytes: int,
+) -> Steps[ExamplesChanged]:
+    """Send labelled images to an instant task, in as many requests as they need.
+
+    Raises:
+        ClientError: there is no image, or the server refuses one; requests before it stay.
+    """
+    params = {} if method is None else {"method": method}
+    images = (
+        ((label, file or UNNAMED), data)
+        for label, own in labelled.items()
+        for file, data in named(own)
+    )
+    made: list[ExamplesChanged] = []
+
+    def send(part: LabelledImages) -> Steps[ExamplesChanged]:
+        files = [("file", (file, data)) for (_, file), data in part]
+        form = {"files": files, "data": {"label": [label for (label, _), _ in part]}}
+        path = f"{_path(name)}/examples"
+        return (yield from exchange.get(ExamplesChanged, "POST", path, params=params, **form))
+
+    def done(_part: LabelledImages, answer: ExamplesChanged) -> None:
+        made.append(answer)
+
+    yield from _each_part(images, send, done, max_images, max_bytes)
+    if not made:
+        raise ClientError("examples: expected at least one image, found none")
+    ids = tuple(id for answer in made for id in answer.examples)
+    return made[-1].model_copy(update={"examples": ids})
+
+
+def forget(
+    exchange: Exchange, name: str, label: str | None, example: str | None
+) -> Steps[ExamplesChanged]:
+    """Forget a label of an instant task, or one of its examples.
+
+    Raises:
+        ClientError: neither or both are named, or the task has no such.
+    """
+    if (label is None) == (example is None):
+        raise ClientError(
+            f"forget: expected a label or an example, found {'none' if label is None else 'both'}"
+        )
+    path, params = f"{_path(name)}/examples", {}
+    if label is not None:
+        params["label"] = label
+    else:
+        path += f"/{quote(str(example), safe='')}"
+    options: dict[str, Any] = {"params": params, "idempotent": False}
+    return (yield from exchange.get(ExamplesChanged, "DELETE", path, **options))
+
+
 def predict(
     exchange: Exchange,
     asked: str | Sequence[str],
@@ -220,32 +290,48 @@ def _in_parts(
     max_images: int,
     max_bytes: int,
 ) -> Steps[list[Answer]]:
-    """Return the answers about all images in their order.
+    """Return the answers about all images in their order."""
+    found: list[Answer] = []
+    sent = 0
+
+    def done(part: Named, answers: Sequence[Answer]) -> None:
+        nonlocal sent
+        for answer in answers:  # positions count within one request
+            place = {"image": sent + answer.image, "file": part[answer.image][0]}
+            found.append(answer.model_copy(update=place))
+        sent += len(part)
+
+    yield from _each_part(named(images), send, done, max_images, max_bytes)
+    return found
+
+
+def _each_part(
+    images: Iterable[tuple[Name, bytes]],
+    send: Callable[[list[tuple[Name, bytes]]], Steps[T]],
+    done: Callable[[list[tuple[Name, bytes]], T], None],
+    max_images: int,
+    max_bytes: int,
+) -> Steps[None]:
+    """Send images in as many requests as they need, one after another.
 
     A request that is too large for the server is divided until it is not.
     """
     for name, value in (("max_images", max_images), ("max_bytes", max_bytes)):
         if value < 1:
             raise ClientError(f"{name}: expected at least 1, found {value}")
-    found: list[Answer] = []
-    start = 0
-    for group in in_requests(named(images), max_images=max_images, max_bytes=max_bytes):
-        waiting = [cast(Named, group)]
+    for group in in_requests(images, max_images=max_images, max_bytes=max_bytes):
+        waiting = [cast(list[tuple[Name, bytes]], group)]
         while waiting:
             part = waiting.pop()
             try:
-                answers = yield from send(part)
+                answer = yield from send(part)
             except ClientError as error:
                 if error.reason not in DIVIDED or len(part) == 1:
                     raise
                 middle = len(part) // 2
                 waiting += [part[middle:], part[:middle]]
                 continue
-            for answer in answers:  # positions count within one request
-                place = {"image": start + answer.image, "file": part[answer.image][0]}
-                found.append(answer.model_copy(update=place))
-            start += len(part)
-    return found
+            done(part, answer)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -5,14 +5,23 @@ sent again in `exchange`; here it is done.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Literal, Self, TypeVar
 
 import httpx
 
 from . import calls
-from .answers import Embedding, Live, PredictResult, Published, TaskDetail, TaskList
+from .answers import (
+    Embedding,
+    ExamplesChanged,
+    Live,
+    PredictResult,
+    Published,
+    TaskDetail,
+    TaskExamples,
+    TaskList,
+)
 from .errors import ClientError as ClientError
 from .exchange import Exchange, Outcome, Retries, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
@@ -21,6 +30,7 @@ T = TypeVar("T")
 
 TASKS_PER_REQUEST = 500
 Priority = Literal["high", "normal", "low"]
+Method = Literal["ncm", "knn", "lda"]
 
 
 class Client:
@@ -168,6 +178,50 @@ class Client:
     def activate(self, task: str, version: int) -> Live:
         """Make a stored version live."""
         return self._do(calls.activate(self._exchange(), task, version))
+
+    def add_examples(
+        self,
+        task: str,
+        examples: Mapping[str, Image | Iterable[Image]],
+        *,
+        method: Method | None = None,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+        deadline: float | None = None,
+    ) -> ExamplesChanged:
+        """Create an instant task, or extend it; it is live when this returns.
+
+        The same image counts once, so a call may be repeated.
+
+        Args:
+            task: its name.
+            examples: images by label; a label may be new.
+            method: ncm, knn or lda of a task that begins, lda by default.
+            max_images, max_bytes, deadline: see `predict`. Each request is a version.
+
+        Raises:
+            ClientError: the server refuses, or cannot be reached; requests before stay done.
+            OSError: a file cannot be read.
+        """
+        asked = calls.add_examples(
+            self._exchange(deadline),
+            task,
+            examples,
+            method=method,
+            max_images=max_images,
+            max_bytes=max_bytes,
+        )
+        return self._do(asked)
+
+    def examples(self, task: str) -> TaskExamples:
+        """List the examples of an instant task by label."""
+        return self._do(calls.examples(self._exchange(), task))
+
+    def forget(
+        self, task: str, *, label: str | None = None, example: str | None = None
+    ) -> ExamplesChanged:
+        """Forget a label of an instant task with its examples, or one example by its id."""
+        return self._do(calls.forget(self._exchange(), task, label, example))
 
     def live_version(self, task: str) -> int:
         """Return the number of the live version.

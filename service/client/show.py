@@ -129,6 +129,10 @@ def _parts(tensors: dict[str, TensorSpec]) -> str:
 
 
 def _head(manifest: Manifest, tensors: dict[str, TensorSpec]) -> str:
+    if manifest.examples is not None:
+        width = tensors["examples.features"].shape[1]
+        made = f"{sum(manifest.examples.counts)} examples of {len(manifest.labels)} labels"
+        return f"{manifest.head}, {width}, of {made}, {manifest.activation}"
     hidden = sorted(name for name in tensors if name.startswith("head.") and name[5].isdigit())
     weights = [name for name in (*hidden, "head.weight") if name.endswith(".weight")]
     first, *rest = (tensors[name].shape for name in weights)

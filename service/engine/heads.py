@@ -20,17 +20,20 @@ Share = tuple[Answerer, Tensor]
 def answers(shares: Sequence[Share]) -> list[Tensor]:
     """Return for each share its scores, (rows, labels), or without a head its features.
 
-    Scores are probabilities, or logits if the activation is "none". Tasks whose heads have one
-    shape and whose activation is the same are computed together.
+    Scores are probabilities, or logits if the activation is "none". Tasks whose heads are layers of
+    one shape and whose activation is the same are computed together; heads of neighbours one by
+    one, since each holds as many examples as it has.
     """
     found: dict[int, Tensor] = {}
     alike: dict[tuple[object, ...], list[tuple[int, Head]]] = defaultdict(list)
     for index, (answerer, features) in enumerate(shares):
         if answerer.head is None:
             found[index] = features
-        else:
+        elif isinstance(answerer.head, Head):
             key = answerer.activation, *answerer.head.shapes
             alike[key].append((index, answerer.head))
+        else:
+            found[index] = activate(answerer.activation, answerer.head(features))
     for members in alike.values():
         indices = [index for index, _ in members]
         activation = shares[indices[0]][0].activation

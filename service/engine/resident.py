@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from facet_vision.backbone import Adaptation
-from facet_vision.prompts_store import Head, Manifest
+from facet_vision.prompts_store import Classifier, Manifest
 
 BACKBONE = "backbone"
 """Name of the bare backbone among the tasks; no task may have it."""
@@ -36,7 +36,7 @@ class Answerer(Protocol):
     @property
     def adaptation(self) -> Adaptation: ...
     @property
-    def head(self) -> Head | None: ...
+    def head(self) -> Classifier | None: ...
     @property
     def activation(self) -> Activation: ...
     @property
@@ -59,7 +59,7 @@ class Resident:
     manifest: Manifest
     version: int
     adaptation: Adaptation
-    head: Head
+    head: Classifier
 
     @property
     def task(self) -> str:
@@ -108,7 +108,7 @@ class Reactivated:
         return self.resident.adaptation
 
     @property
-    def head(self) -> Head:
+    def head(self) -> Classifier:
         """The task's head."""
         return self.resident.head
 

@@ -17,7 +17,7 @@ from facet_vision.service.components import Components
 from facet_vision.service.settings import Settings, read_settings
 from facet_vision.service.telemetry.traces import Tracing
 
-from . import predict, probes, problems, tasks
+from . import examples, predict, probes, problems, tasks
 from .deps import infers
 from .middleware.access import KnownCallers
 from .middleware.audit import AuditedChanges
@@ -35,7 +35,8 @@ from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
 
 ROUTERS = (
-    *(part.router for part in (predict, tasks, embeddings, models, huggingface, probes)),
+    *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
+    probes.router,
     *(oip.health, oip.infer, oip.router, page.router),
 )
 

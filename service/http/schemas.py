@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from facet_vision.prompts_store.events import EventKind
+from facet_vision.prompts_store.instant.facts import InstantKind
 
 
 class Problem(BaseModel):
@@ -185,6 +186,49 @@ class Live(BaseModel):
 
     task: str
     version: int
+
+
+class LabelCount(BaseModel):
+    """A label of an instant task, and how many examples it has."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    label: str = Field(examples=["cat"])
+    count: int = Field(examples=[5])
+
+
+class LabelExamples(LabelCount):
+    """A label of an instant task with the ids of its examples."""
+
+    examples: list[str] = Field(examples=[["9f86d081884c7d65"]])
+
+
+class TaskExamples(BaseModel):
+    """The examples of an instant task."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    task: str
+    version: int = Field(description="The live version, whose examples these are.")
+    method: InstantKind
+    labels: list[LabelExamples]
+
+
+class ExamplesChanged(BaseModel):
+    """The examples of an instant task after a change, in the version that answers now."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    task: str
+    version: int = Field(
+        description="The live version. Changes that arrive together share one, so it may hold "
+        "those of others as well."
+    )
+    method: InstantKind
+    labels: list[LabelCount]
+    examples: list[str] = Field(
+        description="Ids of what was sent, file by file, or of what was forgotten."
+    )
 
 
 class Probe(BaseModel):

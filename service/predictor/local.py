@@ -109,7 +109,9 @@ class LocalPredictor:
             Unauthorized, Forbidden: it does not hold any more, or not for these tasks.
         """
         key = self._keys.key(request.caller)
-        if key is not None:
+        if key is not None and request.example_of is not None:
+            key.caller.require("publish", request.example_of)
+        elif key is not None:
             for task in request.tasks or (None,):
                 # By whatever name, the bare backbone is one thing to a key's patterns.
                 bare = task is not None and self._is_backbone(task, request)

@@ -38,6 +38,8 @@ class PredictRequest:
         output: what is wanted; for features, `top_k` and `activation` are of no effect.
         activation: what makes scores of logits; None for what each task says itself.
         version: the one that must be live, of the only task; None for whichever is.
+        example_of: the task that the images are to be examples of; the caller's key must let it
+            publish this one, in place of asking the others.
     """
 
     tasks: Sequence[str] | None
@@ -49,6 +51,7 @@ class PredictRequest:
     output: Output = "labels"
     activation: Activation | None = None
     version: int | None = None
+    example_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

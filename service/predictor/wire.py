@@ -121,7 +121,7 @@ def request_bytes(request: PredictRequest, now: float) -> bytes:
     left = request.deadline - now
     fields = [
         *(request.tasks, request.images, left, request.top_k, request.priority, request.caller),
-        *(request.output, request.activation, request.version),
+        *(request.output, request.activation, request.version, request.example_of),
         *(current.get(), current_span.get().trace),
     ]
     return to_json(fields, inf_nan_mode="constants")

@@ -10,6 +10,7 @@ Each module owns one kind of state:
     resolver       finds or loads the live version; its loads under way
     follower       no state: makes registry and bank agree with the store
     publisher      publishes, activates, retires and deletes; the changes under way
+    examples       changes the examples of instant tasks; the changes that wait for each other
     listing        describes tasks; the headers that it has read
     budgets        how much memory the tiers may take; no state
 

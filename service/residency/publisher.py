@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from facet_vision.prompts_store import Store, StoreFull, StoreUnavailable, Version
+from facet_vision.prompts_store import Store, StoreFull, StoreUnavailable, TaskState, Version
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.errors import Draining
 
@@ -137,6 +137,30 @@ class TaskPublisher:
         """
         await self._change(task, partial(self._delete, task, version, by))
 
+    async def change(self, task: str, operation: Operation[T]) -> T:
+        """Run an operation on a task alone, as the others run, whether or not anybody waits for it.
+
+        Raises:
+            Draining: the server is shutting down.
+        """
+        return await self._change(task, operation)
+
+    async def supersede(self, task: str, former: int | None, data: bytes, *, by: str) -> Version:
+        """Publish a version and make it live in the place of `former`, None for no live version.
+
+        To be called by an operation of `change`.
+
+        Raises:
+            StoreConflict: another server has made another version live.
+            TaskFileError, BackboneError, UnfitTask, StoreError, DeviceFull: see `publish`.
+        """
+        resident = await self._tested(task, data)
+        version = await asyncio.to_thread(self._store.publish, task, data, by=by)
+        self._observe("publish", task)
+        state = await asyncio.to_thread(self._store.supersede, task, former, version.number, by=by)
+        self._entered(replace(resident, version=version.number), data, state)
+        return version
+
     async def refresh(self) -> None:
         """Read the names of the store, and follow what other servers have changed.
 
@@ -191,10 +215,7 @@ class TaskPublisher:
         return await asyncio.shield(running)  # it goes on if the client leaves
 
     async def _publish(self, task: str, data: bytes, activate: bool, by: str) -> Publication:
-        file = await asyncio.to_thread(self._loader.check, task, data)
-        # Version 0 for now: the number comes from the store.
-        resident = await asyncio.to_thread(self._loader.place, file, 0)
-        await self._on_engine(partial(self._smoke_test, resident))
+        resident = await self._tested(task, data)
         version = await asyncio.to_thread(self._store.find, task, data)
         created = version is None
         if version is None:
@@ -209,6 +230,14 @@ class TaskPublisher:
         else:
             await self._follower.agree(state)
         return Publication(version, created, activate or is_live)
+
+    async def _tested(self, task: str, data: bytes) -> Resident:
+        """Return the resident that a file makes, once it has answered."""
+        file = await asyncio.to_thread(self._loader.check, task, data)
+        # Version 0 for now: the number comes from the store.
+        resident = await asyncio.to_thread(self._loader.place, file, 0)
+        await self._on_engine(partial(self._smoke_test, resident))
+        return resident
 
     async def _activate(self, task: str, version: int, by: str) -> None:
         state = await asyncio.to_thread(self._store.state, task)
@@ -229,6 +258,10 @@ class TaskPublisher:
         state = await asyncio.to_thread(
             self._store.activate, resident.task, resident.version, by=by
         )
+        self._entered(resident, data, state)
+
+    def _entered(self, resident: Resident, data: bytes, state: TaskState) -> None:
+        """Serve a version that has just become the live one."""
         self._follower.enter(resident, data, state)
         self._observe("activate", resident.task)
         logger.info("task %r: version %d is live", resident.task, resident.version)

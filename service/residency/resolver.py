@@ -108,7 +108,7 @@ class TaskResolver:
         failure = self._registry.current_failure(entry)
         # An older version on the device answers, even if the newest could not be loaded.
         if failure is not None and self._bank.find(task) is None:
-            raise _unavailable(task, failure.reason)
+            raise unavailable(task, failure.reason)
         if entry.state is not None and entry.live is None:
             raise UnknownTask(f"task {task!r}: expected a live task, found it {entry.condition}")
         return entry
@@ -256,8 +256,9 @@ class TaskResolver:
         logger.warning("task %r cannot be loaded: %s", task, error)
         self._observe.count_load_failure()
         self._registry.fail(task, version, str(error), passing=passing)
-        return _unavailable(task, str(error))
+        return unavailable(task, str(error))
 
 
-def _unavailable(task: str, reason: str) -> TaskUnavailable:
+def unavailable(task: str, reason: str) -> TaskUnavailable:
+    """Return the error of a task whose live version cannot be served."""
     return TaskUnavailable(f"task {task!r}: expected a version that can be served, found: {reason}")

@@ -11,7 +11,9 @@ from facet_vision.prompts_store import errors
 NAMES = {
     *(
         "BackboneFacts",
+        "Classifier",
         "Head",
+        "InstantHead",
         "Identity",
         "MAX_FILE_BYTES",
         "Manifest",
@@ -24,6 +26,8 @@ NAMES = {
     *("VersionDeleted", "VersionLive"),
     *("StoreConflict", "DamagedObject", "StoreUnavailable", "StoreFull"),
     *("TaskFileError", "NotATaskFile", "InvalidManifest", "InvalidTensors", "WrongBackbone"),
+    *("ExamplesError", "InvalidExample", "UnknownExample", "TooManyExamples", "LastExample"),
+    "NotInstant",
 }
 
 
@@ -42,7 +46,8 @@ def test_every_error_is_documented_and_exported() -> None:
     assert all(
         error.__name__ in NAMES and error.__name__ in (errors.__doc__ or "") for error in tree
     )
-    assert all(issubclass(error, errors.StoreError | errors.TaskFileError) for error in tree)
+    roots = errors.StoreError | errors.TaskFileError | errors.ExamplesError
+    assert all(issubclass(error, roots) for error in tree)
 
 
 def test_the_store_does_not_load_torch() -> None:

@@ -304,6 +304,28 @@ def test_what_was_true_is_checked_again_after_a_lost_race(
     assert [event.by for event in store.state("flowers").events] == ["ada", "ada", "rival"]
 
 
+def test_a_version_supersedes_the_one_that_it_was_made_of(
+    store: Store, open_location: OpenLocation
+) -> None:
+    for data in (b"one", b"two", b"three"):
+        store.publish("flowers", data, by="ada")
+    with pytest.raises(StoreConflict, match="expected 1 to be superseded, found none"):
+        store.supersede("flowers", 1, 2, by="ada")
+    assert store.supersede("flowers", None, 1, by="ada").live == 1
+    with pytest.raises(StoreConflict, match="expected none to be superseded, found 1"):
+        store.supersede("flowers", None, 2, by="ada")
+    assert store.supersede("flowers", 1, 2, by="ada").live == 2
+    Store(open_location()).activate("flowers", 3, by="another server")
+    with pytest.raises(StoreConflict, match="expected 2 to be superseded, found 3"):
+        store.supersede("flowers", 2, 1, by="ada")
+    assert store.state("flowers").live == 3
+    with pytest.raises(VersionNotFound):
+        store.supersede("flowers", 3, 9, by="ada")
+    rival = Rival(open_location, lambda theirs: theirs.activate("flowers", 1, by="rival"), 1)
+    with pytest.raises(StoreConflict, match="expected 3 to be superseded, found 1"):
+        Store(rival).supersede("flowers", 3, 2, by="ada")
+
+
 def test_a_writer_that_always_loses_gives_up(store: Store, open_location: OpenLocation) -> None:
     store.publish("flowers", b"one", by="ada")
     rival = Rival(open_location, lambda theirs: theirs.activate("flowers", 1, by="rival"), 1000)

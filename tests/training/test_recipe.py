@@ -5,7 +5,13 @@ import pytest
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.methods import METHODS, find
 from facet_vision.training.new_recipe import new_recipe
-from facet_vision.training.recipe import METHOD_FIELDS, Recipe, make_recipe, read_recipe
+from facet_vision.training.recipe import (
+    FITTING_FIELDS,
+    METHOD_FIELDS,
+    Recipe,
+    make_recipe,
+    read_recipe,
+)
 
 GIVEN = {"data": "digits", "task": "digits"}
 
@@ -36,7 +42,7 @@ def test_rates_scale_with_the_batch() -> None:
 
 def test_manifest_records_what_the_method_used() -> None:
     recipe = make_recipe(GIVEN | {"lr": 0.4, "side_weights": "/somewhere/alexnet.pth"}, {})
-    recorded = recipe.hyperparameters(frozenset({"rank", "side_weights"}))
+    recorded = recipe.hyperparameters(FITTING_FIELDS | {"rank", "side_weights"})
     assert {"lr", "seed", "epochs", "optimizer", "rank"} <= set(recorded)
     assert not {"tokens", "data", "task", "head_lr", "checkpoint", "dropout"} & set(recorded)
     assert recorded["side_weights"] == "alexnet.pth"
@@ -89,7 +95,8 @@ def test_a_flag_that_the_method_does_not_read_is_an_error(tmp_path: Path) -> Non
 
 
 def test_every_method_field_is_a_field_that_some_method_reads() -> None:
-    assert Recipe.model_fields.keys() >= METHOD_FIELDS
+    assert Recipe.model_fields.keys() >= METHOD_FIELDS | FITTING_FIELDS
+    assert not METHOD_FIELDS & FITTING_FIELDS
     assert frozenset().union(*(method.uses for method in METHODS.values())) == METHOD_FIELDS
 
 

@@ -37,7 +37,7 @@ def setting(point: Point, recipe: Recipe, data: TaskData, backbone: Backbone) ->
         "fingerprint": backbone.fingerprint,
         "method": point.method,
         "variant": None if point.variant is None else point.variant.changes(),
-        "recipe": recipe.hyperparameters(find(point.method).uses),
+        "recipe": recipe.hyperparameters(find(point.method).reads()),
     }
 
 
@@ -66,9 +66,7 @@ def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str,
     """Run a method as `facet train` does."""
     trained = train_task(backbone, data, recipe)
     if isinstance(trained, TaskFile):
-        tensors = list(trained.prompts)
-        for layer in trained.head.layers:
-            tensors += layer
+        tensors = list(trained.tensors().values())
     else:
         tensors = list(trained.tensors.values())
     return {**trained.manifest.metrics, "parameters": _count(tensors)}

@@ -28,7 +28,7 @@ def setting(recipe: Recipe, about: str, backbone: Backbone) -> dict[str, Any]:
     Args:
         about: describes the contents of the source.
     """
-    hyperparameters = recipe.hyperparameters(find(recipe.method).uses)
+    hyperparameters = recipe.hyperparameters(find(recipe.method).reads())
     hyperparameters.pop("search", None)  # the way values were chosen does not change the result
     return {
         "data": recipe.data,
@@ -62,7 +62,8 @@ def train(recipe: Recipe, cache: LoadCache) -> Outcome:
         "score": score_of(method, data),
         **_sizes(method),
         "seconds": round(seconds, 3),
-        "images_per_second": round(sum(images) / seconds, 2),
+        # a method without steps looks at each image once
+        "images_per_second": round((sum(images) or len(data.train)) / seconds, 2),
         "peak_bytes": peak.bytes,
         "training_images": len(data.train),
     }

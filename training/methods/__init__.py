@@ -2,8 +2,8 @@
 
 `method` defines the interface of all methods, `adapting` that of methods whose result a task file
 can hold, made of `components`, alone or summed ("vpt-deep+lora"), `own_backbone` that of methods
-with a copy of the backbone. `head`, `prompt_start` and `dropout` serve them; every other module is
-one method.
+with a copy of the backbone. `instant` has the methods without a gradient. `head`,
+`prompt_start` and `dropout` serve them; every other module is one method.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .adapting import learned_alone, sum_of
 from .all_biases import AllBiases
 from .components import COMPONENTS
 from .full import Full
+from .instant import DiscriminantAnalysis, Instant, NearestClassMean, NearestNeighbours
 from .linear import Linear
 from .method import Method
 from .mlp import MLP
@@ -23,10 +24,11 @@ from .partial import Partial
 from .sidetune import Sidetune
 
 _HEADS: tuple[type[Method], ...] = (Linear, MLP)
+_INSTANT: tuple[type[Method], ...] = (NearestClassMean, NearestNeighbours, DiscriminantAnalysis)
 _OWN_BACKBONE: tuple[type[Method], ...] = (AllBiases, Sidetune, Partial, Full)
 METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (*_HEADS, *map(learned_alone, COMPONENTS.values()), *_OWN_BACKBONE)
+    for method in (*_HEADS, *map(learned_alone, COMPONENTS.values()), *_INSTANT, *_OWN_BACKBONE)
 }
 
 
@@ -51,4 +53,4 @@ def find(name: str) -> type[Method]:
     return METHODS[key]
 
 
-__all__ = ["METHODS", "Method", "find"]
+__all__ = ["METHODS", "Instant", "Method", "find"]

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
-from facet_vision.prompts_store import Head
+from facet_vision.prompts_store import Head, InstantHead
 from facet_vision.training.data.images import Inputs, compute_rows
 from facet_vision.training.precision import computing_in, resolve_precision
-from facet_vision.training.recipe import Recipe
+from facet_vision.training.recipe import FITTING_FIELDS, Recipe
 
 from .head import Standardise, linear_head, set_to_probe
 
@@ -59,6 +59,11 @@ class Method(nn.Module, ABC):
         self.standardise: nn.Module = nn.Identity()
         if recipe.standardise:
             self.standardise = Standardise(backbone.feature_dim)
+
+    @classmethod
+    def reads(cls) -> frozenset[str]:
+        """Return the fields of a recipe that it reads and not every method does."""
+        return cls.uses | FITTING_FIELDS
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
@@ -131,7 +136,7 @@ class Method(nn.Module, ABC):
         """Return what else changes the forward, for the task file: by name, float32, on the CPU."""
         return {}
 
-    def written_head(self) -> Head:
+    def written_head(self) -> Head | InstantHead:
         """Return the head for the task file, in float32 on the CPU."""
         weight, bias = layer(self.head)
         if isinstance(self.standardise, Standardise):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from facet_vision.backbone import Backbone
-from facet_vision.prompts_store import InvalidTensors, Manifest, TaskFile
+from facet_vision.prompts_store import InstantHead, InvalidTensors, Manifest, TaskFile
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import Inputs
 from facet_vision.training.methods import Method
@@ -81,17 +81,18 @@ def _as_half(task: TaskFile) -> TaskFile | None:
 def _manifest(
     method: Method, data: TaskData, recipe: Recipe, metrics: Mapping[str, float]
 ) -> Manifest:
-    prompts = method.written_prompts()
+    prompts, head = method.written_prompts(), method.written_head()
     return Manifest(
         task=recipe.task,
         method=recipe.method,
         layers=len(prompts),
         tokens=_tokens(prompts),
-        head="linear" if len(method.written_head().layers) == 1 else "mlp",
+        head=head.kind,
+        examples=head.facts if isinstance(head, InstantHead) else None,
         labels=data.labels,
         activation="sigmoid" if data.multi_label else "softmax",
         data=data.summary,
-        recipe=recipe.hyperparameters(method.uses),
+        recipe=recipe.hyperparameters(method.reads()),
         metrics=dict(metrics),
         created=datetime.now(UTC),
         description=recipe.description,

@@ -46,7 +46,7 @@ class TrialResults:
             self._results.add(self._key(recipe), {"score": score})
 
     def _key(self, recipe: Recipe) -> dict[str, Any]:
-        chosen = recipe.hyperparameters(find(recipe.method).uses)
+        chosen = recipe.hyperparameters(find(recipe.method).reads())
         return {"fingerprint": self.backbone.fingerprint, "data": self._digest, "recipe": chosen}
 
     @cached_property

@@ -74,6 +74,8 @@ def _kinds(path: str, operation: dict[str, Any]) -> set[str]:
         "task": "{task}" in path,
         "version": "{version}" in path,
         "listing": "security" in operation and "{task}" not in path,
+        "examples": "/examples" in path,
+        "learns": "/examples" in path and "requestBody" in operation,
     }
     return scopes | {name for name, holds in has.items() if holds}
 

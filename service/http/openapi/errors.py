@@ -21,6 +21,7 @@ class Told(NamedTuple):
 _ANY = {"any"}
 _CHANGE = {"publish"}
 _INFER = {"infer"}
+_IMAGES = {"infer", "learns"}
 
 ERRORS = {
     "bad-request": Told("The request is not what HTTP or the protocol says.", _ANY),
@@ -45,15 +46,20 @@ ERRORS = {
     "invalid-task-name": Told("No task may have this name.", {"task"}),
     "store-unavailable": Told("The store cannot be read or written.", {"task", "listing"}),
     "damaged-object": Told("A file of the store is damaged.", {"task"}),
-    "bad-image": Told("Bytes are no image that can be read.", _INFER),
+    "bad-image": Told("Bytes are no image that can be read.", _IMAGES),
     "unfit-task": Told("The task is made for another backbone.", _INFER | _CHANGE),
-    "task-unavailable": Told("The task is live and cannot be served here.", _INFER),
+    "task-unavailable": Told("The task is live and cannot be served here.", {"infer", "examples"}),
     "device-full": Told("Tasks in use fill the device.", _INFER | _CHANGE),
     "loading": Told("Too many tasks are being loaded already.", _INFER),
-    "too-many-requests": Told("The key has no images left for now.", _INFER),
+    "too-many-requests": Told("The key has no images left for now.", _IMAGES),
     "deadline-unreachable": Told("The work that waits takes longer than `timeout_ms`.", _INFER),
-    "deadline-exceeded": Told("There was no answer in time.", _INFER),
-    "forward-failed": Told("The forward has failed.", _INFER),
+    "deadline-exceeded": Told("There was no answer in time.", _IMAGES),
+    "forward-failed": Told("The forward has failed.", _IMAGES),
+    "not-instant": Told("The task has no examples, or is of another method.", {"examples"}),
+    "invalid-example": Told("The label can be none.", {"learns"}),
+    "unknown-example": Told("The task has no such label or example.", {"examples"}),
+    "too-many-examples": Told("The task would have more than it may have.", {"learns"}),
+    "last-example": Told("The task would have none left.", {"examples"}),
     "bad-task-file": Told("The bytes are no valid task file.", _CHANGE),
     "not-live": Told("The task is not live.", _CHANGE),
     "version-live": Told("The version is live.", _CHANGE),

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from facet_vision.backbone import Backbone
 from facet_vision.cli import app
 from facet_vision.prompts_store import TaskFile, builtin
+from tests.prompts_store.instant.examples import instant_file
 from tests.service.support.app import DEPTH, DIM, SIDE, task_file
 
 
@@ -38,6 +39,16 @@ def file(small: Backbone, tmp_path: Path) -> Path:
     )
     task.save(tmp_path / "pets.safetensors")
     return tmp_path / "pets.safetensors"
+
+
+def test_an_instant_task(tmp_path: Path) -> None:
+    instant_file("lda", (3, 2, 4)).save(tmp_path / "task")
+    code, stdout, _ = show(tmp_path / "task")
+    assert code == 0
+    assert "lda, 4, of 9 examples of 3 labels, softmax" in stdout
+    shown = json.loads(show(tmp_path / "task", "--json")[1])
+    assert shown["examples"] == {"counts": [3, 2, 4], "scale": 1.0, "neighbours": None}
+    assert shown["tensors"]["examples.features"] == {"dtype": "F32", "shape": [9, 4]}
 
 
 def test_for_people(file: Path, small: Backbone) -> None:

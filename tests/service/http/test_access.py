@@ -59,7 +59,7 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
     def call(self, client: TestClient, headers: dict[str, str], task: str = "pets") -> Any:
-        path = self.path.format(task=task, version=1)
+        path = self.path.format(task=task, version=1, example="0" * 16)
         return client.request(self.method, path, headers=headers, **self._body())
 
     def _body(self) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def test_unknown_policy() -> None:
 def test_features_that_are_extracted_once_are_not_augmented(name: str) -> None:
     recipe = _recipe(method=name.replace("-k", "-1"), augment="fgvc")
     extracts = find(recipe.method).extracts
-    assert extracts == (name in ("linear", "mlp-k"))
+    assert extracts == (name in ("linear", "mlp-k", "ncm", "knn", "lda"))
     if extracts:
         sentence = r"^augment: expected none or vtab, since .* features once, found 'fgvc'$"
         with pytest.raises(TrainingError, match=sentence):

@@ -1,4 +1,4 @@
-"""Contract of every registered method, on a ViT and on a Swin."""
+"""Contract of every registered method with a gradient, on a ViT and on a Swin."""
 
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from facet_vision.training.methods.method import Method
 from facet_vision.training.output.checkpoints import Checkpoint
 from facet_vision.training.output.writing import write
 from tests.training.support.methods import (
+    INSTANT,
     NAMES,
     NOT_SERVED,
     SERVED,
@@ -186,7 +187,8 @@ def test_defaults_make_a_recipe(name: str) -> None:
 
 
 def test_every_method_is_covered() -> None:
-    assert {find(name).name for name in NAMES} == {*METHODS, "vpt-deep+lora+bias"}
+    assert {find(name).name for name in (*NAMES, *INSTANT)} == {*METHODS, "vpt-deep+lora+bias"}
+    assert {"ncm", "knn", "lda"} == set(INSTANT)
     served = {"vpt-deep", "vpt-shallow", "prefix", "linear", "mlp-2", "vpt-deep+lora+bias"}
     assert served | {"bias", "ssf", "adapter", "adaptformer", "lora"} == set(SERVED)
     assert {"full", "partial-2", "bias-all", "sidetune"} == set(NOT_SERVED)

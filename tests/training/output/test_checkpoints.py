@@ -34,7 +34,7 @@ def _manifest(net: Backbone, name: str, **given: Any) -> Manifest:
         "data": "x",
     }
     form = {"layers": 0, "tokens": 0, "head": "linear", "activation": "softmax"}
-    recorded = recipe(name, **given).hyperparameters(find(name).uses)
+    recorded = recipe(name, **given).hyperparameters(find(name).reads())
     return Manifest(
         **facts, **about, **form, recipe=recorded, metrics={}, created=datetime.now(UTC)
     )

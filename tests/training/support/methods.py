@@ -6,12 +6,14 @@ import torch
 
 from facet_vision import backbone
 from facet_vision.backbone import Backbone
-from facet_vision.training.methods import METHODS, find
+from facet_vision.training.methods import METHODS, Instant, find
 from facet_vision.training.methods.method import Method
 from facet_vision.training.recipe import Recipe, make_recipe
 from tests.backbone import families
 
-NAMES = [name.replace("-k", "-2") for name in METHODS]  # two layers where a number is needed
+INSTANT = [name for name, kind in METHODS.items() if issubclass(kind, Instant)]
+NAMES = [name.replace("-k", "-2") for name in METHODS if name not in INSTANT]
+"""Methods with a gradient, with two layers where a number is needed."""
 NAMES.append("vpt-deep+lora+bias")
 SERVED = [name for name in NAMES if find(name).served]
 NOT_SERVED = [name for name in NAMES if not find(name).served]

@@ -77,7 +77,7 @@ def _scatter(axes: Any, comparison: Comparison, tasks: Sequence[str]) -> None:
             continue
         colour, marker = style(index)
         axes.errorbar(
-            sizes.tuned,
+            max(1, sizes.tuned),  # a logarithm has no place for methods that train nothing
             100 * score.mean,
             _reach(score.interval),
             marker=marker,
