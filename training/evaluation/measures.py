@@ -16,10 +16,9 @@ from sklearn.metrics import (
 from torch import Tensor
 
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, ranked
+from facet_vision.training.confidence.calibration import Calibration, calibration
 from facet_vision.training.metrics import measure
 from facet_vision.training.objectives import is_multi_label
-
-from .calibration import Calibration, calibration
 
 EVEN = 0.5
 """Probability from which on a label counts as given where an image has several."""

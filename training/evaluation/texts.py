@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from facet_vision.common.terminal import aligned
 from facet_vision.prompts_store.metrics import metric_words
+from facet_vision.training.confidence.calibration import BINS
 
-from .calibration import BINS
 from .measures import Evaluation, LabelResult
 
 MATRIX_LABELS = 12
