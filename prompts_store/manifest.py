@@ -4,7 +4,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -27,7 +27,12 @@ Size = Annotated[int, Field(ge=1, le=8192)]
 Scalar = str | int | float | bool | None
 Mean = Annotated[float, Field(allow_inf_nan=False)]
 Std = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Options = Annotated[dict[str, Scalar | list[Scalar]], Field(min_length=1, max_length=5000)]
+
+
+_MAY_LACK = ("identity", "temperature", "threshold", "class_thresholds")
+"""Fields that not every file has; their absence is not written, as it was before they existed."""
 
 
 class Identity(BaseModel):
@@ -52,6 +57,23 @@ class Identity(BaseModel):
         return options
 
 
+class Threshold(BaseModel):
+    """The score from which on an image is taken for one of a label; below it, it is of none.
+
+    `score` says what is compared (`prompts_store.scores`). A `share` of images like those of the
+    training is at or above `value`, by the scores of so many `images` that were not learned from:
+    the held-out ones, and where these were few also those of a cross-validation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    score: Literal["energy"]
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+    images: Annotated[int, Field(ge=1)]
+    source: Literal["held-out", "cross-validation"]
+
+
 class Manifest(BaseModel):
     """What a task is, what it was learned on and how well it does.
 
@@ -60,6 +82,10 @@ class Manifest(BaseModel):
     (channels, height, width) in pixels; `mean` and `std` are per channel, for pixel values in 0..1.
     `metrics` were measured on held-out data. `identity` is absent from files whose fingerprint is
     of version 1, a hash of the weights alone.
+
+    Of a task that knows how sure it is, logits divided by `temperature` give probabilities that
+    can be believed, `threshold` says when an image is of none of the labels, and where an image
+    has several, `class_thresholds` are the probabilities from which on each is given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +112,9 @@ class Manifest(BaseModel):
     ]
     created: AwareDatetime
     description: Annotated[str, Field(max_length=10_000)] = ""
+    temperature: Annotated[float, Field(ge=0.001, le=1000)] | None = None
+    threshold: Threshold | None = None
+    class_thresholds: Annotated[tuple[Share, ...], Field(max_length=MAX_LABELS)] | None = None
 
     @field_validator("task")
     @classmethod
@@ -137,10 +166,32 @@ class Manifest(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _confidence_fits(self) -> Self:
+        needed = {"temperature": ("softmax", "sigmoid"), "threshold": ("softmax",)}
+        for name, activations in (needed | {"class_thresholds": ("sigmoid",)}).items():
+            if getattr(self, name) is not None and self.activation not in activations:
+                raise ValueError(
+                    f"{name}: expected only with activation {' or '.join(activations)}, "
+                    f"found one with {self.activation}"
+                )
+        if self.class_thresholds is not None and len(self.class_thresholds) != len(self.labels):
+            raise ValueError(
+                f"class_thresholds: expected one for each of {len(self.labels)} labels, "
+                f"found {len(self.class_thresholds)}"
+            )
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields as JSON values, without those that this file does not state."""
+        unstated = {name for name in _MAY_LACK if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unstated)
+
     def to_json(self) -> str:
         """Return canonical JSON: the same manifest always gives the same text."""
-        fields = self.model_dump(mode="json", exclude=None if self.identity else {"identity"})
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(
+            self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:

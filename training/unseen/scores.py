@@ -8,7 +8,9 @@ classes (Lee et al. 2018, arXiv 1807.03888), here shrunk (Ledoit and Wolf 2004),
 about as many images as features.
 
 The first two are also taken of logits that are divided by a fitted temperature, as a server has
-them.
+them. Of the last there are two forms that need fewer numbers: `diagonal`, a variance for each
+feature, and `rank 32`, the 32 directions of largest variance and one variance for all others, as
+in probabilistic principal component analysis (Tipping and Bishop 1999).
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor
+
+
+RANK = 32
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,13 @@ class Known:
     Attributes:
         centre: mean of all features, (feature_dim,).
         means: of the features of each class, (classes, feature_dim).
-        precision: inverse of the covariance within classes, (feature_dim, feature_dim).
+        covariance: within classes, (feature_dim, feature_dim).
         temperature: what logits are divided by where they are to be calibrated.
     """
 
     centre: Tensor
     means: Tensor
-    precision: Tensor
+    covariance: Tensor
     temperature: float
 
     @classmethod
@@ -60,8 +65,8 @@ class Known:
         classes = range(int(targets.max()) + 1)
         means = torch.stack([features[targets == index].mean(dim=0) for index in classes])
         within = LedoitWolf(assume_centered=True).fit((features - means[targets]).numpy())
-        precision = torch.from_numpy(within.precision_)
-        return cls(features.mean(dim=0), means, precision, temperature)
+        covariance = torch.from_numpy(within.covariance_)
+        return cls(features.mean(dim=0), means, covariance, temperature)
 
 
 def _probability(seen: Seen, _: Known) -> Tensor:
@@ -87,8 +92,22 @@ def _cosine(seen: Seen, known: Known) -> Tensor:
 
 
 def _mahalanobis(seen: Seen, known: Known) -> Tensor:
+    return _nearest(seen, known, known.covariance.inverse())
+
+
+def _diagonal(seen: Seen, known: Known) -> Tensor:
+    return _nearest(seen, known, (1 / known.covariance.diagonal()).diag())
+
+
+def _of_low_rank(seen: Seen, known: Known) -> Tensor:
+    variances, directions = torch.linalg.eigh(known.covariance)  # ascending
+    variances[:-RANK] = variances[:-RANK].mean()
+    return _nearest(seen, known, directions @ (1 / variances).diag() @ directions.T)
+
+
+def _nearest(seen: Seen, known: Known, precision: Tensor) -> Tensor:
     away = seen.features.double()[:, None] - known.means
-    return -((away @ known.precision) * away).sum(-1).amin(-1)
+    return -((away @ precision) * away).sum(-1).amin(-1)
 
 
 SCORES: dict[str, Callable[[Seen, Known], Tensor]] = {
@@ -98,6 +117,8 @@ SCORES: dict[str, Callable[[Seen, Known], Tensor]] = {
     "energy, calibrated": _calibrated_energy,
     "cosine": _cosine,
     "mahalanobis": _mahalanobis,
+    "mahalanobis, diagonal": _diagonal,
+    f"mahalanobis, rank {RANK}": _of_low_rank,
 }
 """The candidates by name; each returns (images,)."""
 
