@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
-
 RANK = 32
 
 
