@@ -1,7 +1,7 @@
 """The task file and the store of its versions.
 
-* `taskfile`: one version in memory; `manifest`, `head` and `layout` are its parts, `header` reads a
-  file before its tensors are believed, `preview` is the header alone.
+* `taskfile`: one version in memory; `manifest`, `head`, `confidence` and `layout` are its parts,
+  `header` reads a file before its tensors are believed, `preview` is the header alone.
 * `store`: durable versions and events; it caches only events, which never change. `keys` says which
   objects are its own, `storage` has the folder or bucket that they are in, and `durable` writes
   files that survive a power cut.
@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .confidence.distance import Distance
     from .errors import (
         DamagedObject,
         InvalidManifest,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BackboneFacts": "fits",
     "DamagedObject": "errors",
+    "Distance": "confidence.distance",
     "Event": "events",
     "Head": "head",
     "Identity": "manifest",
@@ -81,6 +83,7 @@ __all__ = [
     "MAX_FILE_BYTES",
     "BackboneFacts",
     "DamagedObject",
+    "Distance",
     "Event",
     "Head",
     "Identity",

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from .confidence.threshold import Threshold
 from .errors import InvalidManifest, shown
 from .names import check_task_name
 
@@ -57,23 +58,6 @@ class Identity(BaseModel):
         return options
 
 
-class Threshold(BaseModel):
-    """The score from which on an image is taken for one of a label; below it, it is of none.
-
-    `score` says what is compared (`prompts_store.scores`). A `share` of images like those of the
-    training is at or above `value`, by the scores of so many `images` that were not learned from:
-    the held-out ones, and where these were few also those of a cross-validation.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    score: Literal["energy"]
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    share: Annotated[float, Field(gt=0, lt=1)]
-    images: Annotated[int, Field(ge=1)]
-    source: Literal["held-out", "cross-validation"]
-
-
 class Manifest(BaseModel):
     """What a task is, what it was learned on and how well it does.
 
@@ -83,9 +67,9 @@ class Manifest(BaseModel):
     `metrics` were measured on held-out data. `identity` is absent from files whose fingerprint is
     of version 1, a hash of the weights alone.
 
-    Of a task that knows how sure it is, logits divided by `temperature` give probabilities that
-    can be believed, `threshold` says when an image is of none of the labels, and where an image
-    has several, `class_thresholds` are the probabilities from which on each is given.
+    Logits divided by `temperature` give probabilities that can be believed; `threshold` says when
+    an image is of none of the labels; where an image may have several, `class_thresholds` are the
+    probabilities from which on each is given. Not every file states them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import durable
+from .confidence.distance import Distance
 from .errors import InvalidTensors, NotATaskFile, TaskFileError
 from .fits import BackboneFacts, check_fits
 from .head import Head
@@ -30,6 +31,7 @@ class TaskFile:
     Attributes:
         prompts: one (tokens, layer dim) tensor per prompted layer. Dtypes, also of the head, are
             float16, bfloat16 or float32.
+        distance: how far features are from its classes, where the manifest states a threshold.
 
     Raises:
         InvalidTensors: tensors and manifest disagree.
@@ -38,6 +40,7 @@ class TaskFile:
     manifest: Manifest
     prompts: tuple[Tensor, ...]
     head: Head
+    distance: Distance | None = None
 
     def __post_init__(self) -> None:
         tensors = self.tensors()
@@ -47,7 +50,7 @@ class TaskFile:
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(prompt.nbytes for prompt in self.prompts) + self.head.nbytes
+        return sum(tensor.nbytes for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""
@@ -55,7 +58,8 @@ class TaskFile:
         *hidden, (weight, bias) = self.head.layers
         for index, (hidden_weight, hidden_bias) in enumerate(hidden):
             named |= {f"head.{index}.weight": hidden_weight, f"head.{index}.bias": hidden_bias}
-        return named | {"head.weight": weight, "head.bias": bias}
+        named |= {"head.weight": weight, "head.bias": bias}
+        return named | (self.distance.tensors() if self.distance else {})
 
     def to_bytes(self, dtype: torch.dtype | None = None) -> bytes:
         """Return safetensors bytes, the same for the same content.
@@ -91,7 +95,7 @@ class TaskFile:
         prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        return cls(manifest, prompts, head)
+        return cls(manifest, prompts, head, Distance.of(tensors))
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the file atomically: a reader sees either the old content or the new."""

@@ -56,7 +56,7 @@ def _read(file: Path) -> tuple[Manifest, dict[str, TensorSpec], int]:
 
 
 def _document(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> dict[str, Any]:
-    fields = manifest.model_dump(mode="json")
+    fields = manifest.document()
     return fields | {
         "metrics": ranked(manifest.metrics, manifest.activation),
         "size": size,
@@ -73,6 +73,7 @@ def _rows(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> list
         ("task", manifest.task),
         ("description", manifest.description),
         ("metrics", _metrics(manifest)),
+        ("no label", _no_label(manifest)),
         ("labels", _labels(manifest.labels)),
         ("method", manifest.method),
         ("backbone", f"{manifest.backbone}, {side} pixels, {manifest.pooling} pooling"),
@@ -99,6 +100,16 @@ def _metrics(manifest: Manifest) -> str:
     return shown if images is None else f"{shown} on {images:.0f} held-out images"
 
 
+def _no_label(manifest: Manifest) -> str:
+    if manifest.threshold is None:
+        return ""
+    stated = manifest.threshold
+    return (
+        f"beyond a distance of {stated.value:.4g}, within which {stated.share:.0%} of images like "
+        f"its own are ({stated.source}, {stated.images} images)"
+    )
+
+
 def _labels(labels: tuple[str, ...]) -> str:
     more = f", and {len(labels) - SHOWN_LABELS} more" if len(labels) > SHOWN_LABELS else ""
     return f"{len(labels)}: {', '.join(labels[:SHOWN_LABELS])}{more}"
@@ -118,7 +129,8 @@ def _head(manifest: Manifest, tensors: dict[str, TensorSpec]) -> str:
     weights = [name for name in (*hidden, "head.weight") if name.endswith(".weight")]
     first, *rest = (tensors[name].shape for name in weights)
     widths = [first[1], first[0], *(shape[0] for shape in rest)]
-    return f"{manifest.head}, {' to '.join(map(str, widths))}, {manifest.activation}"
+    divided = f", temperature {manifest.temperature:g}" if manifest.temperature else ""
+    return f"{manifest.head}, {' to '.join(map(str, widths))}, {manifest.activation}{divided}"
 
 
 def _dtypes(tensors: dict[str, TensorSpec]) -> str:

@@ -43,7 +43,8 @@ class Engine:
 
         Returns:
             For each group a float32 tensor on the CPU: (rows, labels) of probabilities, or of
-            logits where the activation is "none"; without a head (rows, feature_dim) of pooled
+            logits where the activation is "none", with distances behind them where these are
+            asked for; without a head (rows, feature_dim) of pooled
             features. Numbers of a row may be infinite or NaN; they affect no other row.
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
@@ -80,7 +81,10 @@ class Engine:
                 f"task {file.manifest.task!r}: expected finite keys and values of its prompts, "
                 "found others"
             )
-        resident = Resident(file.manifest, version, prefix, file.head.to(device, torch.float32))
+        # In the head a temperature costs no batch anything.
+        head = file.head.to(device, torch.float32).divided(file.manifest.temperature)
+        distance = file.distance and file.distance.to(device, torch.float32)
+        resident = Resident(file.manifest, version, prefix, head, distance)
         if device.type == "cuda":
             # The engine's threads may use another stream than this one.
             torch.cuda.current_stream(device).synchronize()

@@ -98,8 +98,8 @@ def _measures(
     far: NDArray[np.float64] | None = None,
 ) -> dict[str, float]:
     first, second = held_out[0::2], held_out[1::2]
-    threshold = keeping(first)
-    if threshold is None:
+    most = keeping(-first)
+    if most is None:
         raise TrainingError(
             f"data: expected at least {2 * LEAST_SCORES} held-out images of the known classes, "
             f"found {len(held_out)}"
@@ -107,8 +107,8 @@ def _measures(
     found = {
         "auroc": _auroc(second, unseen),
         "fpr95": _fpr95(second, unseen),
-        "kept": float((second >= threshold).mean()),
-        "passed": float((unseen >= threshold).mean()),
+        "kept": float((-second <= most).mean()),
+        "passed": float((-unseen <= most).mean()),
     }
     return found if far is None else found | {"far_auroc": _auroc(second, far)}
 

@@ -9,8 +9,7 @@ about as many images as features.
 
 The first two are also taken of logits that are divided by a fitted temperature, as a server has
 them. Of the last there are two forms that need fewer numbers: `diagonal`, a variance for each
-feature, and `rank 32`, the 32 directions of largest variance and one variance for all others, as
-in probabilistic principal component analysis (Tipping and Bishop 1999).
+feature, and `rank 32`, which task files have (`prompts_store.Distance`).
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
-RANK = 32
+from facet_vision.prompts_store import Distance
+from facet_vision.training.confidence.distance import DIRECTIONS, fit_distance
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,14 @@ class Known:
         centre: mean of all features, (feature_dim,).
         means: of the features of each class, (classes, feature_dim).
         covariance: within classes, (feature_dim, feature_dim).
+        distance: the smaller form of the distance.
         temperature: what logits are divided by where they are to be calibrated.
     """
 
     centre: Tensor
     means: Tensor
     covariance: Tensor
+    distance: Distance
     temperature: float
 
     @classmethod
@@ -65,7 +67,9 @@ class Known:
         means = torch.stack([features[targets == index].mean(dim=0) for index in classes])
         within = LedoitWolf(assume_centered=True).fit((features - means[targets]).numpy())
         covariance = torch.from_numpy(within.covariance_)
-        return cls(features.mean(dim=0), means, covariance, temperature)
+        distance = fit_distance(features, targets)
+        assert distance is not None, "the covariance has been fitted"
+        return cls(features.mean(dim=0), means, covariance, distance, temperature)
 
 
 def _probability(seen: Seen, _: Known) -> Tensor:
@@ -99,9 +103,7 @@ def _diagonal(seen: Seen, known: Known) -> Tensor:
 
 
 def _of_low_rank(seen: Seen, known: Known) -> Tensor:
-    variances, directions = torch.linalg.eigh(known.covariance)  # ascending
-    variances[:-RANK] = variances[:-RANK].mean()
-    return _nearest(seen, known, directions @ (1 / variances).diag() @ directions.T)
+    return -known.distance(seen.features)
 
 
 def _nearest(seen: Seen, known: Known, precision: Tensor) -> Tensor:
@@ -117,7 +119,7 @@ SCORES: dict[str, Callable[[Seen, Known], Tensor]] = {
     "cosine": _cosine,
     "mahalanobis": _mahalanobis,
     "mahalanobis, diagonal": _diagonal,
-    f"mahalanobis, rank {RANK}": _of_low_rank,
+    f"mahalanobis, rank {DIRECTIONS}": _of_low_rank,
 }
 """The candidates by name; each returns (images,)."""
 
