@@ -17,7 +17,7 @@ class Distance:
     Lee et al. 2018 (arXiv 1807.03888). The covariance has some directions of large variance v_i and
     one variance v of all others, as in probabilistic principal component analysis (Tipping and
     Bishop 1999), so that few numbers state it. It is divided by the root of the feature's width:
-    about 1 for images like those that it was fitted to, whatever the backbone.
+    around 1 for images like those that it was fitted to, whatever the backbone.
 
     Attributes:
         directions: (directions, feature_dim): the i-th is a unit vector times the root of

@@ -53,7 +53,7 @@ class PredictResult(Document):
         version: that answered.
         label: where the task might abstain, the best label; None if the image is none of its own.
         labels: of a task with several labels on an image, in place of it: those that it gives.
-        distance: how far the image is from the nearest class, about 1 for images like the task's.
+        distance: how far the image is from the nearest class, around 1 for images like the task's.
         threshold: the largest distance that gets a label.
         reason: why there is no label, where there is none.
         predictions: best first.

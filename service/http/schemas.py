@@ -68,7 +68,7 @@ class PredictResult(BaseModel):
     )
     distance: float | None = Field(
         None,
-        description="With `abstain`: how far the image is from the nearest class; about 1 for "
+        description="With `abstain`: how far the image is from the nearest class; around 1 for "
         "images like those that the task was learned from.",
         examples=[1.04],
     )

@@ -1,4 +1,4 @@
-"""Files that state how sure they are, and those that do not: both are read and written as before."""
+"""Files that state how sure they are, and files that do not and keep their bytes."""
 
 import json
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """One training run, from data to its result."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -66,7 +68,7 @@ def test_float16_is_stored_only_where_it_is_as_good(tiny: Backbone, shades: Task
 
 def _with_head(task: TaskFile, scale: float) -> TaskFile:
     weight, bias = task.head.to(dtype=torch.float32).layers[0]
-    return TaskFile(task.manifest, task.prompts, Head(((weight * scale, bias * scale),)))
+    return replace(task, head=Head(((weight * scale, bias * scale),)))
 
 
 def _tensors(task: TaskFile) -> list[torch.Tensor]:

@@ -1,5 +1,6 @@
 """Contract of every registered method, on a ViT and on a Swin."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def _read_back(
     if isinstance(written, Checkpoint):
         written.save(path)
         return logits(Checkpoint.load(path).restore(net), images)
-    TaskFile(written.manifest, made.written_prompts(), made.written_head()).save(path)
+    replace(written, prompts=made.written_prompts(), head=made.written_head()).save(path)
     task = TaskFile.load(path)
     task.check_fits(net)
     return task.head(net.features(images, task.prompts))
