@@ -116,6 +116,12 @@ COMMANDS = (
         STUDY,
     ),
     LazyCommand(
+        "unseen",
+        "training.unseen.command",
+        "Keep classes out of training and measure which score tells their images from the others.",
+        STUDY,
+    ),
+    LazyCommand(
         "tsne",
         "training.embedding.command",
         "Show held-out images by their features, without prompts and under each file.",

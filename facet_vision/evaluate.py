@@ -6,7 +6,8 @@ It stands above both rooms that it needs: `training` has images and measures, `s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +56,10 @@ def evaluate(
         typer.Option("--to", "--server", help="Address of a server, which then computes."),
     ] = None,
     key: Key = None,
+    none: Annotated[
+        str | None,
+        typer.Option(help="Label in the data of images that are of none of the task's labels."),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All images of the data, not only those held out.")
     ] = False,
@@ -69,13 +74,31 @@ def evaluate(
 ) -> None:
     """Measure a task on labelled images: by label, confusions, calibration."""
     local = {"backbone": backbone, "checkpoint": checkpoint, "device": device}
+    source = Source(data, everything, none, given)
     with one_sentence("evaluate"):
         _check_fits(task, to, local)
         if to is None:
-            about, evaluation = _of_file(Path(task), data, everything, given, local)
+            about, evaluation = _of_file(Path(task), source, local)
         else:
-            about, evaluation = _of_server(task, to, key, data, everything, given)
+            about, evaluation = _of_server(task, to, key, source)
     typer.echo(_document(about, evaluation) if as_json else _text(about, evaluation))
+
+
+@dataclass(frozen=True)
+class Source:
+    """The images that were asked for.
+
+    Attributes:
+        data: as for `facet train`.
+        everything: whether those are meant too that are not held out.
+        none: label of the images that are of none of the task's labels.
+        given: options of reading.
+    """
+
+    data: str
+    everything: bool
+    none: str | None
+    given: Mapping[str, Any]
 
 
 def _check_fits(task: str, to: str | None, local: dict[str, Any]) -> None:
@@ -93,7 +116,7 @@ def _check_fits(task: str, to: str | None, local: dict[str, Any]) -> None:
 
 
 def _of_file(
-    file: Path, source: str, everything: bool, given: dict[str, Any], local: dict[str, Any]
+    file: Path, source: Source, local: dict[str, Any]
 ) -> tuple[dict[str, Any], Evaluation]:
     """Compute in this process, in float32 as training measures."""
     from facet_vision.backbone import load as load_backbone
@@ -102,20 +125,21 @@ def _of_file(
     from facet_vision.training.output.trained_file import read
 
     trained = read(file)
-    asked = _questions(source, trained.manifest, everything, given)
+    asked = _questions(source, trained.manifest)
     network = load_backbone(
         local["backbone"] or trained.manifest.backbone,
         checkpoint=local["checkpoint"],
         device=local["device"] or "auto",
     )
     tell_resampled(network)
-    logits = trained.logits(network, prepare(asked.examples, network.preprocess))
-    found = _measured(asked, activated(logits, trained.manifest.activation), trained.manifest)
-    return _about(trained.manifest, asked, everything) | {"file": str(file)}, found
+    answers = trained.answers(network, prepare(asked.everything, network.preprocess))
+    scores = activated(answers.logits, trained.manifest.activation)
+    found = _measured(asked, scores, answers.distances, trained.manifest)
+    return _about(trained.manifest, asked, source) | {"file": str(file)}, found
 
 
 def _of_server(
-    task: str, url: str, key: str | None, source: str, everything: bool, given: dict[str, Any]
+    task: str, url: str, key: str | None, source: Source
 ) -> tuple[dict[str, Any], Evaluation]:
     """Ask a server about every image; it computes in the precision in which it serves."""
     import torch
@@ -127,44 +151,72 @@ def _of_server(
     with connected(url, "evaluate", key) as client:
         version = client.live_version(task)
         manifest = Manifest.from_json(json.dumps(client.task(task).manifest))
-        asked = _questions(source, manifest, everything, given)
+        asked = _questions(source, manifest)
+        far = manifest.threshold is not None
         images = _encoded(asked)
-        answers = torch.tensor(scores(client, task, version, manifest.labels, images))
-    found = _measured(asked, answers, manifest)
-    return _about(manifest, asked, everything) | {"server": url, "version": version}, found
+        answers = scores(client, task, version, manifest.labels, images, distances=far)
+    distances = torch.tensor([each.distance for each in answers]) if far else None
+    found = _measured(asked, torch.tensor([each.scores for each in answers]), distances, manifest)
+    return _about(manifest, asked, source) | {"server": url, "version": version}, found
 
 
-def _questions(
-    source: str, manifest: Manifest, everything: bool, given: dict[str, Any]
-) -> Questions:
+def _questions(source: Source, manifest: Manifest) -> Questions:
     """Read the images; what is remarkable about them goes to standard error."""
     from facet_vision.training.data.remarks import remarks
     from facet_vision.training.evaluation.questions import questions
 
-    asked = questions(source, manifest, everything=everything, given=given)
+    if source.none is not None and manifest.threshold is None:
+        raise UsageError(
+            f"none: expected a task that states when an image is of none of its labels, found "
+            f"{manifest.task!r}, which does not"
+        )
+    asked = questions(
+        source.data,
+        manifest,
+        everything=source.everything,
+        given=source.given,
+        none=source.none,
+    )
     for sentence in remarks(asked.data):
         typer.secho(sentence, fg="yellow", err=True)
     return asked
 
 
 def _encoded(asked: Questions) -> Iterator[tuple[str, bytes]]:
-    for index in range(len(asked.examples)):
-        yield f"{index}", asked.examples.encoded(index)
+    images = asked.everything
+    for index in range(len(images)):
+        yield f"{index}", images.encoded(index)
 
 
-def _measured(asked: Questions, scores: Tensor, manifest: Manifest) -> Evaluation:
+def _measured(
+    asked: Questions, scores: Tensor, distances: Tensor | None, manifest: Manifest
+) -> Evaluation:
+    """Make the numbers of the scores (images, labels) and distances (images,) of all images."""
+    from facet_vision.training.evaluation.abstention import abstention
     from facet_vision.training.evaluation.measures import evaluate
 
-    return evaluate(scores, asked.targets, manifest.labels, manifest.activation)
+    own = len(asked.targets)
+    found = evaluate(
+        scores[:own],
+        asked.targets,
+        manifest.labels,
+        manifest.activation,
+        manifest.class_thresholds,
+    )
+    if distances is None or manifest.threshold is None:
+        return found
+    near = distances <= manifest.threshold.value
+    right = scores[:own].argmax(dim=1) == asked.targets
+    return replace(found, abstention=abstention(right, near[:own], near[own:]))
 
 
-def _about(manifest: Manifest, asked: Questions, everything: bool) -> dict[str, Any]:
+def _about(manifest: Manifest, asked: Questions, source: Source) -> dict[str, Any]:
     """Return what was evaluated, for the document."""
     return {
         "task": manifest.task,
         "method": manifest.method,
         "data": asked.data.description,
-        "part": "all" if everything else "held-out",
+        "part": "all" if source.everything else "held-out",
     }
 
 

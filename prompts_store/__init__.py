@@ -1,7 +1,7 @@
 """The task file and the store of its versions.
 
-* `taskfile`: one version in memory; `manifest`, `head` and `layout` are its parts, `header` reads a
-  file before its tensors are believed, `preview` is the header alone.
+* `taskfile`: one version in memory; `manifest`, `head`, `confidence` and `layout` are its parts,
+  `header` reads a file before its tensors are believed, `preview` is the header alone.
 * `store`: durable versions and events; it caches only events, which never change. `keys` says which
   objects are its own, `storage` has the folder or bucket that they are in, and `durable` writes
   files that survive a power cut.
@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .confidence.distance import Distance
     from .errors import (
         DamagedObject,
         ExamplesError,
@@ -57,6 +58,7 @@ _HOMES = {
     "BackboneFacts": "fits",
     "Classifier": "head",
     "DamagedObject": "errors",
+    "Distance": "confidence.distance",
     "Event": "events",
     "ExamplesError": "errors",
     "Head": "head",
@@ -98,6 +100,7 @@ __all__ = [
     "BackboneFacts",
     "Classifier",
     "DamagedObject",
+    "Distance",
     "Event",
     "ExamplesError",
     "Head",

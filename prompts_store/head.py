@@ -84,6 +84,13 @@ class Head:
             layers.append((moved_weight, bias.to(device=device, dtype=dtype)))
         return Head(tuple(layers))
 
+    def divided(self, temperature: float | None) -> "Head":
+        """Return the head whose logits are those of this one over a temperature; None is 1."""
+        if temperature is None:
+            return self
+        *hidden, (weight, bias) = self.layers
+        return Head((*hidden, (weight / temperature, bias / temperature)))
+
     def __call__(self, features: Tensor) -> Tensor:
         """Return logits (batch, classes) of features (batch, feature_dim); dtypes must agree."""
         *hidden, (weight, bias) = self.layers

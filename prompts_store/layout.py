@@ -8,6 +8,7 @@ query-key-value layer of the first block. What they mean in a network is the bac
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from .confidence.threshold import PARTS, PREFIX
 from .errors import InvalidTensors, shown
 from .header import TensorSpec
 from .instant.facts import ID_BYTES, INSTANT_KINDS
@@ -73,6 +74,9 @@ def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
         return
     classes = _check_head(tensors, [f"head.{index}" for index in range(hidden)] + ["head"])
     _expect("number of labels in the manifest", classes, len(manifest.labels))
+    if manifest.threshold is not None:
+        first = "head.0.weight" if hidden else "head.weight"
+        _check_distance(tensors, classes, tensors[first].shape[1])
 
 
 def feature_dim(names: Mapping[str, TensorSpec]) -> int:
@@ -94,6 +98,8 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
     else:
         stems = [f"head.{index}" for index in range(hidden)] + ["head"]
         expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
+    if manifest.threshold is not None:
+        expected += [f"{PREFIX}{part}" for part in PARTS]
     for name in expected:
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
@@ -128,6 +134,13 @@ def _check_head(tensors: Mapping[str, TensorSpec], stems: list[str]) -> int:
         _expect(f"shape of '{stem}.bias'", (rows,), tensors[f"{stem}.bias"].shape)
         width = rows
     return width
+
+
+def _check_distance(tensors: Mapping[str, TensorSpec], classes: int, width: int) -> None:
+    directions, means, scale = (f"{PREFIX}{part}" for part in PARTS)
+    _expect(f"columns of '{directions}'", width, _matrix(directions, tensors[directions])[1])
+    _expect(f"shape of '{means}'", (classes, width), _matrix(means, tensors[means]))
+    _expect(f"shape of '{scale}'", (1,), tensors[scale].shape)
 
 
 def _matrix(name: str, spec: TensorSpec) -> tuple[int, int]:

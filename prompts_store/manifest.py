@@ -4,7 +4,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from .confidence.threshold import Threshold
 from .errors import InvalidManifest, shown
 from .instant.facts import INSTANT_KINDS, MAX_EXAMPLES, ExampleFacts
 from .names import check_task_name
@@ -28,7 +29,12 @@ Size = Annotated[int, Field(ge=1, le=8192)]
 Scalar = str | int | float | bool | None
 Mean = Annotated[float, Field(allow_inf_nan=False)]
 Std = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Options = Annotated[dict[str, Scalar | list[Scalar]], Field(min_length=1, max_length=5000)]
+
+
+_MAY_LACK = ("identity", "examples", "temperature", "threshold", "class_thresholds")
+"""Fields that not every file has; their absence is not written, as it was before they existed."""
 
 
 class Identity(BaseModel):
@@ -61,6 +67,10 @@ class Manifest(BaseModel):
     (channels, height, width) in pixels; `mean` and `std` are per channel, for pixel values in 0..1.
     `metrics` were measured on held-out data. `identity` is absent from files whose fingerprint is
     of version 1, a hash of the weights alone. `examples` is there where the head is made of them.
+
+    Logits divided by `temperature` give probabilities that can be believed; `threshold` says when
+    an image is of none of the labels; where an image may have several, `class_thresholds` are the
+    probabilities from which on each is given. Not every file states them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,6 +98,9 @@ class Manifest(BaseModel):
     ]
     created: AwareDatetime
     description: Annotated[str, Field(max_length=10_000)] = ""
+    temperature: Annotated[float, Field(ge=0.001, le=1000)] | None = None
+    threshold: Threshold | None = None
+    class_thresholds: Annotated[tuple[Share, ...], Field(max_length=MAX_LABELS)] | None = None
 
     @field_validator("task")
     @classmethod
@@ -168,11 +181,32 @@ class Manifest(BaseModel):
                 f"the bare backbone, found {self.layers}"
             )
 
+    @model_validator(mode="after")
+    def _confidence_fits(self) -> Self:
+        needed = {"temperature": ("softmax", "sigmoid"), "threshold": ("softmax",)}
+        for name, activations in (needed | {"class_thresholds": ("sigmoid",)}).items():
+            if getattr(self, name) is not None and self.activation not in activations:
+                raise ValueError(
+                    f"{name}: expected only with activation {' or '.join(activations)}, "
+                    f"found one with {self.activation}"
+                )
+        if self.class_thresholds is not None and len(self.class_thresholds) != len(self.labels):
+            raise ValueError(
+                f"class_thresholds: expected one for each of {len(self.labels)} labels, "
+                f"found {len(self.class_thresholds)}"
+            )
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields as JSON values, without those that this file does not state."""
+        unstated = {name for name in _MAY_LACK if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unstated)
+
     def to_json(self) -> str:
         """Return canonical JSON: the same manifest always gives the same text."""
-        absent = {name for name in ("identity", "examples") if getattr(self, name) is None}
-        fields = self.model_dump(mode="json", exclude=absent)
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(
+            self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:

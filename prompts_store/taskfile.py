@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import durable
+from .confidence.distance import Distance
 from .errors import InvalidTensors, NotATaskFile, TaskFileError
 from .fits import BackboneFacts, check_fits
 from .head import Head
@@ -39,6 +40,7 @@ class TaskFile:
             what computes of either.
         parts: whatever else the task changes in the forward, by names as in `layout.KINDS`. All
             dtypes are float16, bfloat16 or float32.
+        distance: how far features are from its classes, where the manifest states a threshold.
 
     Raises:
         InvalidTensors: tensors and manifest disagree.
@@ -48,6 +50,7 @@ class TaskFile:
     prompts: tuple[Tensor, ...]
     head: Head | InstantHead
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+    distance: Distance | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.head, InstantHead):
@@ -64,7 +67,8 @@ class TaskFile:
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""
         named = {f"prompts.{layer}": prompt for layer, prompt in enumerate(self.prompts)}
-        return {**named, **self.parts, **self.head.tensors()}
+        distance = self.distance.tensors() if self.distance else {}
+        return {**named, **self.parts, **self.head.tensors(), **distance}
 
     def to_bytes(self, dtype: torch.dtype | None = None) -> bytes:
         """Return safetensors bytes, the same for the same content.
@@ -103,7 +107,7 @@ class TaskFile:
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
         parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
-        return cls(manifest, prompts, head, parts)
+        return cls(manifest, prompts, head, parts, Distance.of(tensors))
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the file atomically: a reader sees either the old content or the new."""

@@ -15,6 +15,7 @@
     ├─ ForeignOrigin           a page of another site asks for a change
     ├─ UnknownTask             no task of that name is served
     ├─ TaskUnavailable         the task exists, but its live version cannot be served here
+    ├─ NoThreshold             the task's file does not say when it is not sure enough
     ├─ UnfitTask               a task file that this name or backbone cannot serve
     ├─ DeviceFull              the device has no room for a task
     ├─ Overloaded              there is no room for this request now
@@ -106,6 +107,10 @@ class UnknownTask(ServiceError):
 
 class TaskUnavailable(ServiceError):
     """The task's live version cannot be served by this server."""
+
+
+class NoThreshold(ServiceError):
+    """The task's live version states no threshold below which it would not answer."""
 
 
 class UnfitTask(ServiceError):

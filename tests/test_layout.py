@@ -55,7 +55,8 @@ BELOW_IN_TRAINING = {
         *("errors", "recipe", "identity", "metrics", "objectives", "precision", "seeding"),
         *("data", "methods"),
     },
-    "output": {"errors", "recipe", "metrics", "data", "methods"},
+    "confidence": {"objectives"},
+    "output": {"errors", "recipe", "metrics", "confidence", "data", "methods"},
     "tuning": {
         *("errors", "recipe", "identity", "metrics", "results", "train"),
         *("data", "methods"),

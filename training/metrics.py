@@ -21,12 +21,19 @@ TOLERANCE = {"accuracy": 0.0, "mean_average_precision": 0.0005}
 """By how much the first metric may fall for a task to count as equally good."""
 
 
+def features_of(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
+    """Return what the head reads of every image, (images, feature_dim) float32 on the CPU."""
+    return _rows(lambda batch: backbone.features(batch, task.prompts, task.parts).float(), images)
+
+
+def logits_of(task: TaskFile, features: Tensor) -> Tensor:
+    """Return the logits of features, (images, labels), before any temperature."""
+    return task.head.to(dtype=torch.float32)(features)
+
+
 def predict(task: TaskFile, backbone: Backbone, images: Inputs) -> Tensor:
-    """Return the logits of every image, (images, labels)."""
-    head = task.head.to(backbone.device, torch.float32)
-    return _logits(
-        lambda batch: head(backbone.features(batch, task.prompts, task.parts).float()), images
-    )
+    """Return the logits of every image, (images, labels), before any temperature."""
+    return logits_of(task, features_of(task, backbone, images))
 
 
 def predict_live(method: Method, images: Inputs) -> Tensor:
@@ -36,16 +43,16 @@ def predict_live(method: Method, images: Inputs) -> Tensor:
 
 def predict_prepared(method: Method, inputs: Inputs) -> Tensor:
     """Return the logits of rows that the method's `prepare` gave, (rows, labels)."""
-    return _logits(method, inputs)
+    return _rows(method, inputs)
 
 
-def _logits(forward: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
+def _rows(forward: Callable[[Tensor], Tensor], inputs: Inputs) -> Tensor:
     with torch.inference_mode():
         batches = inputs.batches(in_order(len(inputs), BATCH_IMAGES))
         return torch.cat([forward(batch).cpu() for batch in batches])
 
 
-def measure(scores: Tensor, targets: Tensor, threshold: float = 0.0) -> dict[str, float]:
+def measure(scores: Tensor, targets: Tensor, threshold: float | Tensor = 0.0) -> dict[str, float]:
     """Return metrics in [0, 1] and the number of held-out images.
 
     The first metric is the one by which trials and epochs are compared.
@@ -55,7 +62,7 @@ def measure(scores: Tensor, targets: Tensor, threshold: float = 0.0) -> dict[str
         targets: (images,) for accuracy and macro F1; (images, labels) for mean average precision,
             micro and macro F1.
         threshold: score from which on a label counts as predicted where an image has several:
-            that of a probability of 0.5.
+            that of a probability of 0.5; or one for each label, (labels,).
     """
     if is_multi_label(targets):
         found = _multi_label(scores, targets, threshold)
@@ -78,7 +85,7 @@ def _one_label(scores: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-def _multi_label(scores: Tensor, targets: Tensor, threshold: float) -> dict[str, float]:
+def _multi_label(scores: Tensor, targets: Tensor, threshold: float | Tensor) -> dict[str, float]:
     predicted = scores >= threshold
     return {
         "mean_average_precision": _mean_average_precision(scores, targets),

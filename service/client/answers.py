@@ -51,6 +51,11 @@ class PredictResult(Document):
         image: position among the images of the call, from 0.
         file: the name that was given with the image.
         version: that answered.
+        label: where the task might abstain, the best label; None if the image is none of its own.
+        labels: of a task with several labels on an image, in place of it: those that it gives.
+        distance: how far the image is from the nearest class, around 1 for images like the task's.
+        threshold: the largest distance that gets a label.
+        reason: why there is no label, where there is none.
         predictions: best first.
     """
 
@@ -58,6 +63,11 @@ class PredictResult(Document):
     file: str | None = None
     task: str
     version: int
+    label: str | None = None
+    labels: tuple[str, ...] | None = None
+    distance: float | None = None
+    threshold: float | None = None
+    reason: str | None = None
     predictions: tuple[RankedLabel, ...]
     timings: Timings
 

@@ -62,6 +62,7 @@ class AsyncClient:
         images: Image | Iterable[Image],
         *,
         top_k: int = 5,
+        abstain: bool = False,
         priority: Priority | None = None,
         max_images: int = IMAGES_PER_REQUEST,
         max_bytes: int = REQUEST_BYTES,
@@ -75,6 +76,8 @@ class AsyncClient:
             task: a name, several, or "*" for all that are live.
             images: bytes, a file name with bytes, or a path; or any number of them.
             top_k: how many labels to return.
+            abstain: whether a task may answer that an image is none of its own; see
+                `PredictResult.label`. Its file must state a threshold.
             priority: how the call competes with others while it waits.
             max_images: of one request.
             max_bytes: of the images of one request, unless a single one has more.
@@ -92,6 +95,7 @@ class AsyncClient:
             task,
             images,
             top_k=top_k,
+            abstain=abstain,
             priority=priority,
             max_images=max_images,
             max_bytes=max_bytes,

@@ -231,6 +231,7 @@ def predict(
     images: Image | Iterable[Image],
     *,
     top_k: int,
+    abstain: bool,
     priority: str | None,
     max_images: int,
     max_bytes: int,
@@ -240,7 +241,11 @@ def predict(
     if not names:
         raise ClientError("task: expected at least one name, found none")
     alone = isinstance(asked, str) and asked != "*"
-    params: dict[str, Any] = {"top_k": top_k} | ({"priority": priority} if priority else {})
+    params: dict[str, Any] = {"top_k": top_k}
+    if abstain:  # a server that does not know it refuses it
+        params["abstain"] = "true"
+    if priority:
+        params["priority"] = priority
     rest: dict[str, Any] = {"params": params, "counts_down": True}
     path = f"{_path(names[0])}/predict" if alone else "/v1/predict"
 

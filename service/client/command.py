@@ -45,6 +45,12 @@ def predict(
         list[str], typer.Argument(help="Image files, folders of images, or quoted patterns.")
     ],
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show for each image.")] = 3,
+    abstain: Annotated[
+        bool,
+        typer.Option(
+            "--abstain", help="Let the task say that an image is none of its own, by its threshold."
+        ),
+    ] = False,
     key: Key = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object in a line for each image.")
@@ -60,7 +66,7 @@ def predict(
     failed = 0
     with connected(url, "predict", key) as client:
         paths = expand(images)
-        for answer in ask(client, task, paths, top_k=top_k):
+        for answer in ask(client, task, paths, top_k=top_k, abstain=abstain):
             show(answer.path, answer.result, answer.error)
             failed += answer.error is not None
     if failed:
@@ -98,8 +104,13 @@ def _show(path: Path, result: PredictResult | None, error: str | None) -> None:
     if result is None:
         complain(f"facet predict: {path}: {error}")
         return
-    labels = [f"{each.label} {each.value:.3f}" for each in result.predictions]
-    typer.echo(f"{path}: {', '.join(labels)}")
+    ranked = ", ".join(f"{each.label} {each.value:.3f}" for each in result.predictions)
+    if result.reason:
+        typer.echo(f"{path}: no label, {result.reason}; {ranked}")
+    elif result.labels:
+        typer.echo(f"{path}: {', '.join(result.labels)}; {ranked}")
+    else:
+        typer.echo(f"{path}: {ranked}")
 
 
 def _show_json(path: Path, result: PredictResult | None, error: str | None) -> None:

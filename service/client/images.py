@@ -6,6 +6,7 @@ import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facet_vision.common.errors import UsageError
 from facet_vision.common.image_files import images_below
@@ -59,7 +60,9 @@ def _images(path: Path) -> list[Path]:
     return images_below(path) if path.is_dir() else [path]
 
 
-def ask(client: Client, task: str, paths: Sequence[Path], *, top_k: int) -> Iterator[Answer]:
+def ask(
+    client: Client, task: str, paths: Sequence[Path], *, top_k: int, abstain: bool
+) -> Iterator[Answer]:
     """Yield the answer about every file, in their order; one that cannot be answered stops none.
 
     Raises:
@@ -67,7 +70,7 @@ def ask(client: Client, task: str, paths: Sequence[Path], *, top_k: int) -> Iter
     """
     for group in in_requests((path, _read(path)) for path in paths):
         sent = [(str(path), data) for path, data in group if isinstance(data, bytes)]
-        answered = iter(_answers(client, task, sent, top_k))
+        answered = iter(_answers(client, task, sent, {"top_k": top_k, "abstain": abstain}))
         for path, data in group:
             if isinstance(data, bytes):
                 result, error = next(answered)
@@ -84,7 +87,7 @@ def _read(path: Path) -> bytes | OSError:
 
 
 def _answers(
-    client: Client, task: str, images: Sequence[tuple[str, bytes]], top_k: int
+    client: Client, task: str, images: Sequence[tuple[str, bytes]], options: dict[str, Any]
 ) -> list[tuple[PredictResult | None, str | None]]:
     """Return the result or the error of each image.
 
@@ -93,12 +96,12 @@ def _answers(
     if not images:
         return []
     try:
-        return [(result, None) for result in client.predict(task, images, top_k=top_k)]
+        return [(result, None) for result in client.predict(task, images, **options)]
     except ClientError as error:
         if error.reason not in OF_ONE_IMAGE:
             raise
         if len(images) == 1:
             return [(None, str(error))]
     middle = len(images) // 2
-    first = _answers(client, task, images[:middle], top_k)
-    return first + _answers(client, task, images[middle:], top_k)
+    first = _answers(client, task, images[:middle], options)
+    return first + _answers(client, task, images[middle:], options)

@@ -58,7 +58,7 @@ def _read(file: Path) -> tuple[Manifest, dict[str, TensorSpec], int]:
 
 
 def _document(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> dict[str, Any]:
-    fields = manifest.model_dump(mode="json")
+    fields = manifest.document()
     return fields | {
         "metrics": ranked(manifest.metrics, manifest.activation),
         "size": size,
@@ -75,6 +75,7 @@ def _rows(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> list
         ("task", manifest.task),
         ("description", manifest.description),
         ("metrics", _metrics(manifest)),
+        ("no label", _no_label(manifest)),
         ("labels", _labels(manifest.labels)),
         ("method", manifest.method),
         ("backbone", f"{manifest.backbone}, {side} pixels, {manifest.pooling} pooling"),
@@ -100,6 +101,16 @@ def _metrics(manifest: Manifest) -> str:
     images = metrics.pop(HELD_OUT_IMAGES, None)
     shown = ", ".join(f"{metric_words(name)} {value:.3f}" for name, value in metrics.items())
     return shown if images is None else f"{shown} on {images:.0f} held-out images"
+
+
+def _no_label(manifest: Manifest) -> str:
+    if manifest.threshold is None:
+        return ""
+    stated = manifest.threshold
+    return (
+        f"beyond a distance of {stated.value:.4g}, within which {stated.share:.0%} of images like "
+        f"its own are ({stated.source}, {stated.images} images)"
+    )
 
 
 def _labels(labels: tuple[str, ...]) -> str:
@@ -137,7 +148,8 @@ def _head(manifest: Manifest, tensors: dict[str, TensorSpec]) -> str:
     weights = [name for name in (*hidden, "head.weight") if name.endswith(".weight")]
     first, *rest = (tensors[name].shape for name in weights)
     widths = [first[1], first[0], *(shape[0] for shape in rest)]
-    return f"{manifest.head}, {' to '.join(map(str, widths))}, {manifest.activation}"
+    divided = f", temperature {manifest.temperature:g}" if manifest.temperature else ""
+    return f"{manifest.head}, {' to '.join(map(str, widths))}, {manifest.activation}{divided}"
 
 
 def _dtypes(tensors: dict[str, TensorSpec]) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from facet_vision.backbone import Adaptation, Backbone, Pixels
-from facet_vision.prompts_store import TaskFile
+from facet_vision.prompts_store import Head, TaskFile
 from facet_vision.service.errors import UnfitTask
 
 from .head_time import heads
@@ -44,7 +44,8 @@ class Engine:
 
         Returns:
             For each group a float32 tensor on the CPU: (rows, labels) of probabilities, or of
-            logits where the activation is "none"; without a head (rows, feature_dim) of pooled
+            logits where the activation is "none", with distances behind them where these are
+            asked for; without a head (rows, feature_dim) of pooled
             features. Numbers of a row may be infinite or NaN; they affect no other row.
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
@@ -82,7 +83,12 @@ class Engine:
                 f"task {file.manifest.task!r}: expected finite numbers once its prompts and other "
                 "parts are encoded, found others"
             )
-        resident = Resident(file.manifest, version, adaptation, file.head.to(device, torch.float32))
+        head = file.head.to(device, torch.float32)
+        if isinstance(head, Head):
+            # In the head a temperature costs no batch anything.
+            head = head.divided(file.manifest.temperature)
+        distance = file.distance and file.distance.to(device, torch.float32)
+        resident = Resident(file.manifest, version, adaptation, head, distance)
         if device.type == "cuda":
             # The engine's threads may use another stream than this one.
             torch.cuda.current_stream(device).synchronize()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from facet_vision.prompts_store import Head
 
-from .resident import Activation, Answerer
+from .resident import Activation, Answerer, WithDistance
 
 STACKED_BYTES = 16 * 1024**2
 """Most bytes of heads that are copied side by side; larger ones are faster read in place."""
@@ -20,9 +20,10 @@ Share = tuple[Answerer, Tensor]
 def answers(shares: Sequence[Share]) -> list[Tensor]:
     """Return for each share its scores, (rows, labels), or without a head its features.
 
-    Scores are probabilities, or logits if the activation is "none". Tasks whose heads are layers of
-    one shape and whose activation is the same are computed together; heads of neighbours one by
-    one, since each holds as many examples as it has.
+    Scores are probabilities, or logits if the activation is "none"; what answers with distances has
+    them in one column more. Tasks whose heads are layers of one shape and whose activation is the
+    same are computed together; heads of neighbours one by one, since each holds as many examples as
+    it has.
     """
     found: dict[int, Tensor] = {}
     alike: dict[tuple[object, ...], list[tuple[int, Head]]] = defaultdict(list)
@@ -39,7 +40,16 @@ def answers(shares: Sequence[Share]) -> list[Tensor]:
         activation = shares[indices[0]][0].activation
         scores = _together(activation, [(head, shares[index][1]) for index, head in members])
         found |= zip(indices, scores, strict=True)
-    return [found[index] for index in range(len(shares))]
+    return [_complete(*share, found[index]) for index, share in enumerate(shares)]
+
+
+def _complete(answerer: Answerer, features: Tensor, scores: Tensor) -> Tensor:
+    """Append the distances to the scores, where they are asked for."""
+    if not isinstance(answerer, WithDistance):
+        return scores
+    distance = answerer.resident.distance
+    assert distance is not None, "only asked of a task that has it"
+    return torch.cat([scores, distance(features)[:, None]], dim=1)
 
 
 def activate(activation: Activation, logits: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from facet_vision.backbone import Adaptation
-from facet_vision.prompts_store import Classifier, Manifest
+from facet_vision.prompts_store import Classifier, Distance, Manifest
 
 BACKBONE = "backbone"
 """Name of the bare backbone among the tasks; no task may have it."""
@@ -53,13 +53,16 @@ class Resident:
         manifest: what the task file says of itself.
         version: its number in the store.
         adaptation: all that it changes in the forward, encoded, on the device.
-        head: its head in float32, on the device.
+        head: its head in float32, on the device; the manifest's temperature is in it.
+        distance: how far features are from its classes, likewise; None where its file says nothing
+            of that.
     """
 
     manifest: Manifest
     version: int
     adaptation: Adaptation
     head: Classifier
+    distance: Distance | None = None
 
     @property
     def task(self) -> str:
@@ -79,7 +82,8 @@ class Resident:
     @cached_property
     def nbytes(self) -> int:
         """Bytes held on the device."""
-        return self.adaptation.nbytes + self.head.nbytes
+        distance = self.distance.nbytes if self.distance else 0
+        return self.adaptation.nbytes + self.head.nbytes + distance
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,46 @@ class Reactivated:
     def head(self) -> Classifier:
         """The task's head."""
         return self.resident.head
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of the logits, in their order."""
+        return self.resident.labels
+
+
+@dataclass(frozen=True)
+class WithDistance:
+    """A resident that also says how far an image is from its classes, behind its scores.
+
+    It holds the resident, which so stays on the device for as long as a row of it waits.
+    """
+
+    resident: Resident
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.resident.task
+
+    @property
+    def version(self) -> int:
+        """Its number in the store."""
+        return self.resident.version
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """All that the task changes in the forward."""
+        return self.resident.adaptation
+
+    @property
+    def head(self) -> Classifier:
+        """The task's head."""
+        return self.resident.head
+
+    @property
+    def activation(self) -> Activation:
+        """What the manifest says makes scores of the logits."""
+        return self.resident.activation
 
     @property
     def labels(self) -> Sequence[str]:

@@ -19,6 +19,13 @@ class PredictOptions(BaseModel):
     top_k: Annotated[int, PlainDigits] = Field(
         5, ge=1, description="How many labels to answer with; capped at the number there are."
     )
+    abstain: bool = Field(
+        False,
+        description="Whether a task may answer with no label. Each result then has `label`, which "
+        "is null where the image is further from the task's classes than its file allows, and a "
+        "`reason`; a task with several labels on an image answers with those that reach their own "
+        "thresholds, as `labels`. A task whose file states no threshold is refused with 409.",
+    )
     # Not the Priority header of RFC 9218: browsers set it by themselves, by what they think of a
     # request.
     priority: Priority = Field(

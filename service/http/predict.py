@@ -115,7 +115,9 @@ def _begin(request: Request) -> tuple[PredictOptions, Call]:
 def _asking(
     call: Call, tasks: Sequence[str] | None, images: int, options: PredictOptions
 ) -> PredictRequest:
-    return call.asking(tasks, images, top_k=options.top_k, priority=options.priority)
+    return call.asking(
+        tasks, images, top_k=options.top_k, priority=options.priority, abstain=options.abstain
+    )
 
 
 async def _answer(call: Call, wanted: PredictRequest, images: Sequence[ImageBytes]) -> Response:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from facet_vision.service.predictor.bulk import aside, label_count
 from facet_vision.service.predictor.decoder import DecodedImage
-from facet_vision.service.predictor.protocol import Prediction
+from facet_vision.service.predictor.protocol import Decision, Prediction
 
 
 async def respond(
@@ -46,6 +46,8 @@ def _result(
         result["file"] = image.name
     result["task"] = prediction.task
     result["version"] = prediction.version
+    if prediction.decision is not None:
+        result |= _decided(prediction.decision)
     result["predictions"] = [
         {"label": label, prediction.field: number} for label, number in prediction.best
     ]
@@ -56,6 +58,15 @@ def _result(
         "total": _milliseconds(total_seconds),
     }
     return result
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    if decision.several:
+        found: dict[str, Any] = {"labels": decision.labels}
+    else:
+        label = decision.labels[0] if decision.labels else None
+        found = {"label": label, "distance": decision.distance, "threshold": decision.threshold}
+    return found if decision.reason is None else found | {"reason": decision.reason}
 
 
 def _milliseconds(seconds: float) -> float:

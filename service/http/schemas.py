@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from facet_vision.prompts_store import Manifest
 from facet_vision.prompts_store.events import EventKind
 from facet_vision.prompts_store.instant.facts import InstantKind
 
@@ -55,6 +56,28 @@ class PredictResult(BaseModel):
     task: str = Field(examples=["digits"])
     version: int = Field(
         description="The version that answered: the one live when the request was admitted."
+    )
+    label: str | None = Field(
+        None,
+        description="With `abstain`: the best label; null if the image is none of the task's.",
+        examples=["7"],
+    )
+    labels: list[str] | None = Field(
+        None,
+        description="With `abstain`, of a task with several labels on an image, in place of "
+        "`label`: those that reach their thresholds.",
+    )
+    distance: float | None = Field(
+        None,
+        description="With `abstain`: how far the image is from the nearest class; around 1 for "
+        "images like those that the task was learned from.",
+        examples=[1.04],
+    )
+    threshold: float | None = Field(
+        None, description="With `abstain`: the largest distance that gets a label.", examples=[1.3]
+    )
+    reason: str | None = Field(
+        None, description="One sentence that says why there is no label, where there is none."
     )
     predictions: list[RankedLabel] = Field(description="Best first, `top_k` of them.")
     timings: Timings
@@ -160,7 +183,7 @@ class TaskDetail(TaskSummary):
     @classmethod
     def _manifest_document(cls, manifest: object) -> object:
         # From the prompts store's model to JSON's types, as the field declares.
-        return manifest.model_dump(mode="json") if isinstance(manifest, BaseModel) else manifest
+        return manifest.document() if isinstance(manifest, Manifest) else manifest
 
 
 class Published(BaseModel):

@@ -17,9 +17,13 @@ BULKY = 5_000
 
 def label_count(predictions: Sequence[Prediction]) -> int:
     """Return how many labels or numbers there are in all predictions."""
-    return sum(
-        len(each.best) if each.numbers is None else len(each.numbers) for each in predictions
-    )
+    return sum(map(_labels, predictions))
+
+
+def _labels(prediction: Prediction) -> int:
+    decided = len(prediction.decision.labels) if prediction.decision else 0
+    shown = len(prediction.best) if prediction.numbers is None else len(prediction.numbers)
+    return shown + decided
 
 
 async def aside(labels: int, work: Callable[[], T]) -> T:

@@ -23,6 +23,7 @@ from facet_vision.service.residency.listing import Listing
 from facet_vision.service.residency.resolver import TaskResolver
 from facet_vision.service.telemetry.traces import current_span, exemplar
 
+from .abstention import abstaining, decide
 from .bulk import MAX_ANSWER_LABELS, aside
 from .protocol import BACKBONE, Prediction, PredictRequest
 
@@ -176,12 +177,11 @@ class _LocalAdmission:
         _record(answers)
         for answerer in self._answerers:
             self._count(answerer.task, len(images))
-        top_k = self._request.top_k
-        with_numbers = self._request.output == "scores"
+        request = self._request
 
         def predictions() -> list[Prediction]:
             return [
-                _prediction(answerer, answer, top_k, with_numbers)
+                _prediction(answerer, answer, request)
                 for (answerer, _), answer in zip(pairs, answers, strict=True)
             ]
 
@@ -206,6 +206,8 @@ def _record(answers: Sequence[Answer]) -> None:
 
 
 def _answerer(resident: Resident, request: PredictRequest) -> Answerer:
+    if request.abstain:
+        return abstaining(resident)
     if request.output == "features":
         return Pooled(resident)
     if request.activation in (None, resident.activation):
@@ -214,7 +216,7 @@ def _answerer(resident: Resident, request: PredictRequest) -> Answerer:
 
 
 def _check_labels(request: PredictRequest, answerers: Sequence[Answerer]) -> None:
-    each = sum(min(request.top_k, len(answerer.labels)) for answerer in answerers)
+    each = sum(_most_labels(request, answerer) for answerer in answerers)
     if (labels := request.images * each) > MAX_ANSWER_LABELS:
         raise BadRequest(
             f"top_k: expected at most {MAX_ANSWER_LABELS} labels in the answer to all images and "
@@ -222,20 +224,30 @@ def _check_labels(request: PredictRequest, answerers: Sequence[Answerer]) -> Non
         )
 
 
-def _prediction(answerer: Answerer, answer: Answer, top_k: int, with_numbers: bool) -> Prediction:
+def _most_labels(request: PredictRequest, answerer: Answerer) -> int:
+    """Return how many labels there may be in an answer."""
+    several = request.abstain and answerer.activation == "sigmoid"  # all that reach a threshold
+    return len(answerer.labels) if several else min(request.top_k, len(answerer.labels))
+
+
+def _prediction(answerer: Answerer, answer: Answer, request: PredictRequest) -> Prediction:
     # With numpy: a torch operation releases the interpreter's lock, and the event loop would have
     # to queue for it again.
     numbers = answer.scores.numpy()
     timings = answer.queue_seconds, answer.forward_seconds
     if answerer.head is None:
         return Prediction(answerer.task, answerer.version, "feature", (), *timings, numbers)
+    decision = None
+    if request.abstain:
+        numbers, decision = decide(answerer, numbers)
     labels = answerer.labels
-    best = np.argsort(-numbers, kind="stable")[:top_k]
+    best = np.argsort(-numbers, kind="stable")[: request.top_k]
     return Prediction(
         answerer.task,
         answerer.version,
         "score" if answerer.activation == "none" else "probability",
         [(labels[index], score) for index, score in zip(best, numbers[best].tolist(), strict=True)],
         *timings,
-        numbers if with_numbers else None,
+        numbers if request.output == "scores" else None,
+        decision,
     )

@@ -40,6 +40,7 @@ class PredictRequest:
         version: the one that must be live, of the only task; None for whichever is.
         example_of: the task that the images are to be examples of; the caller's key must let it
             publish this one, in place of asking the others.
+        abstain: whether a task may answer with no label; only where labels are wanted.
     """
 
     tasks: Sequence[str] | None
@@ -52,6 +53,27 @@ class PredictRequest:
     activation: Activation | None = None
     version: int | None = None
     example_of: str | None = None
+    abstain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a task that may abstain makes of its numbers.
+
+    Attributes:
+        labels: what it answers with: the best label or none; where an image has several, all that
+            reach their thresholds.
+        several: whether an image may have several.
+        distance: of the image from the nearest class; None where an image may have several.
+        threshold: most that it may be.
+        reason: a sentence that says why there is no label, where there is none.
+    """
+
+    labels: Sequence[str]
+    several: bool
+    distance: float | None = None
+    threshold: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,7 @@ class Prediction:
         forward_seconds: how long its batch ran.
         numbers: the numbers of all labels, (labels,), or the pooled feature, (feature_dim,), where
             one of them was asked for.
+        decision: what the task makes of them, where it may abstain.
     """
 
     task: str
@@ -76,6 +99,7 @@ class Prediction:
     queue_seconds: float
     forward_seconds: float
     numbers: NDArray[np.float32] | None = None
+    decision: Decision | None = None
 
 
 class Admission(Protocol):
@@ -123,6 +147,7 @@ class Predictor(Protocol):
         Raises:
             Unauthorized, Forbidden: the caller's key does not hold any more, or not for this.
             UnknownTask, TaskUnavailable: one of the tasks cannot answer, or not by that version.
+            NoThreshold: one of them may abstain, and states no threshold.
             BodyTooLarge: it has more rows than could ever be admitted.
             TooManyRequests: the caller's key has no more images left for now.
             Overloaded, DeadlineUnreachable, TooManyMisses, Draining: it cannot be admitted now.

@@ -10,10 +10,12 @@ import json
 import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 from enum import IntEnum
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic_core import to_json
 
 from facet_vision.backbone import Pixels
@@ -21,7 +23,7 @@ from facet_vision.service import errors
 from facet_vision.service.telemetry.request_log import current
 from facet_vision.service.telemetry.traces import Trace, current_span
 
-from .protocol import Prediction, PredictRequest
+from .protocol import Decision, Prediction, PredictRequest
 
 HEAD = struct.Struct("<IBI")
 LENGTH = struct.Struct("<I")
@@ -122,6 +124,7 @@ def request_bytes(request: PredictRequest, now: float) -> bytes:
     fields = [
         *(request.tasks, request.images, left, request.top_k, request.priority, request.caller),
         *(request.output, request.activation, request.version, request.example_of),
+        request.abstain,
         *(current.get(), current_span.get().trace),
     ]
     return to_json(fields, inf_nan_mode="constants")
@@ -156,7 +159,11 @@ def images_of(payload: bytes, count: int, size: tuple[int, int, int]) -> list[Pi
 def predictions_bytes(predictions: list[Prediction]) -> bytes:
     """Encode predictions: the length of the JSON of all, this JSON, then the numbers of each."""
     fields = [
-        (each.task, each.version, each.field, each.best, each.queue_seconds, each.forward_seconds)
+        (
+            *(each.task, each.version, each.field, each.best),
+            *(each.queue_seconds, each.forward_seconds),
+            each.decision and astuple(each.decision),
+        )
         for each in predictions
     ]
     document = to_json(fields, inf_nan_mode="constants")
@@ -169,9 +176,15 @@ def predictions_of(payload: bytes) -> list[Prediction]:
     end = LENGTH.size + LENGTH.unpack_from(payload)[0]
     documents = json.loads(payload[LENGTH.size : end])
     if end == len(payload):
-        return [Prediction(*fields) for fields in documents]
+        return [_prediction(None, fields) for fields in documents]
     numbers = np.frombuffer(payload[end:], np.float32).reshape(len(documents), -1)
-    return [Prediction(*[*fields, row]) for fields, row in zip(documents, numbers, strict=True)]
+    return [_prediction(row, fields) for fields, row in zip(documents, numbers, strict=True)]
+
+
+def _prediction(numbers: NDArray[np.float32] | None, fields: list[Any]) -> Prediction:
+    task, version, field, best, queue, forward, decision = fields
+    decided = decision and Decision(*decision)
+    return Prediction(task, version, field, best, queue, forward, numbers, decided)
 
 
 def error_bytes(error: Exception) -> bytes:

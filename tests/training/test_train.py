@@ -1,5 +1,7 @@
 """One training run, from data to its result."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -60,13 +62,13 @@ def test_float16_is_stored_only_where_it_is_as_good(tiny: Backbone, shades: Task
     targets = predict(task, tiny, images).argmax(dim=1)
     # 1e6 gives values beyond float16's range, 1e-9 values that it rounds to zero
     for scale, dtype in ((1.0, torch.float16), (1e6, torch.float32), (1e-9, torch.float32)):
-        chosen = choose_dtype(_with_head(task, scale), tiny, images, targets)
+        chosen, _ = choose_dtype(_with_head(task, scale), tiny, images, targets)
         assert chosen.head.layers[0][0].dtype == dtype
 
 
 def _with_head(task: TaskFile, scale: float) -> TaskFile:
     weight, bias = task.head.to(dtype=torch.float32).layers[0]
-    return TaskFile(task.manifest, task.prompts, Head(((weight * scale, bias * scale),)))
+    return replace(task, head=Head(((weight * scale, bias * scale),)))
 
 
 def _tensors(task: TaskFile) -> list[torch.Tensor]:

@@ -16,13 +16,12 @@ from sklearn.metrics import (
 from torch import Tensor
 
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, ranked
+from facet_vision.training.confidence.calibration import Calibration, calibration
+from facet_vision.training.confidence.class_thresholds import EVEN
 from facet_vision.training.metrics import measure
 from facet_vision.training.objectives import is_multi_label
 
-from .calibration import Calibration, calibration
-
-EVEN = 0.5
-"""Probability from which on a label counts as given where an image has several."""
+from .abstention import Abstention
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class Evaluation:
             several labels.
         calibration: of the answers, or with several labels on an image of the probability of every
             label on every image; None where a task gives no probabilities.
+        abstention: what the task does where it may give no label; None where it states no threshold
+            for that.
     """
 
     images: int
@@ -66,6 +67,7 @@ class Evaluation:
     labels: tuple[LabelResult, ...]
     confusion: tuple[tuple[int, ...], ...] | None
     calibration: Calibration | None
+    abstention: Abstention | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it for JSON, without average precision where that has no meaning."""
@@ -84,7 +86,11 @@ def activated(logits: Tensor, activation: str) -> Tensor:
 
 
 def evaluate(
-    scores: Tensor, targets: Tensor, labels: tuple[str, ...], activation: str
+    scores: Tensor,
+    targets: Tensor,
+    labels: tuple[str, ...],
+    activation: str,
+    class_thresholds: tuple[float, ...] | None = None,
 ) -> Evaluation:
     """Compare scores with the truth.
 
@@ -93,12 +99,16 @@ def evaluate(
         targets: (images,) indices, or (images, labels) zeros and ones.
         labels: of the task.
         activation: of the task: softmax, sigmoid or none.
+        class_thresholds: of the task, where an image has several labels.
     """
     several = is_multi_label(targets)
     threshold = EVEN if activation == "sigmoid" else 0.0
     metrics = measure(scores, targets, threshold)
     del metrics[HELD_OUT_IMAGES]
     predicted = scores >= threshold if several else scores.argmax(dim=1)
+    if several and class_thresholds is not None:
+        found = measure(scores, targets, torch.tensor(class_thresholds))
+        metrics |= {f"{name}_at_thresholds": found[name] for name in ("macro_f1", "micro_f1")}
     confusion = None
     if not several:
         counts = confusion_matrix(targets, predicted, labels=range(len(labels)))

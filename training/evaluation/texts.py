@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from facet_vision.common.terminal import aligned
 from facet_vision.prompts_store.metrics import metric_words
+from facet_vision.training.confidence.calibration import BINS
 
-from .calibration import BINS
+from .abstention import Abstention
 from .measures import Evaluation, LabelResult
 
 MATRIX_LABELS = 12
@@ -39,6 +40,16 @@ def _head(evaluation: Evaluation, of: str, images: str) -> Iterator[str]:
             f"calibration error {found.error:.3f} in {BINS} bins: "
             f"mean probability {found.probability:.3f}, {what} {found.right:.3f}"
         )
+    if evaluation.abstention is not None:
+        yield _abstention(evaluation.abstention)
+
+
+def _abstention(found: Abstention) -> str:
+    right = "" if found.accuracy is None else f", {found.accuracy:.3f} of these right"
+    line = f"where it may abstain: {found.answered:.3f} answered{right}"
+    if found.refused is None:
+        return line
+    return f"{line}; of {found.others} images of no label of it {found.refused:.3f} not answered"
 
 
 def _labels(evaluation: Evaluation) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -13,9 +14,22 @@ from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Manifest, TaskFile
 from facet_vision.prompts_store.header import CHECKPOINT_KEY
 from facet_vision.training.data.images import Inputs
-from facet_vision.training.metrics import predict, predict_live
+from facet_vision.training.metrics import features_of, logits_of, predict_live
 
 from .checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a task computes of some images.
+
+    Attributes:
+        logits: (images, labels), divided by the temperature where there is one.
+        distances: (images,), from the nearest class; None where the file says nothing of that.
+    """
+
+    logits: Tensor
+    distances: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -47,16 +61,22 @@ class TrainedFile:
         task = self.content
         return lambda images: backbone.features(images, task.prompts, task.parts)
 
-    def logits(self, backbone: Backbone, images: Inputs) -> Tensor:
-        """Return the logits of preprocessed images, (images, labels), as training measures them.
+    def answers(self, backbone: Backbone, images: Inputs) -> Answers:
+        """Return what a server computes of preprocessed images.
 
         Raises:
             WrongBackbone: it was trained on another backbone.
         """
+        temperature = self.manifest.temperature or 1
         if isinstance(self.content, Checkpoint):
-            return predict_live(self.content.restore(backbone), images)
+            logits = predict_live(self.content.restore(backbone), images)
+            return Answers(logits / temperature)
         self.content.check_fits(backbone)
-        return predict(self.content, backbone, images)
+        features = features_of(self.content, backbone, images)
+        logits = logits_of(self.content, features) / temperature
+        if self.content.distance is None:
+            return Answers(logits)
+        return Answers(logits, self.content.distance.to(dtype=torch.float32)(features))
 
 
 def read(path: Path) -> TrainedFile:

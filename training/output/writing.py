@@ -13,13 +13,15 @@ from torch import Tensor
 
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import InstantHead, InvalidTensors, Manifest, TaskFile
+from facet_vision.training.confidence.fitting import fit
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import Inputs
 from facet_vision.training.methods import Method
-from facet_vision.training.metrics import as_good, measure, predict, predict_live
+from facet_vision.training.metrics import as_good, features_of, logits_of, measure, predict_live
 from facet_vision.training.recipe import Recipe
 
 from .checkpoints import Checkpoint
+from .confidence import stating, with_threshold
 
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 
@@ -33,7 +35,8 @@ def write(
 ) -> TaskFile | Checkpoint:
     """Return the task file of a trained method, or its checkpoint.
 
-    Its metrics are those of the tensors as stored.
+    Its metrics are those of the tensors as stored, and what it states of its confidence is fitted
+    to these.
 
     Args:
         images: the preprocessed held-out images.
@@ -45,24 +48,36 @@ def write(
         exact = TaskFile(
             manifest, method.written_prompts(), method.written_head(), method.written_parts()
         )
-        return choose_dtype(exact, method.backbone, images, targets)
-    metrics = measure(predict_live(method, images), targets)
-    return Checkpoint(_with_metrics(metrics, manifest), method.written_tensors())
+        task, features = choose_dtype(exact, method.backbone, images, targets)
+        if isinstance(task.head, InstantHead):
+            return task  # its scale was fitted to its examples
+        stated = stating(task.manifest, fit(logits_of(task, features), targets))
+        return with_threshold(replace(task, manifest=stated), method, data, features)
+    logits = predict_live(method, images)
+    manifest = _with_metrics(measure(logits, targets), manifest)
+    return Checkpoint(stating(manifest, fit(logits, targets)), method.written_tensors())
 
 
-def choose_dtype(exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor) -> TaskFile:
-    """Return the task in float16 if, read back, it is as good on held-out images, else as it is."""
-    exact_metrics = measure(predict(exact, backbone, images), targets)
+def choose_dtype(
+    exact: TaskFile, backbone: Backbone, images: Inputs, targets: Tensor
+) -> tuple[TaskFile, Tensor]:
+    """Return the task in float16 if, read back, it is as good on held-out images, else as it is.
+
+    Returns:
+        The task with its metrics, and what its head reads of the images, (images, feature_dim).
+    """
+    features = features_of(exact, backbone, images)
+    metrics = measure(logits_of(exact, features), targets)
     half = _as_half(exact)
     if half is not None:
-        half_metrics = measure(predict(half, backbone, images), targets)
-        if as_good(half_metrics, exact_metrics):
-            return with_metrics(half, half_metrics)
-    return with_metrics(exact, exact_metrics)
+        half_features = features_of(half, backbone, images)
+        half_metrics = measure(logits_of(half, half_features), targets)
+        if as_good(half_metrics, metrics):
+            return _measured(half, half_metrics), half_features
+    return _measured(exact, metrics), features
 
 
-def with_metrics(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
-    """Return the task with these metrics in front of those of its manifest."""
+def _measured(task: TaskFile, metrics: dict[str, float]) -> TaskFile:
     return replace(task, manifest=_with_metrics(metrics, task.manifest))
 
 

@@ -73,6 +73,7 @@ def _kinds(path: str, operation: dict[str, Any]) -> set[str]:
         "body": "requestBody" in operation,
         "task": "{task}" in path,
         "version": "{version}" in path,
+        "abstain": any(each["name"] == "abstain" for each in operation["parameters"]),
         "listing": "security" in operation and "{task}" not in path,
         "examples": "/examples" in path,
         "learns": "/examples" in path and "requestBody" in operation,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facet_vision.backbone import Adaptation
-from facet_vision.prompts_store import Head
+from facet_vision.prompts_store import Distance, Head
 from facet_vision.service.engine import heads
-from facet_vision.service.engine.resident import Resident
+from facet_vision.service.engine.resident import Resident, WithDistance
 from tests.service.support.app import small_backbone, task_file
 
 SMALL = small_backbone()
@@ -58,6 +58,17 @@ def test_together_they_score_as_each_alone(most: int, tasks: list, seed: int) ->
     for (resident, features), scores in zip(shares, found, strict=True):
         expected = heads.activate(resident.activation, resident.head(features))
         torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_distances_stand_behind_the_scores_of_those_that_are_asked_for_them() -> None:
+    plain = _resident("pets", 3, 4, "softmax", 0)
+    distance = Distance(torch.zeros(1, 32), torch.randn(3, 32), torch.ones(1))
+    resident = Resident(plain.manifest, 1, Adaptation(), plain.head, distance)
+    assert resident.nbytes == plain.nbytes + distance.nbytes
+    features = torch.randn(2, SMALL.feature_dim)
+    scores, both = heads.answers([(resident, features), (WithDistance(resident), features)])
+    torch.testing.assert_close(both[:, :3], scores)
+    torch.testing.assert_close(both[:, 3], distance(features))
 
 
 def test_the_number_of_products_does_not_grow_with_the_tasks() -> None:

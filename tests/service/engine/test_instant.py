@@ -51,7 +51,7 @@ def test_a_mixed_batch(small: Backbone) -> None:
 @pytest.mark.parametrize("kind", INSTANT_KINDS)
 def test_what_is_on_the_device(small: Backbone, kind: InstantKind) -> None:
     resident = Engine(small).place(_file(small, kind, 3), 7)
-    assert (resident.task, resident.version, resident.prefix.is_empty) == (f"{kind}-3", 7, True)
+    assert (resident.task, resident.version, resident.adaptation.is_empty) == (f"{kind}-3", 7, True)
     if kind == "knn":
         assert resident.nbytes == 15 * (4 * small.feature_dim + 8)
     else:

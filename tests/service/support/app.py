@@ -10,8 +10,9 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
 from facet_vision import backbone
-from facet_vision.backbone import Backbone
-from facet_vision.prompts_store import Head, Manifest, TaskFile
+from facet_vision.backbone import Backbone, decode_image
+from facet_vision.prompts_store import Distance, Head, Manifest, TaskFile
+from facet_vision.prompts_store.confidence.threshold import Threshold
 
 DIM, DEPTH, SIDE = 32, 2, 32
 
@@ -126,3 +127,17 @@ def metrics(client: Any) -> dict[str, float]:
     """Every series of /metrics with its value."""
     lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def sure(on: Backbone, file: TaskFile, images: Sequence[bytes], most: float) -> TaskFile:
+    """The same task, which answers images whose feature is within `most` of that of one of these.
+
+    There is one of these images for each label.
+    """
+    pixels = torch.stack([on.preprocess(decode_image(image)) for image in images])
+    with torch.inference_mode():
+        features = on.features(pixels, file.prompts, form="tokens").clone()
+    distance = Distance(torch.zeros(1, on.feature_dim), features, torch.ones(1))
+    stated = {"score": "distance", "value": most, "share": 0.95, "images": 20, "source": "held-out"}
+    manifest = file.manifest.model_copy(update={"threshold": Threshold.model_validate(stated)})
+    return TaskFile(manifest, file.prompts, file.head, distance=distance)

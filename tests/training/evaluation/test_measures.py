@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from facet_vision.training.evaluation.calibration import BINS, calibration
+from facet_vision.training.confidence.calibration import BINS, calibration
 from facet_vision.training.evaluation.measures import activated, evaluate
 from facet_vision.training.evaluation.texts import MATRIX_LABELS, MOST_LABELS, text
 

@@ -1,5 +1,6 @@
 """Contract of every registered method with a gradient, on a ViT and on a Swin."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,8 +140,8 @@ def _read_back(
     if isinstance(written, Checkpoint):
         written.save(path)
         return logits(Checkpoint.load(path).restore(net), images)
-    exact = made.written_prompts(), made.written_head(), made.written_parts()
-    TaskFile(written.manifest, *exact).save(path)
+    exact = {"prompts": made.written_prompts(), "parts": made.written_parts()}
+    replace(written, head=made.written_head(), **exact).save(path)
     task = TaskFile.load(path)
     task.check_fits(net)
     return task.head(net.features(images, task.prompts, task.parts))
