@@ -8,6 +8,7 @@ import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -26,18 +27,13 @@ from .answers import (
     TaskSummary,
 )
 from .errors import ClientError
-from .exchange import Exchange, Steps
-from .parts import LABELS_PER_REQUEST, Image, in_requests, named
-
-TASK_FILE = "application/octet-stream"
-UNNAMED = "image"
-"""A part of a form is a file only if it has a name."""
+from .exchange import Exchange, Read, Steps
+from .parts import BINARY, LABELS_PER_REQUEST, Image, Named, body, in_requests, named, read
 
 DIVIDED = frozenset({"too-large", "bad-request"})
 """Reasons of a refusal that a smaller request may not meet; a form of too many files is a bad
 request."""
 
-Named = list[tuple[str | None, bytes]]
 Answer = TypeVar("Answer", PredictResult, Embedding)
 
 
@@ -88,14 +84,15 @@ def publish(
     Raises:
         ClientError: it has others.
     """
-    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    data = file if isinstance(file, bytes) else (yield Read(Path(file).read_bytes))
+    assert isinstance(data, bytes)
     made = yield from exchange.get(
         Published,
         "POST",
         f"{_path(name)}/versions",
         params={"activate": "true" if activate else "false"},
         content=data,
-        headers={"Content-Type": TASK_FILE},
+        headers={"Content-Type": BINARY},
     )
     if made.sha256 != (expected := hashlib.sha256(data).hexdigest()):
         raise ClientError(
@@ -175,9 +172,8 @@ def predict(
     path = f"{_path(names[0])}/predict" if alone else "/v1/predict"
 
     def send(part: Named) -> Steps[Sequence[PredictResult]]:
-        files = [("file", (name or UNNAMED, data)) for name, data in part]
-        form = {"files": files} | ({} if alone else {"data": {"tasks": names}})
-        answer = yield from exchange.get(PredictResponse, "POST", path, **form, **rest)
+        content = body(part, [] if alone else names)
+        answer = yield from exchange.get(PredictResponse, "POST", path, **content, **rest)
         return answer.results
 
     most = max(1, LABELS_PER_REQUEST // max(1, top_k * len(names)))
@@ -199,8 +195,8 @@ def embed(
         wanted["dimensions"] = dimensions
 
     def send(part: Named) -> Steps[Sequence[Embedding]]:
-        body = wanted | {"input": [b64encode(data).decode("ascii") for _, data in part]}
-        answer = yield from exchange.get(EmbeddingList, "POST", "/v1/embeddings", json=body)
+        asked = wanted | {"input": [b64encode(data).decode("ascii") for _, data in part]}
+        answer = yield from exchange.get(EmbeddingList, "POST", "/v1/embeddings", json=asked)
         return [
             Embedding(
                 image=one.index,
@@ -230,7 +226,7 @@ def _in_parts(
     found: list[Answer] = []
     start = 0
     for group in in_requests(named(images), max_images=max_images, max_bytes=max_bytes):
-        waiting = [cast(Named, group)]
+        waiting = [(yield from _loaded(group))]
         while waiting:
             part = waiting.pop()
             try:
@@ -246,6 +242,12 @@ def _in_parts(
                 found.append(answer.model_copy(update=place))
             start += len(part)
     return found
+
+
+def _loaded(group: Sequence[tuple[str | None, bytes | Path]]) -> Steps[Named]:
+    if any(isinstance(data, Path) for _, data in group):
+        return cast(Named, (yield Read(partial(read, group))))
+    return read(group)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -1,13 +1,13 @@
 """One call of the client: its requests, retries and deadline, without doing any of it.
 
-What a call needs done it yields, as a `Send` or a `Wait`; `client` does it at once and
+What a call needs done it yields, as a `Send`, a `Wait` or a `Read`; `client` does it at once and
 `async_client` awaits it. So both are the same in all else.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from .answers import Document
 from .errors import ClientError, NoServer, refusal
+from .parts import Named
 
 Answered = TypeVar("Answered", bound=Document)
 T = TypeVar("T")
@@ -69,8 +70,19 @@ class Wait:
     seconds: float
 
 
-Outcome = httpx.Response | httpx.RequestError | None
-Steps = Generator[Send | Wait, Outcome, T]
+@dataclass(frozen=True)
+class Read:
+    """Files to be read, which may block.
+
+    Attributes:
+        read: what does it. What it returns comes of this step, and what it raises ends the call.
+    """
+
+    read: Callable[[], bytes | Named]
+
+
+Outcome = httpx.Response | httpx.RequestError | bytes | Named | None
+Steps = Generator[Send | Wait | Read, Outcome, T]
 """A call: takes what came of each step, and returns its answer."""
 
 
@@ -135,7 +147,7 @@ class Exchange:
                 error = refusal(outcome, asked)
                 again = _may_pass(error) and (idempotent or error.status == TOO_MANY)
             else:
-                assert outcome is not None
+                assert isinstance(outcome, httpx.RequestError)
                 error, again = self._lost(outcome), self._may_repeat(outcome, idempotent)
             wait = self._wait(tried, error.retry_after or 0.0) if again else None
             if wait is None:
