@@ -8,8 +8,7 @@ import zlib
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -20,6 +19,7 @@ from facet_vision.service.http.bodies import aside_if_large, bounded
 from facet_vision.service.http.calls import Call
 from facet_vision.service.http.deps import (
     ComponentsDependency,
+    Endpoint,
     actor_of,
     caller_of,
     guarded,
@@ -56,8 +56,6 @@ from .schemas import (
     UnloadRequest,
 )
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
 PREFIX = "/v2"
 MODEL = f"{PREFIX}/models/{{task}}"
 VERSION = f"{MODEL}/versions/{{version}}"
@@ -90,11 +88,15 @@ def _of_a_task(path: str, summary: str, answer: type[BaseModel]) -> Callable[[En
     """Decorate what shows something of a task: of the live version, and of the one in the path."""
 
     def decorate(endpoint: Endpoint) -> Endpoint:
-        shows = partial(router.get, response_model=answer, dependencies=_ANY)
-        shows(f"{MODEL}{path}", summary=summary.format("a task"))(endpoint)
         versioned = {"parameters": [VERSION_PARAMETER]}
-        summary_ = summary.format("a version")
-        shows(f"{VERSION}{path}", summary=summary_, openapi_extra=versioned)(endpoint)
+        for parent, what, extra in ((MODEL, "a task", None), (VERSION, "a version", versioned)):
+            router.get(
+                f"{parent}{path}",
+                summary=summary.format(what),
+                response_model=answer,
+                openapi_extra=extra,
+                dependencies=_ANY,
+            )(endpoint)
         return endpoint
 
     return decorate

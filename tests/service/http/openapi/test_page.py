@@ -51,12 +51,14 @@ def test_there_is_no_page_that_needs_a_network(client: TestClient) -> None:
         assert client.get(path).status_code == 404
 
 
+SETTINGS = {"http_workers": 1, "root_path": "/vision"}
+"""Scripts, styles and the document come through an HTTP worker."""
+
+
 @needs_chromium
 def test_a_browser_shows_it_without_keys(tmp_path: Path) -> None:
-    settings = {"http_workers": 1, "root_path": "/vision"}
-    # Scripts, styles and the document come through an HTTP worker.
     with (
-        small_server(tmp_path / "store", **settings) as server,
+        small_server(tmp_path / "store", **SETTINGS) as server,
         page(tmp_path / "browser") as shown,
     ):
         shown.open(f"{server.url}/docs")
@@ -81,7 +83,7 @@ def test_calls_of_the_page_show_the_key_that_was_entered(tmp_path: Path) -> None
     keys = Keys(tmp_path / "keys.json")
     keys.add("root")
     with (
-        small_server(tmp_path / "store", keys_file=keys.path) as server,
+        small_server(tmp_path / "store", keys_file=keys.path, **SETTINGS) as server,
         page(tmp_path / "browser") as shown,
     ):
         shown.open(f"{server.url}/docs")
