@@ -106,7 +106,15 @@ class UnknownTask(ServiceError):
 
 
 class TaskUnavailable(ServiceError):
-    """The task's live version cannot be served by this server."""
+    """The task's live version cannot be served by this server.
+
+    Attributes:
+        passing: whether that may end without anybody's help, such as an outage of the store.
+    """
+
+    def __init__(self, message: str, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class NoThreshold(ServiceError):

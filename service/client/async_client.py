@@ -19,7 +19,7 @@ from .answers import (
     TaskList,
 )
 from .client import TASKS_PER_REQUEST, Method, Priority
-from .exchange import Exchange, Outcome, Retries, Steps, Wait
+from .exchange import Exchange, Outcome, Read, Retries, Send, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
 
 T = TypeVar("T")
@@ -28,8 +28,8 @@ T = TypeVar("T")
 class AsyncClient:
     """The calls of one server; use it as an asynchronous context manager.
 
-    The calls of many coroutines share its connections; files are read in the event loop. See
-    `Client` for the arguments.
+    The calls of many coroutines share its connections; files are read in threads. See `Client` for
+    the arguments.
     """
 
     def __init__(
@@ -247,11 +247,15 @@ class AsyncClient:
                 step = call.send(outcome)
             except StopIteration as done:
                 return done.value
-            if isinstance(step, Wait):
-                await asyncio.sleep(step.seconds)
-                outcome = None
-                continue
-            try:
-                outcome = await self._http.request(step.method, step.path, **step.options)
-            except httpx.RequestError as error:
-                outcome = error
+            outcome = await self._done(step)
+
+    async def _done(self, step: Send | Wait | Read) -> Outcome:
+        if isinstance(step, Wait):
+            await asyncio.sleep(step.seconds)
+            return None
+        if isinstance(step, Read):
+            return await asyncio.to_thread(step.read)
+        try:
+            return await self._http.request(step.method, step.path, **step.options)
+        except httpx.RequestError as error:
+            return error

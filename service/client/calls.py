@@ -8,6 +8,7 @@ import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -28,19 +29,25 @@ from .answers import (
     TaskSummary,
 )
 from .errors import ClientError
-from .exchange import Exchange, Steps
-from .parts import LABELS_PER_REQUEST, Image, Name, in_requests, named
-
-TASK_FILE = "application/octet-stream"
-UNNAMED = "image"
-"""A part of a form is a file only if it has a name."""
+from .exchange import Exchange, Read, Steps
+from .parts import (
+    BINARY,
+    LABELS_PER_REQUEST,
+    UNNAMED,
+    Image,
+    Name,
+    Named,
+    body,
+    in_requests,
+    named,
+    read,
+)
 
 DIVIDED = frozenset({"too-large", "bad-request"})
 """Reasons of a refusal that a smaller request may not meet; a form of too many files is a bad
 request."""
 
-Named = list[tuple[str | None, bytes]]
-LabelledImages = list[tuple[tuple[str, str], bytes]]
+LabelledImages = Sequence[tuple[tuple[str, str], bytes]]
 """Images, each with its label and a file name."""
 
 T = TypeVar("T")
@@ -94,14 +101,15 @@ def publish(
     Raises:
         ClientError: it has others.
     """
-    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    data = file if isinstance(file, bytes) else (yield Read(Path(file).read_bytes))
+    assert isinstance(data, bytes)
     made = yield from exchange.get(
         Published,
         "POST",
         f"{_path(name)}/versions",
         params={"activate": "true" if activate else "false"},
         content=data,
-        headers={"Content-Type": TASK_FILE},
+        headers={"Content-Type": BINARY},
     )
     if made.sha256 != (expected := hashlib.sha256(data).hexdigest()):
         raise ClientError(
@@ -250,9 +258,8 @@ def predict(
     path = f"{_path(names[0])}/predict" if alone else "/v1/predict"
 
     def send(part: Named) -> Steps[Sequence[PredictResult]]:
-        files = [("file", (name or UNNAMED, data)) for name, data in part]
-        form = {"files": files} | ({} if alone else {"data": {"tasks": names}})
-        answer = yield from exchange.get(PredictResponse, "POST", path, **form, **rest)
+        content = body(part, [] if alone else names)
+        answer = yield from exchange.get(PredictResponse, "POST", path, **content, **rest)
         return answer.results
 
     most = max(1, LABELS_PER_REQUEST // max(1, top_k * len(names)))
@@ -274,8 +281,8 @@ def embed(
         wanted["dimensions"] = dimensions
 
     def send(part: Named) -> Steps[Sequence[Embedding]]:
-        body = wanted | {"input": [b64encode(data).decode("ascii") for _, data in part]}
-        answer = yield from exchange.get(EmbeddingList, "POST", "/v1/embeddings", json=body)
+        asked = wanted | {"input": [b64encode(data).decode("ascii") for _, data in part]}
+        answer = yield from exchange.get(EmbeddingList, "POST", "/v1/embeddings", json=asked)
         return [
             Embedding(
                 image=one.index,
@@ -311,9 +318,9 @@ def _in_parts(
 
 
 def _each_part(
-    images: Iterable[tuple[Name, bytes]],
-    send: Callable[[list[tuple[Name, bytes]]], Steps[T]],
-    done: Callable[[list[tuple[Name, bytes]], T], None],
+    images: Iterable[tuple[Name, bytes | Path]],
+    send: Callable[[Sequence[tuple[Name, bytes]]], Steps[T]],
+    done: Callable[[Sequence[tuple[Name, bytes]], T], None],
     max_images: int,
     max_bytes: int,
 ) -> Steps[None]:
@@ -325,7 +332,7 @@ def _each_part(
         if value < 1:
             raise ClientError(f"{name}: expected at least 1, found {value}")
     for group in in_requests(images, max_images=max_images, max_bytes=max_bytes):
-        waiting = [cast(list[tuple[Name, bytes]], group)]
+        waiting: list[Sequence[tuple[Name, bytes]]] = [(yield from _loaded(group))]
         while waiting:
             part = waiting.pop()
             try:
@@ -337,6 +344,12 @@ def _each_part(
                 waiting += [part[middle:], part[:middle]]
                 continue
             done(part, answer)
+
+
+def _loaded(group: Sequence[tuple[Name, bytes | Path]]) -> Steps[Sequence[tuple[Name, bytes]]]:
+    if any(isinstance(data, Path) for _, data in group):
+        return cast(Sequence[tuple[Name, bytes]], (yield Read(partial(read, group))))
+    return read(group)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ from .answers import (
     TaskList,
 )
 from .errors import ClientError as ClientError
-from .exchange import Exchange, Outcome, Retries, Steps, Wait
+from .exchange import Exchange, Outcome, Read, Retries, Send, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
 
 T = TypeVar("T")
@@ -264,11 +264,15 @@ class Client:
                 step = call.send(outcome)
             except StopIteration as done:
                 return done.value
-            if isinstance(step, Wait):
-                time.sleep(step.seconds)
-                outcome = None
-                continue
-            try:
-                outcome = self._http.request(step.method, step.path, **step.options)
-            except httpx.RequestError as error:
-                outcome = error
+            outcome = self._done(step)
+
+    def _done(self, step: Send | Wait | Read) -> Outcome:
+        if isinstance(step, Wait):
+            time.sleep(step.seconds)
+            return None
+        if isinstance(step, Read):
+            return step.read()
+        try:
+            return self._http.request(step.method, step.path, **step.options)
+        except httpx.RequestError as error:
+            return error

@@ -1,13 +1,13 @@
 """One call of the client: its requests, retries and deadline, without doing any of it.
 
-What a call needs done it yields, as a `Send` or a `Wait`; `client` does it at once and
+What a call needs done it yields, as a `Send`, a `Wait` or a `Read`; `client` does it at once and
 `async_client` awaits it. So both are the same in all else.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,7 +25,7 @@ from .errors import ClientError, NoServer, refusal
 Answered = TypeVar("Answered", bound=Document)
 T = TypeVar("T")
 
-AGAIN = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 LOST = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
 """A connection that was not made or broke. A server that takes too long is not asked again."""
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -35,9 +35,10 @@ UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
 class Retries:
     """How often and how patiently a call is made again.
 
-    That happens after 429, 503 and broken connections. The wait is what the server's Retry-After
-    says, and beside it a random time, of which the longest doubles with each try: clients that
-    were refused together do not come back together.
+    That happens after 429, 503 and broken connections, but not after a 503 of a Facet server that
+    names no time to wait: such a task is answered again only once somebody mends it. The wait is
+    what the server's Retry-After says, and beside it a random time, of which the longest doubles
+    with each try: clients that were refused together do not come back together.
 
     Attributes:
         times: after the first try; 0 for none.
@@ -68,8 +69,19 @@ class Wait:
     seconds: float
 
 
-Outcome = httpx.Response | httpx.RequestError | None
-Steps = Generator[Send | Wait, Outcome, T]
+@dataclass(frozen=True)
+class Read:
+    """Files to be read, which may block.
+
+    Attributes:
+        read: what does it. What it returns comes of this step, and what it raises ends the call.
+    """
+
+    read: Callable[[], bytes | Sequence[tuple[Any, bytes]]]
+
+
+Outcome = httpx.Response | httpx.RequestError | bytes | Sequence[tuple[Any, bytes]] | None
+Steps = Generator[Send | Wait | Read, Outcome, T]
 """A call: takes what came of each step, and returns its answer."""
 
 
@@ -131,10 +143,10 @@ class Exchange:
                 if outcome.is_success:
                     return outcome
                 asked = _asked_to_wait(outcome)
-                error, again = refusal(outcome, asked), outcome.status_code in AGAIN
-                again &= idempotent or outcome.status_code == HTTPStatus.TOO_MANY_REQUESTS
+                error = refusal(outcome, asked)
+                again = _may_pass(error) and (idempotent or error.status == TOO_MANY)
             else:
-                assert outcome is not None
+                assert isinstance(outcome, httpx.RequestError)
                 error, again = self._lost(outcome), self._may_repeat(outcome, idempotent)
             wait = self._wait(tried, error.retry_after or 0.0) if again else None
             if wait is None:
@@ -188,6 +200,13 @@ class Exchange:
             f"deadline: expected an answer within {self._deadline:g} s, found none",
             reason="deadline-exceeded",
         )
+
+
+def _may_pass(error: ClientError) -> bool:
+    """Return whether a later request may be answered; a proxy's 503 need not say when."""
+    if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return error.status == TOO_MANY
+    return error.reason is None or error.retry_after is not None
 
 
 def _asked_to_wait(response: httpx.Response) -> float | None:

@@ -186,6 +186,8 @@ def _headers(error: Exception, status: int) -> dict[str, str] | None:
     if isinstance(error, errors.Overloaded):
         wait = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
         return wait | (_limit(error) if isinstance(error, errors.TooManyRequests) else {})
+    if isinstance(error, errors.TaskUnavailable) and not error.passing:
+        return None  # to wait would not help
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
 
 

@@ -261,7 +261,7 @@ class TaskExamples:
             file = TaskFile.from_bytes(data)
             file.check_fits(self._backbone)
         except TaskFileError as error:
-            raise unavailable(task, str(error)) from error
+            raise unavailable(task, str(error), passing=False) from error
         return file.manifest.description, collection_of(file)
 
     def _file(self, task: str, collection: Collection, live: _Live | None) -> bytes:

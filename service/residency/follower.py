@@ -86,5 +86,5 @@ class StoreFollower:
             entry = self._registry.get(task)
             # An outage of the store must not take down a version that still answers; the next
             # refresh tries again.
-            if entry is None or entry.failure is None or not entry.failure.passing:
+            if entry is None or entry.failure is None or entry.failure.final:
                 self._bank.remove(task)

@@ -24,16 +24,18 @@ class Failure:
         reason: one sentence.
         until: when to try again, by the registry's clock; infinite where only another version
             helps.
+        passing: whether it may pass without anybody's help; a damaged file is mended by somebody.
     """
 
     version: int | None
     reason: str
     until: float = math.inf
+    passing: bool = False
 
     @property
-    def passing(self) -> bool:
-        """Whether it may pass by itself."""
-        return self.until < math.inf
+    def final(self) -> bool:
+        """Whether only another version helps."""
+        return self.until == math.inf
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,13 @@ class Registry:
             entry = self._entries[state.name] = replace(entry, state=state)
         return entry
 
-    def fail(self, task: str, version: int | None, reason: str, *, passing: bool) -> None:
-        """Record why a version cannot be served, for `RETRY_SECONDS` if it may pass."""
-        until = self._clock() + RETRY_SECONDS if passing else math.inf
+    def fail(
+        self, task: str, version: int | None, reason: str, *, final: bool, passing: bool = False
+    ) -> None:
+        """Record why a version cannot be served, for `RETRY_SECONDS` unless it is final."""
+        until = math.inf if final else self._clock() + RETRY_SECONDS
         entry = self._entries.get(task) or Entry(task)
-        self._entries[task] = replace(entry, failure=Failure(version, reason, until))
+        self._entries[task] = replace(entry, failure=Failure(version, reason, until, passing))
 
     def succeed(self, task: str) -> Entry | None:
         """Clear what failed, as the task has been brought onto the device; return its entry."""

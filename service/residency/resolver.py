@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from facet_vision.backbone import BackboneError
 from facet_vision.prompts_store import (
+    DamagedObject,
     Store,
     StoreError,
     TaskFileError,
@@ -36,6 +37,10 @@ LOAD_THREADS = 8
 
 They are encoded one after another; see `TaskLoader`.
 """
+
+
+FINAL = (TaskFileError, BackboneError, UnfitTask)
+"""What loading a version raises where only another version helps."""
 
 
 class ResolverObserver(Protocol):
@@ -108,7 +113,7 @@ class TaskResolver:
         failure = self._registry.current_failure(entry)
         # An older version on the device answers, even if the newest could not be loaded.
         if failure is not None and self._bank.find(task) is None:
-            raise unavailable(task, failure.reason)
+            raise unavailable(task, failure.reason, failure.passing)
         if entry.state is not None and entry.live is None:
             raise UnknownTask(f"task {task!r}: expected a live task, found it {entry.condition}")
         return entry
@@ -221,7 +226,7 @@ class TaskResolver:
         except TaskNotFound as error:
             raise UnknownTask(str(error)) from error
         except StoreError as error:
-            raise self._failed(task, None, error, passing=True) from error
+            raise self._failed(task, None, error) from error
 
     async def _finish_load(
         self, task: str, version: int, loading: Awaitable[LoadedTask]
@@ -231,11 +236,9 @@ class TaskResolver:
         except VersionNotFound as error:
             # Another server has deleted it, so it is not the live one any more.
             await self._learn_again(task)
-            raise self._failed(task, version, error, passing=True) from error
-        except (StoreError, DeviceFull) as error:
-            raise self._failed(task, version, error, passing=True) from error
-        except (TaskFileError, BackboneError, UnfitTask) as error:
-            raise self._failed(task, version, error, passing=False) from error
+            raise self._failed(task, version, error) from error
+        except (StoreError, DeviceFull, *FINAL) as error:
+            raise self._failed(task, version, error) from error
         self._observe.count_load(loaded.source, loaded.seconds)
         entry = self._registry.succeed(task)
         # Another version may have gone live meanwhile. The requests that wait were bound before,
@@ -250,15 +253,17 @@ class TaskResolver:
             if self._registry.learn(state).live is None:
                 self._bank.remove(task)
 
-    def _failed(
-        self, task: str, version: int | None, error: Exception, *, passing: bool
-    ) -> TaskUnavailable:
+    def _failed(self, task: str, version: int | None, error: Exception) -> TaskUnavailable:
         logger.warning("task %r cannot be loaded: %s", task, error)
         self._observe.count_load_failure()
-        self._registry.fail(task, version, str(error), passing=passing)
-        return unavailable(task, str(error))
+        final = isinstance(error, FINAL)
+        passing = not (final or isinstance(error, DamagedObject))
+        self._registry.fail(task, version, str(error), final=final, passing=passing)
+        return unavailable(task, str(error), passing)
 
 
-def unavailable(task: str, reason: str) -> TaskUnavailable:
-    """Return the error of a task whose live version cannot be served."""
-    return TaskUnavailable(f"task {task!r}: expected a version that can be served, found: {reason}")
+def unavailable(task: str, reason: str, passing: bool) -> TaskUnavailable:
+    """Return the error of a task whose live version cannot be served; `passing` if it may be."""
+    return TaskUnavailable(
+        f"task {task!r}: expected a version that can be served, found: {reason}", passing
+    )

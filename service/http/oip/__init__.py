@@ -1,5 +1,5 @@
 """The Open Inference Protocol over REST, below `/v2`.
 
-`routes` has the calls, `bodies` reads and writes what an inference call sends, and `errors` gives
-refusals the protocol's own form.
+`routes` has the calls, and `bodies` reads and writes what an inference call sends. What the calls
+take and answer is described in `schemas` and `answers`.
 """

@@ -6,18 +6,20 @@ their content type, since its clients send none.
 
 import zlib
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from facet_vision.service.errors import BadRequest
 from facet_vision.service.http.bodies import aside_if_large, bounded
 from facet_vision.service.http.calls import Call
 from facet_vision.service.http.deps import (
     ComponentsDependency,
+    Endpoint,
     actor_of,
     caller_of,
     guarded,
@@ -27,6 +29,18 @@ from facet_vision.service.http.parameters import TaskName
 from facet_vision.service.oip import inference, models
 from facet_vision.service.settings import Settings
 
+from .answers import (
+    Empty,
+    ModelConfig,
+    ModelIndex,
+    ModelMetadata,
+    ModelReady,
+    ModelStatisticsList,
+    OipError,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+)
 from .bodies import JSON_LENGTH, read_request, refused, response_parts
 from .schemas import (
     INDEX,
@@ -39,7 +53,6 @@ from .schemas import (
     VERSION_PARAMETER,
     IndexRequest,
     LoadRequest,
-    OipError,
     UnloadRequest,
 )
 
@@ -69,24 +82,51 @@ async def _version_of(request: Request) -> str:
 
 
 ModelVersion = Annotated[str, Depends(_version_of)]
-_VERSIONED = {"parameters": [VERSION_PARAMETER]}
 
 
-@health.get("/live", summary="Is the server alive?")
+def _of_a_task(path: str, summary: str, answer: type[BaseModel]) -> Callable[[Endpoint], Endpoint]:
+    """Decorate what shows something of a task: of the live version, and of the one in the path."""
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        versioned = {"parameters": [VERSION_PARAMETER]}
+        for parent, what, extra in ((MODEL, "a task", None), (VERSION, "a version", versioned)):
+            router.get(
+                f"{parent}{path}",
+                summary=summary.format(what),
+                response_model=answer,
+                openapi_extra=extra,
+                dependencies=_ANY,
+            )(endpoint)
+        return endpoint
+
+    return decorate
+
+
+@health.get(
+    "/live",
+    summary="Is the server alive?",
+    response_model=ServerLive,
+    responses={503: {"model": ServerLive | OipError}},
+)
 async def live(components: ComponentsDependency) -> JSONResponse:
     """Answer 503 once the engine's thread has died."""
     sound = components.sound
     return JSONResponse({"live": sound}, 200 if sound else 503)
 
 
-@health.get("/ready", summary="Is the server ready?")
+@health.get(
+    "/ready",
+    summary="Is the server ready?",
+    response_model=ServerReady,
+    responses={503: {"model": ServerReady | OipError}},
+)
 async def ready(components: ComponentsDependency) -> JSONResponse:
     """Answer 503 while requests are not taken; a single task's state does not matter."""
     is_ready = components.obstacle is None
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 
-@router.get(PREFIX, summary="Describe the server", dependencies=_ANY)
+@router.get(PREFIX, summary="Describe the server", response_model=ServerMetadata, dependencies=_ANY)
 @router.get(f"{PREFIX}/", include_in_schema=False, dependencies=_ANY)
 async def server_metadata() -> dict[str, Any]:
     """Show the server's name, its version and the protocol's extensions that it has."""
@@ -94,7 +134,12 @@ async def server_metadata() -> dict[str, Any]:
 
 
 # Before the calls of one model: no task may be called "stats".
-@router.get(f"{PREFIX}/models/stats", summary="Statistics of all tasks", dependencies=_ANY)
+@router.get(
+    f"{PREFIX}/models/stats",
+    summary="Statistics of all tasks",
+    response_model=ModelStatisticsList,
+    dependencies=_ANY,
+)
 async def all_statistics(request: Request, components: ComponentsDependency) -> dict[str, Any]:
     """Show what every live task that the key covers has answered since the server's start."""
     entries = await components.listing.live_entries()
@@ -102,8 +147,7 @@ async def all_statistics(request: Request, components: ComponentsDependency) -> 
     return {"model_stats": components.statistics.documents(entries, sees)}
 
 
-@router.get(MODEL, summary="Describe a task", dependencies=_ANY)
-@router.get(VERSION, summary="Describe a version", openapi_extra=_VERSIONED, dependencies=_ANY)
+@_of_a_task("", "Describe {}", ModelMetadata)
 async def model_metadata(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> dict[str, Any]:
@@ -112,25 +156,16 @@ async def model_metadata(
     return models.metadata(listed, version, components.backbone.preprocess.input_size)
 
 
-@router.get(f"{MODEL}/ready", summary="Is a task ready?", dependencies=_ANY)
-@router.get(
-    f"{VERSION}/ready", summary="Is a version ready?", openapi_extra=_VERSIONED, dependencies=_ANY
-)
+@_of_a_task("/ready", "Is {} ready?", ModelReady)
 async def model_ready(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
-) -> JSONResponse:
+) -> dict[str, Any]:
     """Answer 200 if the version is live and can be served; otherwise say why not."""
     models.check_version(await components.listing.find(task), version)
-    return JSONResponse({"name": task, "ready": True})
+    return {"name": task, "ready": True}
 
 
-@router.get(f"{MODEL}/config", summary="Configuration of a task", dependencies=_ANY)
-@router.get(
-    f"{VERSION}/config",
-    summary="Configuration of a version",
-    openapi_extra=_VERSIONED,
-    dependencies=_ANY,
-)
+@_of_a_task("/config", "Configuration of {}", ModelConfig)
 async def model_config(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> dict[str, Any]:
@@ -140,13 +175,7 @@ async def model_config(
     return models.config(listed, version, size, most)
 
 
-@router.get(f"{MODEL}/stats", summary="Statistics of a task", dependencies=_ANY)
-@router.get(
-    f"{VERSION}/stats",
-    summary="Statistics of a version",
-    openapi_extra=_VERSIONED,
-    dependencies=_ANY,
-)
+@_of_a_task("/stats", "Statistics of {}", ModelStatisticsList)
 async def model_statistics(
     task: TaskName, version: ModelVersion, components: ComponentsDependency
 ) -> dict[str, Any]:
@@ -158,15 +187,17 @@ async def model_statistics(
 @router.post(
     f"{PREFIX}/repository/index",
     summary="List all versions",
+    response_model=list[ModelIndex],
     openapi_extra=INDEX,
     dependencies=_ANY,
 )
-async def repository_index(request: Request, components: ComponentsDependency) -> JSONResponse:
+async def repository_index(
+    request: Request, components: ComponentsDependency
+) -> list[dict[str, Any]]:
     """List every version of every task, and files that were refused lately with the reason."""
     data = await _body(request, MAX_INDEX_BYTES, components.settings)
     wanted = _read(IndexRequest, bytes(data) or b"{}")
-    rows = await components.repository.index(caller_of(request).sees, ready=wanted.ready)
-    return JSONResponse(rows)
+    return await components.repository.index(caller_of(request).sees, ready=wanted.ready)
 
 
 @router.post(
@@ -175,14 +206,14 @@ async def repository_index(request: Request, components: ComponentsDependency) -
     openapi_extra=LOAD,
     dependencies=_PUBLISH,
 )
-async def load(task: TaskName, request: Request, components: ComponentsDependency) -> Response:
+async def load(task: TaskName, request: Request, components: ComponentsDependency) -> Empty:
     """Make a version live, or upload a task file that comes with the call and make it live."""
     settings = components.settings
     # Base64 takes four bytes for three.
     data = await _body(request, settings.max_task_bytes * 4 // 3 + MAX_INDEX_BYTES, settings)
     parameters = await aside_if_large(len(data), lambda: _load_parameters(bytes(data) or b"{}"))
     await components.repository.load(task, parameters, by=actor_of(request))
-    return Response(b"{}", media_type="application/json")
+    return Empty()
 
 
 @router.post(
@@ -191,12 +222,12 @@ async def load(task: TaskName, request: Request, components: ComponentsDependenc
     openapi_extra=UNLOAD,
     dependencies=_PUBLISH,
 )
-async def unload(task: TaskName, request: Request, components: ComponentsDependency) -> Response:
+async def unload(task: TaskName, request: Request, components: ComponentsDependency) -> Empty:
     """Retire a task; nothing happens if it is not live. Its versions stay in the store."""
     data = await _body(request, MAX_INDEX_BYTES, components.settings)
     _read(UnloadRequest, bytes(data) or b"{}")
     await components.repository.unload(task, by=actor_of(request))
-    return Response(b"{}", media_type="application/json")
+    return Empty()
 
 
 @infer.post(f"{MODEL}/infer", summary="Ask a task", openapi_extra=INFER, responses=INFERRED)

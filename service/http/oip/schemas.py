@@ -1,4 +1,4 @@
-"""The JSON documents of the Open Inference Protocol, as far as OpenAPI shows them."""
+"""What the calls of the Open Inference Protocol take, as OpenAPI shows it."""
 
 from typing import Any
 
@@ -7,11 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from facet_vision.service.http.openapi.bodies import limited, schema_of
 from facet_vision.service.oip.inference import LIVE
 
-
-class OipError(BaseModel):
-    """What went wrong."""
-
-    error: str = Field(description="One sentence.")
+from .answers import ModelInfer
 
 
 class IndexRequest(BaseModel):
@@ -144,6 +140,7 @@ INFER = {
 INFER_VERSION = INFER | {"parameters": [VERSION_PARAMETER, *INFER["parameters"]]}
 INFERRED: dict[int | str, dict[str, Any]] = {
     200: {
+        "model": ModelInfer,
         "description": "The outputs: JSON, and behind it the bytes of tensors that are sent so.",
         "content": {"application/octet-stream": {"schema": _BINARY}},
         "headers": {

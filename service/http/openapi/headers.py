@@ -10,7 +10,10 @@ def _header(description: str, schema: dict[str, Any] | None = None, **more: Any)
 HEADERS = {
     "X-Request-ID": _header("Id of the request: the client's, or a new one.", required=True),
     "traceparent": _header("The server's part of the trace (W3C Trace Context), if there is one."),
-    "Retry-After": _header("Seconds to wait.", {"type": "integer", "minimum": 1}),
+    "Retry-After": _header(
+        "Seconds to wait. Without it a `task-unavailable` ends only once somebody mends the task.",
+        {"type": "integer", "minimum": 1},
+    ),
     "RateLimit-Policy": _header(
         "The limit of the key: its quota `q`, in `w` seconds. With `too-many-requests` only."
     ),

@@ -1,4 +1,4 @@
-"""The server's certificate, which is read again once its file has changed."""
+"""The server's certificate and the issuers of its clients', read again once a file has changed."""
 
 import asyncio
 import logging
@@ -15,14 +15,27 @@ LOOK_SECONDS = 2.0
 """From one look at the files to the next."""
 
 
+class _Current(ssl.SSLContext):
+    """A context that makes each connection of another one, which can be replaced.
+
+    Issuers can be added to a context and not taken from it. A new context also knows no session of
+    a former one, which a client could resume without showing its certificate again.
+    """
+
+    current: ssl.SSLContext
+
+    def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
+        return self.current.wrap_bio(*given, **named)
+
+
 class Certificate:
-    """The TLS context of a server; connections that begin after a change get the new certificate.
+    """The TLS context of a server; connections that begin after a change get what is in the files.
 
     Args:
         certificate: file with the certificate and those of its issuers.
         key: file with its private key; None if the certificate's file has it.
         client_ca: file with the issuers of the certificates that clients must show; None if they
-            need none. It is read once.
+            need none.
 
     Raises:
         SettingsError: a file is not what it should be.
@@ -31,14 +44,12 @@ class Certificate:
     def __init__(self, certificate: Path, key: Path | None, client_ca: Path | None) -> None:
         self._certificate = certificate
         self._key = key
-        self._files = [path for path in (certificate, key) if path]
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._client_ca = client_ca
+        self._files = [path for path in (certificate, key, client_ca) if path]
+        self.context = _Current(ssl.PROTOCOL_TLS_SERVER)
         self._stamps = self._look()
         try:
-            self._load(self.context)
-            if client_ca:
-                self.context.load_verify_locations(client_ca)
-                self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.current = self._read()
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
                 f"tls_cert, tls_key, tls_client_ca: expected files in PEM form that belong "
@@ -73,23 +84,27 @@ class Certificate:
         if found == self._stamps:
             return
         self._stamps = found
+        names = ", ".join(map(str, self._files))
         try:
-            # First into a context that nobody uses: a certificate without its key would spoil
-            # the one in use.
-            self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-            self._load(self.context)
+            self.context.current = self._read()
         except (OSError, ssl.SSLError) as error:
             logger.error(
-                "%s: expected a certificate and its key, found %s; the former one stays",
-                self._certificate,
+                "%s: expected a certificate with its key, and issuers if any are named, found %s; "
+                "the former ones stay",
+                names,
                 error.strerror or error,
             )
         else:
-            logger.info("%s: the certificate has been read again", self._certificate)
+            logger.info("%s: read again", names)
 
-    def _load(self, context: ssl.SSLContext) -> None:
+    def _read(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # With a password the library would ask for it at the terminal, and wait.
         context.load_cert_chain(self._certificate, self._key, password=_no_password)
+        if self._client_ca:
+            context.load_verify_locations(self._client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         return [_stamp(path) for path in self._files]

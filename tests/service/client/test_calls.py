@@ -11,17 +11,19 @@ import pytest
 from fastapi import FastAPI
 
 from facet_vision.backbone import Backbone
-from facet_vision.prompts_store import open_store
+from facet_vision.prompts_store import Store, open_store
 from facet_vision.service.client import answers
 from facet_vision.service.client.async_client import AsyncClient
 from facet_vision.service.client.client import Client
 from facet_vision.service.client.errors import ClientError
+from facet_vision.service.client.exchange import Retries
 from facet_vision.service.http import schemas
 from facet_vision.service.http.app import create_app
 from facet_vision.service.settings import Settings
 from tests.service.support.app import DEPTH, numbered, png, task_file
 from tests.service.support.clients import Make, Waits
 from tests.service.support.keys import Keys
+from tests.service.support.residency import WatchedObjects, fill, many
 
 QUEUE = 8
 
@@ -187,6 +189,27 @@ class TestWithKeys:
         with pytest.raises(ClientError, match="publish") as refused:
             client.publish("pets", b"file")
         assert (refused.value.status, refused.value.reason) == (403, "forbidden")
+
+
+class TestWithAFaultyStore:
+    @pytest.fixture
+    def app(self, objects: WatchedObjects, small: Backbone) -> FastAPI:
+        fill(objects, many(small, 2))
+        return create_app(Settings(), store=Store(objects), backbone=small)
+
+    def test_only_what_may_pass_is_waited_for(
+        self, url: str, objects: WatchedObjects, make: Make, waits: Waits
+    ) -> None:
+        objects.damage = lambda path, data: data[:-1] if "/versions/" in path else data
+        client = make(url)
+        with pytest.raises(ClientError, match="sha256") as refused:
+            client.predict("task-00", png())
+        assert (refused.value.status, refused.value.reason) == (503, "task-unavailable")
+        assert (refused.value.retry_after, waits) == (None, [])
+        objects.is_down = True
+        with pytest.raises(ClientError, match="connection cut") as refused:
+            client.predict("task-01", png())
+        assert (refused.value.retry_after, len(waits)) == (1, Retries().times)
 
 
 def test_arguments_are_checked(url: str, make: Make) -> None:

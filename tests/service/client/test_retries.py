@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -112,20 +113,21 @@ OTHERS: list[Callable[[Any], Any]] = [
         (httpx.RemoteProtocolError, True, False),
         (httpx.ReadTimeout, False, False),
         (httpx.UnsupportedProtocol, False, False),
-        (429, True, True),
-        (503, True, False),
-        (500, False, False),
-        (502, False, False),
-        (504, False, False),
-        (404, False, False),
+        (partial(refused, 429), True, True),
+        (partial(refused, 503, "1"), True, False),
+        (partial(refused, 503), False, False),  # of a task that somebody must mend
+        (partial(httpx.Response, 503, text="<html>"), True, False),  # of a proxy
+        (partial(refused, 500), False, False),
+        (partial(refused, 502), False, False),
+        (partial(refused, 504), False, False),
+        (partial(refused, 404), False, False),
     ],
-    ids=lambda value: value if isinstance(value, int) else value.__name__,
 )
 def test_what_is_sent_again(make: Make, outcome: Any, again: bool, others_too: bool) -> None:
     """What is not idempotent only where it is certain that nothing was done."""
     for calls, expected in ((IDEMPOTENT, again), (OTHERS, others_too)):
         for call in calls:
-            first = refused(outcome) if isinstance(outcome, int) else outcome
+            first = outcome() if isinstance(outcome, partial) else outcome
             server = Script(first, httpx.Response(200, json=PUBLISHED))
             client = make("http://server", transport=server)
             if expected:

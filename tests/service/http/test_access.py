@@ -15,6 +15,7 @@ from facet_vision.backbone import Backbone
 from facet_vision.service.access.caller import SCOPES
 from facet_vision.service.http.deps import Needs, needed_by
 from tests.service.support.app import PNG, TASK_FILE, ask, assert_problem, png, task_file, upload
+from tests.service.support.forms import FORMS, assert_refused, told
 from tests.service.support.keys import Keys
 
 SWAGGER_UI = ("swagger-ui.js", "swagger-ui.css")
@@ -80,23 +81,6 @@ def routes_of(app: Any) -> Iterator[Route]:
                 yield Route(method, route.path, needed_by(route.original_route))
 
 
-def told(answer: Any) -> str:
-    """The sentence of an error, in the form of its path."""
-    document = answer.json()
-    error = document.get("error", {})
-    sentence = document.get("detail") or (error if isinstance(error, str) else error["message"])
-    assert isinstance(sentence, str)
-    return sentence
-
-
-def assert_refused(answer: Any, status: int, words: str) -> None:
-    if answer.headers["content-type"] == "application/problem+json":
-        assert_problem(answer, status, words)
-    else:
-        assert answer.status_code == status
-        assert words in told(answer)
-
-
 @pytest.fixture
 def keys(tmp_path: Path) -> Keys:
     return Keys(tmp_path / "keys.json")
@@ -118,6 +102,11 @@ def guarded(serve: Callable[..., TestClient], keys: Keys, small: Backbone) -> Te
     with_key = {"headers": TASK_FILE | root, "content": task_file(small, "pets").to_bytes()}
     assert client.post("/v1/tasks/pets/versions", **with_key).status_code == 201
     return client
+
+
+def test_there_is_a_form_for_every_call_of_the_predictor(app: FastAPI) -> None:
+    asked = [route for route in routes_of(app) if route.needed and route.needed.scope == "infer"]
+    assert {route.path for route in asked} == set(FORMS)
 
 
 def test_no_route_answers_without_a_key_that_holds(guarded: TestClient, keys: Keys) -> None:

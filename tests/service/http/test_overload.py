@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 import torch
 from starlette.testclient import TestClient
 
@@ -20,19 +21,22 @@ from tests.service.support.app import (
     task_file,
     upload,
 )
+from tests.service.support.batcher import held
+from tests.service.support.forms import FORMS, ask_by, assert_refused
 
 Serve = Callable[..., TestClient]
 
 
-def test_overload_is_429_with_retry_after(serve: Serve, small: Backbone) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_overload_is_429_with_retry_after(serve: Serve, small: Backbone, form: str) -> None:
     client = serve(queue_limit=2)
     upload(client, task_file(small, "pets"))
     components = client.app.state.components  # type: ignore[attr-defined]
     with components.batcher.admit(["cars"], 2):
-        response = ask(client, "pets")
-    assert_problem(response, 429, "queue", "room for 1 rows, found 0")
+        response = ask_by(client, form)
+    assert_refused(response, 429, "queue: expected room for 1 rows, found 0")
     assert int(response.headers["retry-after"]) >= 1
-    assert ask(client, "pets").status_code == 200
+    assert ask_by(client, form).status_code == 200
 
 
 def test_overload_is_found_before_the_body_is_read(serve: Serve, small: Backbone) -> None:
@@ -74,36 +78,27 @@ def test_a_draining_server_is_not_ready_and_admits_nothing(
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_passed_deadline_is_504_and_its_rows_are_dropped(serve: Serve, small: Backbone) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_passed_deadline_is_504_and_its_rows_are_dropped(
+    serve: Serve, small: Backbone, form: str
+) -> None:
     client = serve(deadline_seconds=0.1)
     upload(client, task_file(small, "pets"))
     batcher = client.app.state.components.batcher  # type: ignore[attr-defined]
     before = metrics(client)["facet_batch_rows_sum"]
-
-    async def hold() -> None:
-        await batcher.call(lambda: time.sleep(0.5))
-
-    held = client.portal.start_task_soon(hold)  # type: ignore[union-attr]
-    assert_problem(ask(client, "pets"), 504, "deadline")
-    held.result()
+    with held(batcher):
+        assert_refused(ask_by(client, form), 504, "within the deadline")
+    client.portal.call(batcher.call, lambda: None)  # type: ignore[union-attr]
     assert batcher.admitted == 0
-    assert ask(client, "pets").status_code == 200
-    assert metrics(client)["facet_batch_rows_sum"] == before + 1
+    assert metrics(client)["facet_batch_rows_sum"] == before
 
 
 def test_a_client_may_set_its_own_deadline(serve: Serve, small: Backbone) -> None:
     client = serve()
     upload(client, task_file(small, "pets"))
     batcher = client.app.state.components.batcher  # type: ignore[attr-defined]
-
-    async def hold() -> None:
-        await batcher.call(lambda: time.sleep(0.5))
-
-    held = client.portal.start_task_soon(hold)  # type: ignore[union-attr]
-    begun = time.perf_counter()
-    assert_problem(ask(client, "pets", timeout_ms=100), 504, "deadline")
-    assert time.perf_counter() - begun < 0.4
-    held.result()
+    with held(batcher):
+        assert_problem(ask(client, "pets", timeout_ms=100), 504, "deadline")
     assert ask(client, "pets", timeout_ms=5000).status_code == 200
     for wrong in ("0", "-1", "soon", "inf", "nan"):
         assert_problem(ask(client, "pets", timeout_ms=wrong), 422, "timeout_ms", repr(wrong))

@@ -56,18 +56,18 @@ def test_conditions(store: Store) -> None:
     assert condition() == "unpublished"
     registry.learn(store.activate("a", 1, by="x"))
     assert condition() == "live"
-    registry.fail("a", 2, "of another version", passing=False)
+    registry.fail("a", 2, "of another version", final=True)
     assert condition() == "live"
-    registry.fail("a", 1, "broken", passing=False)
+    registry.fail("a", 1, "broken", final=True)
     assert condition() == "unavailable"
     registry.succeed("a")
     assert condition() == "live"
-    registry.fail("a", 1, "broken", passing=False)
+    registry.fail("a", 1, "broken", final=True)
     registry.learn(store.retire("a", by="x"))
     assert condition() == "retired"
 
 
-def test_a_passing_failure_holds_for_a_while_and_any_other_for_good(store: Store) -> None:
+def test_a_failure_holds_for_a_while_and_a_final_one_for_good(store: Store) -> None:
     now = 0.0
     registry = Registry(lambda: now)
     registry.learn(store.activate("a", 1, by="x"))
@@ -77,11 +77,11 @@ def test_a_passing_failure_holds_for_a_while_and_any_other_for_good(store: Store
         assert entry is not None
         return registry.current_failure(entry)
 
-    registry.fail("a", 1, "the store is away", passing=True)
-    assert current() == Failure(1, "the store is away", RETRY_SECONDS)
+    registry.fail("a", 1, "the store is away", final=False, passing=True)
+    assert current() == Failure(1, "the store is away", RETRY_SECONDS, passing=True)
     now = RETRY_SECONDS
     assert current() is None
-    registry.fail("a", 1, "broken", passing=False)
+    registry.fail("a", 1, "broken", final=True)
     now = 1e9
     assert current() == Failure(1, "broken", math.inf)
 
@@ -89,7 +89,7 @@ def test_a_passing_failure_holds_for_a_while_and_any_other_for_good(store: Store
 def test_a_history_that_cannot_be_read_is_a_failure_of_no_version() -> None:
     registry = Registry()
     registry.note({"a": 3})
-    registry.fail("a", None, "the store is away", passing=True)
+    registry.fail("a", None, "the store is away", final=False)
     entry = registry.get("a")
     assert entry is not None
     assert (entry.condition, entry.reason) == ("unavailable", "the store is away")

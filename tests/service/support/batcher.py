@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import torch
@@ -84,6 +84,25 @@ async def ask_while_busy(
 
 def values(answers: Sequence[Answer]) -> list[float]:
     return [answer.scores.item() for answer in answers]
+
+
+@contextmanager
+def held(batcher: Batcher) -> Iterator[None]:
+    """Keeps the engine's thread busy for the length of the block."""
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        gate.wait(20)
+
+    loop = batcher._loop
+    assert loop is not None
+    loop.call_soon_threadsafe(lambda: loop.create_task(batcher.call(wait)))
+    assert entered.wait(20)
+    try:
+        yield
+    finally:
+        gate.set()
 
 
 class TimedEngine(HeldEngine):

@@ -53,7 +53,8 @@ class Waits(list[float]):
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         super().__init__()
         patch.setattr(client, "time", SimpleNamespace(sleep=self.note))
-        patch.setattr(async_client, "asyncio", SimpleNamespace(sleep=self.note_and_go_on))
+        awaited = SimpleNamespace(sleep=self.note_and_go_on, to_thread=asyncio.to_thread)
+        patch.setattr(async_client, "asyncio", awaited)
 
     def note(self, seconds: float) -> None:
         self.append(seconds)

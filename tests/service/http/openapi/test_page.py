@@ -1,18 +1,15 @@
 """The page that shows the document: from this server alone, with keys or without."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests.service.support.browser import Page, needs_chromium, page
 from tests.service.support.keys import Keys
 from tests.service.support.processes import small_server
-
-CHROMIUM = shutil.which("chromium")
 
 
 def files_of(page: str) -> list[str]:
@@ -54,35 +51,55 @@ def test_there_is_no_page_that_needs_a_network(client: TestClient) -> None:
         assert client.get(path).status_code == 404
 
 
-@pytest.mark.long
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize("keys", [False, True], ids=["open", "keys"])
-def test_a_browser_shows_it(tmp_path: Path, keys: bool) -> None:
-    settings = {"http_workers": 1, "root_path": "/vision"}
-    if keys:
-        file = Keys(tmp_path / "keys.json")
-        file.add("root")
-        settings["keys_file"] = file.path
-    with small_server(tmp_path / "store", **settings) as server:
-        assert CHROMIUM is not None
-        # Scripts, styles and the document come through an HTTP worker; no other host resolves.
-        shown = subprocess.run(
-            [
-                *(
-                    CHROMIUM,
-                    "--headless",
-                    "--no-sandbox",
-                    "--disable-gpu",
-                    "--disable-dev-shm-usage",
-                ),
-                f"--user-data-dir={tmp_path / 'browser'}",
-                "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-                *("--virtual-time-budget=10000", "--dump-dom", f"{server.url}/docs"),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-    assert ('id="ask" hidden' not in shown) is keys
-    assert ("Ask one task" in shown) is not keys
+SETTINGS = {"http_workers": 1, "root_path": "/vision"}
+"""Scripts, styles and the document come through an HTTP worker."""
+
+
+@needs_chromium
+def test_a_browser_shows_it_without_keys(tmp_path: Path) -> None:
+    with (
+        small_server(tmp_path / "store", **SETTINGS) as server,
+        page(tmp_path / "browser") as shown,
+    ):
+        shown.open(f"{server.url}/docs")
+        assert "Ask one task" in shown.text(".swagger-ui .opblock-tag-section")
+        assert shown.run("document.querySelector('#ask').hidden")
+
+
+CALL = "#operations-tasks-list_tasks_v1_tasks_get"
+DIALOG = ".auth-wrapper .authorize"
+
+
+def status(shown: Page) -> str:
+    """The status of the call, which is made again."""
+    shown.click(f"{CALL} .execute")
+    found = shown.text(f"{CALL} .live-responses-table tbody .response-col_status")
+    shown.click(f"{CALL} .btn-clear")
+    return str(found).strip()
+
+
+@needs_chromium
+def test_calls_of_the_page_show_the_key_that_was_entered(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys.json")
+    keys.add("root")
+    with (
+        small_server(tmp_path / "store", keys_file=keys.path, **SETTINGS) as server,
+        page(tmp_path / "browser") as shown,
+    ):
+        shown.open(f"{server.url}/docs")
+        for text in ("wrong", keys.texts["root"]):
+            shown.type("#ask:not([hidden]) #key", text)
+            shown.click("#ask button")
+            if text == "wrong":
+                assert "one that is unknown, revoked or expired" in shown.text("#refused")
+        for button in (".opblock-summary-control", ".try-out__btn"):
+            shown.click(f"{CALL} {button}")
+        assert status(shown) == "200"
+        for button in (DIALOG, "[aria-label='Remove authorization']", ".close-modal"):
+            shown.click(button)
+        assert status(shown) == "401"
+        shown.click(DIALOG)
+        shown.type("#auth-bearer-value", keys.texts["root"])
+        for button in ("[aria-label='Apply credentials']", ".close-modal"):
+            shown.click(button)
+        assert status(shown) == "200"

@@ -1,7 +1,6 @@
 """Clients that leave before their answer: their work is dropped, other clients are unaffected."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,16 @@ import pytest
 from fastapi import FastAPI
 
 from facet_vision.service.engine.batcher import Batcher
-from tests.service.support.app import ask, metrics, png, small_backbone, task_file, upload
+from tests.service.support.app import (
+    TASK_FILE,
+    ask,
+    metrics,
+    small_backbone,
+    task_file,
+    upload,
+)
+from tests.service.support.batcher import held
+from tests.service.support.forms import FORMS, asking
 
 
 @pytest.fixture
@@ -20,25 +28,6 @@ def http(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=20) as client:
         upload(client, task_file(small_backbone(), "pets"))
         yield client
-
-
-@contextmanager
-def held(batcher: Batcher) -> Iterator[None]:
-    """Keeps the engine's thread busy for the length of the block."""
-    entered, gate = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        entered.set()
-        gate.wait(20)
-
-    loop = batcher._loop
-    assert loop is not None
-    loop.call_soon_threadsafe(lambda: loop.create_task(batcher.call(wait)))
-    assert entered.wait(20)
-    try:
-        yield
-    finally:
-        gate.set()
 
 
 def eventually(check: Callable[[], bool]) -> None:
@@ -49,29 +38,24 @@ def eventually(check: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def posted(url: str, path: str, kind: str, body: bytes) -> Iterator[None]:
+def sent(url: str, request: httpx.Request) -> Iterator[None]:
     """A client that has sent its request, and leaves at the end of the block without an answer."""
     address = urlsplit(url)
-    lines = (
-        f"POST {path} HTTP/1.1",
-        "Host: localhost",
-        f"Content-Type: {kind}",
-        f"Content-Length: {len(body)}",
-        "",
-        "",
-    )
+    fields = [f"{name}: {value}" for name, value in request.headers.items()]
+    lines = [f"{request.method} {request.url.path} HTTP/1.1", *fields, "", ""]
     with socket.create_connection((address.hostname, address.port)) as connection:
-        connection.sendall("\r\n".join(lines).encode() + body)
+        connection.sendall("\r\n".join(lines).encode() + request.read())
         yield
 
 
+@pytest.mark.parametrize("form", FORMS)
 def test_the_rows_of_a_client_that_left_are_not_run(
-    app: FastAPI, url: str, http: httpx.Client
+    app: FastAPI, url: str, http: httpx.Client, form: str
 ) -> None:
     batcher: Batcher = app.state.components.batcher
     before = metrics(http)["facet_batch_rows_sum"]
     with held(batcher):
-        with posted(url, "/v1/tasks/pets/predict", "image/png", png()):
+        with sent(url, asking(form)):
             eventually(lambda: batcher.queued == 1)
         eventually(lambda: batcher.admitted == 0)
     assert ask(http, "pets").status_code == 200
@@ -84,11 +68,9 @@ def test_an_upload_is_finished_when_its_client_leaves(
     app: FastAPI, url: str, http: httpx.Client
 ) -> None:
     data = task_file(small_backbone(), "cars").to_bytes()
+    request = http.build_request("POST", "/v1/tasks/cars/versions", content=data, headers=TASK_FILE)
     publisher = app.state.components.publisher
-    with (
-        held(app.state.components.batcher),
-        posted(url, "/v1/tasks/cars/versions", "application/octet-stream", data),
-    ):
+    with held(app.state.components.batcher), sent(url, request):
         eventually(lambda: len(publisher) == 1)
     eventually(lambda: ask(http, "cars").status_code == 200)
 
