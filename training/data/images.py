@@ -19,6 +19,9 @@ from .datasets import Examples
 MEMORY_BUDGET_BYTES = 2 * 2**30
 """Largest set of preprocessed images held in memory; a larger one is decoded in every epoch."""
 
+KEPT_BYTES = 256 * 2**20
+"""Largest set of preprocessed images that is kept from one training to the next."""
+
 BATCH_IMAGES = 64
 """Images per batch where features or pixels are computed once."""
 
@@ -118,12 +121,20 @@ def prepare(
     """Preprocess `examples` exactly as the server does.
 
     Args:
+        examples: once preprocessed, those that keep something are not preprocessed again.
         budget: bytes; the tensors are held in memory if they fit.
     """
+    kept = examples.kept if examples.kept is not None else {}
+    if preprocess in kept:
+        return kept[preprocess]
     streamed = Streamed(examples, preprocess)
-    if 4 * prod(preprocess.input_size) * len(examples) > budget:  # 4 bytes: float32
+    size = 4 * prod(preprocess.input_size) * len(examples)  # 4 bytes: float32
+    if size > budget:
         return streamed
-    return InMemory(torch.cat(list(streamed.batches(in_order(len(examples), BATCH_IMAGES)))))
+    rows = InMemory(torch.cat(list(streamed.batches(in_order(len(examples), BATCH_IMAGES)))))
+    if size <= KEPT_BYTES:
+        kept[preprocess] = rows
+    return rows
 
 
 def in_order(count: int, batch_size: int) -> Iterable[Tensor]:

@@ -35,11 +35,11 @@ def write(
     Its metrics are those of the tensors as stored.
 
     Args:
-        images: the preprocessed held-out images.
+        images: the preprocessed images of the data's `measured` part.
         validation: metrics of the fitting, stated behind those on the held-out images.
     """
     manifest = _manifest(method, data, recipe, validation)
-    targets = data.targets(data.test)
+    targets = data.targets(data.measured)
     if method.served:
         exact = TaskFile(manifest, method.written_prompts(), method.written_head())
         return choose_dtype(exact, method.backbone, images, targets)
