@@ -6,7 +6,7 @@ import time
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.data.datasets import TaskData
-from facet_vision.training.data.images import prepare
+from facet_vision.training.data.images import keep
 from facet_vision.training.data.remarks import remarks
 from facet_vision.training.identity import digest_of
 from facet_vision.training.methods import Method, find
@@ -50,7 +50,8 @@ def final(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
         `remarks`: what a person should know about the data, a sentence each.
     """
     images: list[int] = []  # of each step
-    prepare(data.train, backbone.preprocess)  # kept, so that only the first training pays for it
+    if recipe.augment == "none":
+        keep(data.train, backbone.preprocess)  # else the first training's time would include it
     with peak_memory(backbone.device) as peak:
         start = time.monotonic()
         method = fitted(backbone, data, recipe, lambda step: images.append(step.images))

@@ -128,13 +128,23 @@ def prepare(
     if preprocess in kept:
         return kept[preprocess]
     streamed = Streamed(examples, preprocess)
-    size = 4 * prod(preprocess.input_size) * len(examples)  # 4 bytes: float32
+    size = _bytes(examples, preprocess)
     if size > budget:
         return streamed
     rows = InMemory(torch.cat(list(streamed.batches(in_order(len(examples), BATCH_IMAGES)))))
     if size <= KEPT_BYTES:
         kept[preprocess] = rows
     return rows
+
+
+def keep(examples: Examples, preprocess: Preprocess) -> None:
+    """Preprocess examples whose tensors will be kept, so that no later use pays for it."""
+    if examples.kept is not None and _bytes(examples, preprocess) <= KEPT_BYTES:
+        prepare(examples, preprocess)
+
+
+def _bytes(examples: Examples, preprocess: Preprocess) -> int:
+    return 4 * prod(preprocess.input_size) * len(examples)  # float32
 
 
 def in_order(count: int, batch_size: int) -> Iterable[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from . import canvas, shapes
@@ -12,6 +13,9 @@ from .canvas import Array
 from .demo_set import DemoSet
 
 Shape = Callable[[Array, Array, float], Array]
+
+Area = NDArray[np.bool_]
+"""The pixels (SIZE, SIZE) of a shape."""
 
 SHAPES: dict[str, Shape] = {
     "bar": shapes.bar,
@@ -53,7 +57,7 @@ def pile_of(rng: np.random.Generator, kinds: list[Shape]) -> list[Array]:
             return pile
 
 
-def _is_readable(areas: list[Array]) -> bool:
+def _is_readable(areas: list[Area]) -> bool:
     """Return whether the top one's order to each other shows, and enough of every shape."""
     low, middle, top = areas
     if _share(low, low & ~middle & ~top) < LEAST_SEEN:
@@ -62,7 +66,7 @@ def _is_readable(areas: list[Array]) -> bool:
     return all(LEAST_COVERED < share < MOST_COVERED for share in covered)
 
 
-def _share(area: Array, part: Array) -> float:
+def _share(area: Area, part: Area) -> float:
     return float(part.sum() / max(1, area.sum()))
 
 
