@@ -73,24 +73,22 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
         if options.train:
             stack.enter_context(locked(out, "out"))
             say = stack.enter_context(_logged(say, out / LOG))
-        remarks_made = _remark(contents, say)
+        said = _remark(contents, say)
         outcomes = Outcomes(Results(out / CELLS))
         images = {source: digest(data) for source, data in contents.items()}
         found = protocol_of(plan, backbone, images)
         protocol = opened(out, found, outcomes, extend=options.train)
-        entries = list(plan.entries())
         if options.train:
             jobs = options.jobs or fitting_jobs(backbone)
+            schedule = Schedule(list(plan.entries()), outcomes, say, said)
             with workers(jobs, options.device) as run:
-                Schedule(entries, outcomes, say, remarks_made).drive(run, jobs)
-        cells = tuple(cell for entry in entries for cell in _finished(entry, outcomes))
-        if not cells:
-            raise TrainingError("comparison: expected a training that succeeds, found none")
+                schedule.drive(run, jobs)
+        cells = _finished(plan, outcomes)
         say(f"writing the report, {out / TEXT}")
         about = {source: data.description for source, data in contents.items()}
         about |= {**_searches(plan), **_additions(protocol), **_machine(backbone)}
         files = write(_comparison(plan, backbone, protocol, cells, options.command, about), out)
-        return files, sum(len(entry.seeds) for entry in entries) - len(cells)
+    return files, len(plan.sources) * len(plan.methods) * len(plan.seeds) - len(cells)
 
 
 @contextmanager
@@ -132,8 +130,19 @@ def _only_backbone(plan: Plan, cache: LoadCache) -> Backbone:
     return cache.backbone(recipes[0])
 
 
-def _finished(entry: Entry, outcomes: Outcomes) -> Iterator[TrainingResult]:
-    """Yield the entry's final trainings that have succeeded."""
+def _finished(plan: Plan, outcomes: Outcomes) -> tuple[TrainingResult, ...]:
+    """Return the final trainings that have succeeded.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    cells = tuple(cell for entry in plan.entries() for cell in _finals(entry, outcomes))
+    if not cells:
+        raise TrainingError("comparison: expected a training that succeeds, found none")
+    return cells
+
+
+def _finals(entry: Entry, outcomes: Outcomes) -> Iterator[TrainingResult]:
     choice = outcomes.choice(entry)
     if choice is None or choice.failed:
         return

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.plan import Plan
@@ -180,3 +183,35 @@ def test_a_protocol_that_was_changed_by_hand_is_refused(
     (folder / "protocol.json").write_text(text)
     with pytest.raises(TrainingError, match=r"protocol\.json: expected .*, found "):
         _open(plan_of(tmp_path, GRIDS), folder, tiny)
+
+
+parts = st.tuples(
+    st.integers(1, 3),
+    st.sets(st.sampled_from("abc"), min_size=1),
+    st.sets(st.sampled_from(["linear", "vpt-deep", "bias"]), min_size=1),
+)
+
+
+@settings(max_examples=50)
+@given(parts, parts)
+def test_a_folder_is_opened_by_whatever_contains_it(
+    tiny: Backbone, before: tuple, now: tuple
+) -> None:
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        plan = plan_of(folder, f"{GRIDS}[bias]\nsearch = 'lr=0.5,0.7'\n")
+        first, second = (
+            grown(
+                plan,
+                seeds=(3, 4, 5)[:seeds],
+                groups={"one": tuple(sorted(tasks))},
+                methods=tuple(sorted(methods)),
+            )
+            for seeds, tasks, methods in (before, now)
+        )
+        _open(first, folder, tiny)
+        if now[0] >= before[0] and now[1] >= before[1] and now[2] >= before[2]:
+            assert _open(second, folder, tiny).digest == protocol_of(second, tiny, IMAGES).digest
+        else:
+            with pytest.raises(TrainingError, match=r"another protocol needs another folder$"):
+                _open(second, folder, tiny)
