@@ -52,8 +52,8 @@ BELOW_IN_TRAINING = {
     "data": {"errors", "recipe"},
     "methods": {"errors", "recipe", "precision", "seeding", "data"},
     "fitting": {
-        *("errors", "recipe", "identity", "metrics", "objectives", "precision", "seeding"),
-        *("data", "methods"),
+        *("errors", "recipe", "identity", "locking", "metrics", "objectives", "precision"),
+        *("seeding", "data", "methods"),
     },
     "confidence": {"objectives"},
     "output": {"errors", "recipe", "metrics", "confidence", "data", "methods"},

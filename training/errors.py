@@ -4,6 +4,8 @@
     ├─ DataError         a data set that nothing can be learned from
     └─ CheckpointError   a file that is no training checkpoint, or one of another method
 
+    SealedPartError      a use of held-out images while hyperparameters are chosen: a fault of ours
+
 Every message is one sentence that names the expected and the found value.
 """
 
@@ -14,6 +16,13 @@ class TrainingError(ValueError):
 
 class DataError(TrainingError):
     """The data set is missing, empty or too small."""
+
+
+class SealedPartError(RuntimeError):
+    """Held-out images were used while hyperparameters are chosen.
+
+    It is no TrainingError, since a search would take that for a trial that failed.
+    """
 
 
 class CheckpointError(TrainingError):

@@ -19,17 +19,18 @@ DATA_FIELDS = {
 }
 """Fields of a recipe that decide which images are learned from and measured on."""
 
-MAX_DATA_SETS = 4
+MAX_DATA_SETS = 2
 """Data sets that stay loaded.
 
-A run goes through its data sets in order and returns at most to the one of another seed or part.
+A run goes through its data sets in order and returns at most to that of the search.
 """
 
 
 class LoadCache:
     """Backbones and data by recipe.
 
-    Every backbone stays loaded, and so do the MAX_DATA_SETS data sets that were used last.
+    Every backbone stays loaded, and so do the MAX_DATA_SETS data sets that were used last, with
+    their preprocessed images.
     """
 
     def __init__(self, device: str) -> None:
@@ -50,7 +51,7 @@ class LoadCache:
         """Return the data that the recipe learns from and is measured on."""
         key = json.dumps(recipe.model_dump(include=DATA_FIELDS), sort_keys=True)
         # popped and inserted again, so that the order of the dict is the order of use
-        data = self._data.pop(key, None) or read_data(recipe)
+        data = self._data.pop(key, None) or read_data(recipe).keeping()
         self._data[key] = data
         if len(self._data) > MAX_DATA_SETS:
             del self._data[next(iter(self._data))]

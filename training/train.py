@@ -52,7 +52,7 @@ def train_task(
             training.
     """
     method, records = _fitted(backbone, data, recipe, on_step, run)
-    held_out = prepare(data.test, backbone.preprocess)
+    held_out = prepare(data.measured, backbone.preprocess)
     return write(method, data, method.recipe, held_out, best_measured(records))
 
 

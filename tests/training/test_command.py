@@ -321,7 +321,7 @@ def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_
     )
     assert code == 0, stderr
     manifest = TaskFile.load(out).manifest
-    assert manifest.data == "folder colours, 4 training and 2 held-out images"
+    assert manifest.data == "folder colours, 4 training and 2 validation images"
     given = {
         "shots": 3,
         "measure_on": "validation",

@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.load_cache import LoadCache
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.images import keep
+from facet_vision.training.data.remarks import remarks
+from facet_vision.training.identity import digest_of
 from facet_vision.training.methods import Method, find
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.train import fitted
 from facet_vision.training.tuning.search import chosen_values
 from facet_vision.training.tuning.trials import score_of
 
+from .grids import ends
 from .memory import peak_memory
+from .outcomes import Choice, Outcome
 from .records import TrainingResult
 
-Outcome = dict[str, Any]
-"""Measures of a training as JSON values; `train` lists them."""
 
-
-def setting(recipe: Recipe, about: str, backbone: Backbone) -> dict[str, Any]:
-    """Return all that decides the outcome, as JSON values.
-
-    Two trainings with equal settings are the same training.
+def trial(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
+    """Train, and measure on the validation part.
 
     Args:
-        about: describes the contents of the source.
-    """
-    hyperparameters = recipe.hyperparameters(find(recipe.method).reads())
-    hyperparameters.pop("search", None)  # the way values were chosen does not change the result
-    return {
-        "data": recipe.data,
-        "about": about,
-        "backbone": backbone.name,
-        "fingerprint": backbone.fingerprint,
-        "method": recipe.method,
-        "recipe": hyperparameters,
-    }
-
-
-def train(recipe: Recipe, cache: LoadCache) -> Outcome:
-    """Train, and measure on the part that the recipe names in `measure_on`.
+        data: its held-out part is sealed.
 
     Returns:
         `score`: the first of the metrics, in [0, 1].
-        `parameters`, `head_parameters`: how many numbers were trained.
         `seconds`: of the training, without the evaluation.
+    """
+    start = time.monotonic()
+    method = fitted(backbone, data, recipe)
+    seconds = time.monotonic() - start
+    return {"score": score_of(method, data), "seconds": round(seconds, 3)}
+
+
+def final(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
+    """Train, and measure on the held-out part.
+
+    Returns:
+        `score`, `seconds`: as of a trial.
+        `parameters`, `head_parameters`: how many numbers were trained.
         `images_per_second`: training images, each counted once in every epoch.
         `peak_bytes`: None where it cannot be measured.
-        `training_images`: their number.
+        `training_images`, `held_out_images`: their numbers.
+        `held_out`: a digest of the held-out images and labels.
+        `remarks`: what a person should know about the data, a sentence each.
     """
-    backbone = cache.backbone(recipe)
-    data = cache.data(recipe)
     images: list[int] = []  # of each step
+    if recipe.augment == "none":
+        keep(data.train, backbone.preprocess)  # else the first training's time would include it
     with peak_memory(backbone.device) as peak:
         start = time.monotonic()
         method = fitted(backbone, data, recipe, lambda step: images.append(step.images))
@@ -66,24 +64,30 @@ def train(recipe: Recipe, cache: LoadCache) -> Outcome:
         "images_per_second": round((sum(images) or len(data.train)) / seconds, 2),
         "peak_bytes": peak.bytes,
         "training_images": len(data.train),
+        "held_out_images": len(data.test),
+        "held_out": digest_of(data.test),
+        "remarks": list(remarks(data)),
     }
 
 
-def record(recipe: Recipe, validation: float | None, outcome: Outcome) -> TrainingResult:
+def record(recipe: Recipe, choice: Choice, outcome: Outcome) -> TrainingResult:
     """Make the record of a final training."""
     return TrainingResult(
         method=recipe.method,
         task=recipe.data,
         seed=recipe.seed,
         accuracy=outcome["score"],
-        validation=validation,
+        validation=choice.score,
         parameters=outcome["parameters"],
         head_parameters=outcome["head_parameters"],
         seconds=outcome["seconds"],
         images_per_second=outcome["images_per_second"],
         peak_bytes=outcome["peak_bytes"] or 0,
         chosen={} if recipe.search is None else chosen_values(recipe),
+        ends=ends(recipe),
         training_images=outcome["training_images"],
+        held_out_images=outcome["held_out_images"],
+        held_out=outcome["held_out"],
         served=find(recipe.method).served,
     )
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.methods import find
 from facet_vision.training.overrides import RecipeOverrides
 from facet_vision.training.recipe import Recipe
-from facet_vision.training.tuning.search import Trial, best, candidates, final
+from facet_vision.training.tuning.search import candidates, final
+
+from .grids import check_grids
 
 METHODS = (
     *("full", "linear", "partial-1", "mlp-3", "sidetune", "bias", "adapter"),
@@ -60,11 +63,13 @@ class Plan:
         """Check methods, tables and grids, before the first training.
 
         Raises:
-            TrainingError: one of them is not usable.
+            TrainingError: one of them is not usable, or the search is not alike for all methods.
         """
-        for entry in self.entries():
-            entry.trials()
-        self.overrides.check(self.methods, (), "the comparison")
+        tables = [name for name in self.overrides.tables if _is_method(name)]
+        self.overrides.check(tables, (), "the comparison")
+        # also of the file's other methods, which a later command may add
+        methods = dict.fromkeys((*self.methods, *tables))
+        check_grids({method: self.recipe(method, self.sources[0]) for method in methods})
         self.overrides.check_read((entry.recipe for entry in self.entries()), "the comparison")
 
 
@@ -84,10 +89,22 @@ class Entry:
         """Return the recipes tried on the validation part; none where the recipe has no search."""
         return [] if self.recipe.search is None else candidates(self.recipe)
 
-    def finals(self, trials: Sequence[Trial]) -> list[Recipe]:
-        """Return the trainings whose results are reported, one for each seed."""
-        chosen = final(self.recipe, best(trials).recipe) if trials else self.recipe
-        return [chosen.model_copy(update={"seed": seed}) for seed in self.seeds]
+    def final(self, trial: int | None, seed: int) -> Recipe:
+        """Return the training whose result is reported.
+
+        Args:
+            trial: the chosen one's number, None without a search.
+        """
+        chosen = self.recipe if trial is None else final(self.recipe, self.trials()[trial])
+        return chosen.model_copy(update={"seed": seed})
+
+
+def _is_method(name: str) -> bool:
+    try:
+        find(name)
+    except TrainingError:
+        return False
+    return True
 
 
 def grouped(data: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from facet_vision.training.errors import TrainingError
 
+ALL = "all"
+"""Stands for the tasks of all groups."""
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -22,6 +25,8 @@ class TrainingResult:
         peak_bytes: peak memory above what the process held before the training; 0 where it could
             not be measured.
         chosen: the chosen hyperparameters by their names.
+        ends: those of them that lie at an end of their grid, each "lowest" or "highest".
+        held_out: a digest of the images that it was measured on.
         served: whether the result can be served from the shared backbone.
     """
 
@@ -36,7 +41,10 @@ class TrainingResult:
     images_per_second: float
     peak_bytes: int
     chosen: dict[str, float]
+    ends: dict[str, str]
     training_images: int
+    held_out_images: int
+    held_out: str
     served: bool
 
 
@@ -51,11 +59,12 @@ class Comparison:
         cells: the finished trainings; some may be missing, because the run is not complete or a
             training failed.
         command: the command line that made it.
+        protocol: digest of the protocol by which the cells were made.
         about: further facts to print, by their names.
 
     Raises:
-        TrainingError: a task is in two groups, a cell occurs twice, or a cell has a method, task or
-            seed that is not one of these.
+        TrainingError: a task is in two groups, a cell occurs twice, a cell has a method, task or
+            seed that is not one of these, or methods were measured on different images.
     """
 
     backbone: str
@@ -66,6 +75,7 @@ class Comparison:
     seeds: tuple[int, ...]
     cells: tuple[TrainingResult, ...]
     command: str
+    protocol: str
     about: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -76,11 +86,19 @@ class Comparison:
             _check_known("method", cell.method, self.methods)
             _check_known("task", cell.task, self.tasks)
             _check_known("seed", cell.seed, self.seeds)
+        measured = {(cell.task, cell.seed, cell.held_out) for cell in self.cells}
+        _check_single("one held-out part of a task and seed", [place[:2] for place in measured])
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """All tasks, group by group."""
         return tuple(task for tasks in self.groups.values() for task in tasks)
+
+    @property
+    def scopes(self) -> dict[str, tuple[str, ...]]:
+        """The tasks of each group, by its name, and those of all groups."""
+        groups = self.groups if len(self.groups) > 1 else {}
+        return {**groups, ALL: self.tasks}
 
 
 def _check_single(what: str, values: Iterable[object]) -> None:

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.reporting.report import TEXT, write
+from facet_vision.training.data.datasets import TaskData
+from facet_vision.training.data.reading import read_training_part
 from facet_vision.training.data.remarks import remarks
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.identity import digest
 from facet_vision.training.load_cache import LoadCache
+from facet_vision.training.locking import locked
 from facet_vision.training.results import Results
 
 from .cells import record
+from .outcomes import FILE as CELLS
+from .outcomes import Outcomes
 from .plan import Entry, Plan
+from .protocol import Protocol, opened, protocol_of
 from .records import Comparison, TrainingResult
-from .schedule import Outcomes, Say, Schedule
+from .schedule import Say, Schedule
 from .workers import fitting_jobs, workers
 
-CELLS = "cells.jsonl"
-"""File of the finished trainings, in the folder of the report."""
+LOG = "compare.log"
+"""File of all lines that were said, beside the report."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +63,62 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
         The files, and how many final trainings are missing; the next run tries these again.
 
     Raises:
-        TrainingError: the plan is not usable, or no training succeeded.
+        TrainingError: the plan is not usable, the folder has trainings by another protocol or is
+            in use, or no training succeeded.
     """
     plan.check()
-    cache = LoadCache(options.device)
-    backbone = _only_backbone(plan, cache)
-    about = _summaries(plan, cache, say)
-    out.mkdir(parents=True, exist_ok=True)
-    outcomes = Outcomes(Results(out / CELLS), about, backbone)
-    entries = list(plan.entries())
-    if options.train:
-        jobs = options.jobs or fitting_jobs(backbone)
-        with workers(jobs, options.device) as run:
-            Schedule(entries, outcomes, say).drive(run, jobs)
-    cells = tuple(cell for entry in entries for cell in _finished(entry, outcomes))
-    if not cells:
-        raise TrainingError("comparison: expected a training that succeeds, found none")
-    say(f"writing the report, {out / TEXT}")
-    files = write(_comparison(plan, outcomes, cells, options.command), out)
-    return files, sum(len(entry.seeds) for entry in entries) - len(cells)
+    backbone = _only_backbone(plan, LoadCache(options.device))
+    contents = _contents(plan)
+    with ExitStack() as stack:
+        if options.train:
+            stack.enter_context(locked(out, "out"))
+            say = stack.enter_context(_logged(say, out / LOG))
+        said = _remark(contents, say)
+        outcomes = Outcomes(Results(out / CELLS))
+        images = {source: digest(data) for source, data in contents.items()}
+        found = protocol_of(plan, backbone, images)
+        protocol = opened(out, found, outcomes, extend=options.train)
+        if options.train:
+            jobs = options.jobs or fitting_jobs(backbone)
+            schedule = Schedule(list(plan.entries()), outcomes, say, said)
+            with workers(jobs, options.device) as run:
+                schedule.drive(run, jobs)
+        cells = _finished(plan, outcomes)
+        say(f"writing the report, {out / TEXT}")
+        about = {source: data.description for source, data in contents.items()}
+        about |= {**_searches(plan), **_additions(protocol), **_machine(backbone)}
+        files = write(_comparison(plan, backbone, protocol, cells, options.command, about), out)
+    return files, len(plan.sources) * len(plan.methods) * len(plan.seeds) - len(cells)
 
 
-def _summaries(plan: Plan, cache: LoadCache, say: Say) -> dict[str, str]:
-    """Load every source once, say what is remarkable about it, and return what each contains.
+@contextmanager
+def _logged(say: Say, path: Path) -> Iterator[Say]:
+    """Yield a function that also writes each line, with the time, to the end of a file."""
+    with path.open("a", encoding="utf-8", buffering=1) as file:
 
-    Any method's recipe will do: the summary does not depend on the method.
+        def both(line: str) -> None:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
+            say(line)
+
+        yield both
+
+
+def _contents(plan: Plan) -> dict[str, TaskData]:
+    """Read every source without its held-out part.
+
+    Any method's recipe will do: all have the same parts.
     """
-    summaries = {}
-    for source in plan.sources:
-        data = cache.data(plan.recipe(plan.methods[0], source))
-        for sentence in remarks(data):
-            say(f"{source}: {sentence}")
-        summaries[source] = data.summary
-    return summaries
+    return {
+        source: read_training_part(plan.recipe(plan.methods[0], source)) for source in plan.sources
+    }
+
+
+def _remark(contents: dict[str, TaskData], say: Say) -> list[str]:
+    """Say what is remarkable about the sources, and return it."""
+    said = [f"{source}: {each}" for source, data in contents.items() for each in remarks(data)]
+    for sentence in said:
+        say(sentence)
+    return said
 
 
 def _only_backbone(plan: Plan, cache: LoadCache) -> Backbone:
@@ -98,19 +130,37 @@ def _only_backbone(plan: Plan, cache: LoadCache) -> Backbone:
     return cache.backbone(recipes[0])
 
 
-def _finished(entry: Entry, outcomes: Outcomes) -> Iterator[TrainingResult]:
-    """Yield the entry's final trainings that have succeeded."""
-    finals, validation = outcomes.finals(entry)
-    for recipe in finals:
+def _finished(plan: Plan, outcomes: Outcomes) -> tuple[TrainingResult, ...]:
+    """Return the final trainings that have succeeded.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    cells = tuple(cell for entry in plan.entries() for cell in _finals(entry, outcomes))
+    if not cells:
+        raise TrainingError("comparison: expected a training that succeeds, found none")
+    return cells
+
+
+def _finals(entry: Entry, outcomes: Outcomes) -> Iterator[TrainingResult]:
+    choice = outcomes.choice(entry)
+    if choice is None or choice.failed:
+        return
+    for seed in entry.seeds:
+        recipe = entry.final(choice.trial, seed)
         outcome = outcomes.find(recipe)
         if outcome is not None:
-            yield record(recipe, validation, outcome)
+            yield record(recipe, choice, outcome)
 
 
 def _comparison(
-    plan: Plan, outcomes: Outcomes, cells: tuple[TrainingResult, ...], command: str
+    plan: Plan,
+    backbone: Backbone,
+    protocol: Protocol,
+    cells: tuple[TrainingResult, ...],
+    command: str,
+    about: dict[str, str],
 ) -> Comparison:
-    backbone = outcomes.backbone
     return Comparison(
         backbone=backbone.name,
         fingerprint=backbone.fingerprint,
@@ -120,13 +170,18 @@ def _comparison(
         seeds=plan.seeds,
         cells=cells,
         command=command,
-        about={**outcomes.about, **_searches(plan), **_machine(backbone)},
+        protocol=protocol.digest,
+        about=about,
     )
 
 
 def _searches(plan: Plan) -> dict[str, str]:
     found = {method: plan.recipe(method, plan.sources[0]).search for method in plan.methods}
     return {f"search of {method}": search for method, search in found.items() if search}
+
+
+def _additions(protocol: Protocol) -> dict[str, str]:
+    return {"added later": "; ".join(protocol.added)} if protocol.added else {}
 
 
 def _machine(backbone: Backbone) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +17,8 @@ from facet_vision.training.errors import TrainingError
 from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.recipe import Recipe
 
-from .cells import Outcome, train
+from .cells import final, trial
+from .outcomes import Outcome
 
 ACTIVATION_BYTES = 2 * 2**30
 """What a training may need beside weights, gradients and the optimizer's two moments."""
@@ -87,9 +89,19 @@ def _free_bytes() -> int:
 
 def _start(device: str, threads: int) -> None:
     global _cache
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _cache = LoadCache(device)
 
 
+def _end_with_parent() -> None:
+    """End this process as soon as the parent has, however it did: a pool's processes would not."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def _train(recipe: Recipe) -> Outcome:
-    return train(recipe, _cache)
+    run = trial if recipe.measure_on == "validation" else final
+    return run(recipe, _cache.data(recipe), _cache.backbone(recipe))

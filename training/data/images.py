@@ -19,6 +19,9 @@ from .datasets import Examples
 MEMORY_BUDGET_BYTES = 2 * 2**30
 """Largest set of preprocessed images held in memory; a larger one is decoded in every epoch."""
 
+KEPT_BYTES = 256 * 2**20
+"""Largest set of preprocessed images that is kept from one training to the next."""
+
 BATCH_IMAGES = 64
 """Images per batch where features or pixels are computed once."""
 
@@ -118,12 +121,30 @@ def prepare(
     """Preprocess `examples` exactly as the server does.
 
     Args:
+        examples: once preprocessed, those that keep something are not preprocessed again.
         budget: bytes; the tensors are held in memory if they fit.
     """
+    kept = examples.kept if examples.kept is not None else {}
+    if preprocess in kept:
+        return kept[preprocess]
     streamed = Streamed(examples, preprocess)
-    if 4 * prod(preprocess.input_size) * len(examples) > budget:  # 4 bytes: float32
+    size = _bytes(examples, preprocess)
+    if size > budget:
         return streamed
-    return InMemory(torch.cat(list(streamed.batches(in_order(len(examples), BATCH_IMAGES)))))
+    rows = InMemory(torch.cat(list(streamed.batches(in_order(len(examples), BATCH_IMAGES)))))
+    if size <= KEPT_BYTES:
+        kept[preprocess] = rows
+    return rows
+
+
+def keep(examples: Examples, preprocess: Preprocess) -> None:
+    """Preprocess examples whose tensors will be kept, so that no later use pays for it."""
+    if examples.kept is not None and _bytes(examples, preprocess) <= KEPT_BYTES:
+        prepare(examples, preprocess)
+
+
+def _bytes(examples: Examples, preprocess: Preprocess) -> int:
+    return 4 * prod(preprocess.input_size) * len(examples)  # float32
 
 
 def in_order(count: int, batch_size: int) -> Iterable[Tensor]:

@@ -8,6 +8,7 @@ from facet_vision.training.errors import DataError
 from facet_vision.training.recipe import Recipe
 
 from .datasets import (
+    SEALED,
     Columns,
     TaskData,
     for_selection,
@@ -24,8 +25,7 @@ def read_data(recipe: Recipe) -> TaskData:
 
     A training that is measured on the held-out part learns from everything else, including the
     source's own validation part. Measuring on the validation part is for choosing hyperparameters:
-    the held-out part is then not used. With `patience` the validation part is never learned from,
-    and is returned as `validation`.
+    the held-out part is then sealed. With `patience` the validation part is never learned from.
 
     Raises:
         DataError: there is no such source, nothing can be learned from it, or a part cannot be
@@ -35,19 +35,20 @@ def read_data(recipe: Recipe) -> TaskData:
         recipe.image_column, recipe.label_column, recipe.split_column, recipe.label_separator
     )
     data = load(recipe.data, seed=recipe.seed, holdout=recipe.holdout, columns=columns)
+    if recipe.measure_on == "validation":
+        return for_selection(_reduced(data, recipe), recipe.validation, recipe.seed)
     if recipe.patience is not None:
-        data = with_validation(_reduced(data, recipe), recipe.validation, recipe.seed)
-        return _watched(data, recipe)
-    if recipe.measure_on == "test":
-        return _reduced(with_all_training(data), recipe)
-    return for_selection(_reduced(data, recipe), recipe.validation, recipe.seed)
+        return with_validation(_reduced(data, recipe), recipe.validation, recipe.seed)
+    return _reduced(with_all_training(data), recipe)
 
 
-def _watched(data: TaskData, recipe: Recipe) -> TaskData:
-    """Measure on the validation part, which also stops the fitting, if the recipe says so."""
-    if recipe.measure_on == "test" or data.validation is None:
-        return data
-    return replace(data, test=data.validation)
+def read_training_part(recipe: Recipe) -> TaskData:
+    """Read what the recipe's final training learns from; the held-out part is sealed.
+
+    Raises:
+        DataError: as `read_data`.
+    """
+    return replace(read_data(recipe), test=SEALED)
 
 
 def check_parts(recipe: Recipe) -> None:

@@ -17,9 +17,9 @@ def remarks(data: TaskData) -> Iterator[str]:
     """
     for sentence in data.skipped:
         yield f"skipped {sentence}"
-    yield from _in_two_parts(data, data.test, "held-out")
-    if data.validation is not None and data.validation is not data.test:
-        yield from _in_two_parts(data, data.validation, "validation")
+    for name in ("held-out", "validation"):
+        if name in data.parts:
+            yield from _in_two_parts(data, data.parts[name], name)
     yield from _contradictory(data)
 
 
@@ -37,9 +37,9 @@ def _in_two_parts(data: TaskData, part: Examples, name: str) -> Iterator[str]:
 def _contradictory(data: TaskData) -> Iterator[str]:
     """Yield a sentence about the images that stand there several times with different labels."""
     labelled: dict[bytes, dict[str, str]] = {}  # of each image: a name by its labels
-    for part in (data.train, data.validation, data.test):
+    for part in data.parts.values():
         # not strict: the sets of the package have no origins
-        for origin, target in zip(part.origins, part.targets, strict=False) if part else ():
+        for origin, target in zip(part.origins, part.targets, strict=False):
             labels = data.names(target) or "no label"
             labelled.setdefault(origin.digest, {}).setdefault(labels, origin.name)
     found = [names for names in labelled.values() if len(names) > 1]

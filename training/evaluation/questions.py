@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -81,10 +82,7 @@ def questions(
 
 
 def _all(data: TaskData) -> Examples:
-    examples = data.train
-    for part in (data.validation, data.test):
-        examples = examples if part is None else examples.joined(part)
-    return examples
+    return reduce(Examples.joined, data.parts.values())
 
 
 def _divided(data: TaskData, examples: Examples, none: str | None) -> tuple[Examples, Examples]:

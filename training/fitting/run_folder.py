@@ -11,8 +11,6 @@ trials.jsonl  the finished trials of a search
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -20,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facet_vision.prompts_store import durable
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.identity import Scalar, difference
+from facet_vision.training.locking import locked
 
 from .logs import JSONLines, Log, TensorBoard
 from .state import FittingState
@@ -69,7 +67,7 @@ class RunFolder:
         """
         with ExitStack() as stack:
             # locked before anything is read or written, so that no two processes share the folder
-            stack.enter_context(_locked(self.folder))
+            stack.enter_context(locked(self.folder, "run"))
             state = self._state(identity)
             logs: list[Log] = [stack.enter_context(closing(log)) for log in self._logs()]
             yield RunCheckpointer(self, dict(identity), state, logs)
@@ -147,25 +145,6 @@ class RunCheckpointer:
         save_state(self.run.path, state)
         end = self.run.clock()
         self._due = end + max(self.run.save_seconds, (SAVE_SHARE - 1) * (end - start))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    if folder.exists() and not folder.is_dir():
-        raise TrainingError(f"run: expected a folder, found the file {folder}")
-    durable.make_folder(folder.absolute(), os.fsync)
-    with (folder / "lock").open("w") as file:
-        try:
-            # lockf locks for the process, not for the file descriptor: data-loader workers that
-            # outlive a killed process do not hold the lock
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise TrainingError(
-                f"run: expected a folder that no training is using, found {folder} in use"
-            ) from error
-        except OSError:
-            pass  # a file system without locks
-        yield
 
 
 def _resumed(fitting: FittingState, folder: Path) -> str:

@@ -21,14 +21,14 @@ def save_samples(data: TaskData, folder: Path, count: int = SAMPLE_COUNT) -> lis
 
 
 def _chosen_rows(data: TaskData, count: int) -> list[int]:
-    present = sorted(set(data.test.targets))
+    present = sorted(set(data.measured.targets))
     step = max(1, len(present) / count)
     wanted = [present[int(step * number)] for number in range(min(count, len(present)))]
-    return [list(data.test.targets).index(target) for target in wanted]
+    return [list(data.measured.targets).index(target) for target in wanted]
 
 
 def _save(data: TaskData, index: int, folder: Path) -> Path:
-    label = re.sub(r"[^\w.-]+", "_", data.names(data.test.targets[index]))
+    label = re.sub(r"[^\w.-]+", "_", data.names(data.measured.targets[index]))
     path = folder / f"{label}-{index}.png"
-    data.test.image(index).save(path)
+    data.measured.image(index).save(path)
     return path

@@ -39,11 +39,11 @@ def write(
     to these.
 
     Args:
-        images: the preprocessed held-out images.
+        images: the preprocessed images of the data's `measured` part.
         validation: metrics of the fitting, stated behind those on the held-out images.
     """
     manifest = _manifest(method, data, recipe, validation)
-    targets = data.targets(data.test)
+    targets = data.targets(data.measured)
     if method.served:
         exact = TaskFile(
             manifest, method.written_prompts(), method.written_head(), method.written_parts()

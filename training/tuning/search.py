@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.methods import find
 from facet_vision.training.recipe import Recipe, make_recipe
 
 PAPER_RATES = {
@@ -46,7 +47,8 @@ def grid_of(recipe: Recipe) -> Grid:
     It is "paper", or values by field such as "lr=0.1,0.05 weight_decay=0.01,0".
 
     Raises:
-        TrainingError: it has another form, or names a field that cannot be searched.
+        TrainingError: it has another form, or names a field that cannot be searched or that the
+            method does not use.
     """
     text = recipe.search or ""
     if text == "paper":
@@ -57,6 +59,10 @@ def grid_of(recipe: Recipe) -> Grid:
     if unknown or not grid or len(grid) < len(parts):
         expected = f"'paper' or a grid over {', '.join(SEARCHABLE)}, each once"
         raise TrainingError(f"search: expected {expected}, found {text!r}")
+    for name in grid.keys() & recipe.unread(find(recipe.method).reads()).keys():
+        raise TrainingError(
+            f"search: expected hyperparameters that {recipe.method} uses, found {name!r}"
+        )
     return grid
 
 

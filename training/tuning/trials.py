@@ -58,8 +58,8 @@ def choose(recipe: Recipe, results: TrialResults, say: Say) -> Recipe:
     """Return the recipe with the values of its grid that scored best on the validation part.
 
     Args:
-        results: backbone and data of the trials, whose test part is the validation part, and the
-            scores of finished trials.
+        results: backbone and data of the trials, whose test part is sealed, and the scores of
+            finished trials.
         say: called with a line for every trial.
 
     Raises:
@@ -81,9 +81,9 @@ def choose(recipe: Recipe, results: TrialResults, say: Say) -> Recipe:
 
 
 def score_of(method: Method, data: TaskData) -> float:
-    """Return the first metric on the data's test part, in [0, 1]."""
-    logits = predict_live(method, prepare(data.test, method.backbone.preprocess))
-    return next(iter(measure(logits, data.targets(data.test)).values()))
+    """Return the first metric on the data's measured part, in [0, 1]."""
+    logits = predict_live(method, prepare(data.measured, method.backbone.preprocess))
+    return next(iter(measure(logits, data.targets(data.measured)).values()))
 
 
 def run_trial(candidate: Recipe, results: TrialResults) -> tuple[float | None, str]:

@@ -36,7 +36,7 @@ def setting(recipe: Recipe, split: Split, far: Examples, backbone: Backbone) -> 
         "far": len(far),
         "fingerprint": backbone.fingerprint,
         "method": recipe.method,
-        "recipe": recipe.hyperparameters(find(recipe.method).uses),
+        "recipe": recipe.hyperparameters(find(recipe.method).reads()),
     }
 
 

@@ -1,6 +1,8 @@
 """The command `facet compare`, on the embedded architecture with random weights."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,16 @@ from facet_vision.training.comparison.command import compare
 
 app = typer.Typer()
 app.command()(compare)
+
+HOLD = """
+import sys
+from pathlib import Path
+from facet_vision.training.locking import locked
+with locked(Path(sys.argv[1]), "out"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+"""Holds a folder until it is killed."""
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
@@ -39,7 +51,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (20 + number, 20), colour).save(path)
     (folder / "recipe.toml").write_text(
-        '[vpt-deep]\nsearch = "lr=0.1,0.2"\n[linear]\nweight_decay = 0.5\n'
+        '[vpt-deep]\nsearch = "lr=0.1,0.2"\n[linear]\nsearch = "weight_decay=0.5,0.6"\n'
     )
     return folder
 
@@ -58,10 +70,19 @@ def test_a_comparison_from_images_to_report(place: Path) -> None:
     torn.unlink()
     assert code == 0, stderr
     assert f"wrote {out / 'README.md'}" in stdout
-    assert f"{place / 'colours'}: skipped {torn}: image: expected " in stderr
-    assert "[6/6]" in stderr
+    assert stderr.count(f"{place / 'colours'}: skipped {torn}: image: expected ") == 1
+    assert "[8/8]" in stderr
     assert stderr.endswith(f"writing the report, {out / 'README.md'}\n")
-    numbers = json.loads((out / "comparison.json").read_text())
+    logged = [line[20:] for line in (out / "compare.log").read_text().splitlines()]
+    assert logged == stderr.splitlines()
+    _check_numbers(json.loads((out / "comparison.json").read_text()), place)
+    protocol = json.loads((out / "protocol.json").read_text())
+    assert protocol["digest"] in (out / "README.md").read_text()
+    assert protocol["digest"] in (out / "cells.md").read_text()
+    _check_later_commands(command, out)
+
+
+def _check_numbers(numbers: dict, place: Path) -> None:
     assert numbers["groups"] == {"plain": [str(place / "colours")]}
     cells = numbers["cells"]
     assert [(cell["method"], cell["seed"]) for cell in cells] == [
@@ -71,22 +92,53 @@ def test_a_comparison_from_images_to_report(place: Path) -> None:
         ("linear", 2),
     ]
     assert [cell["parameters"] for cell in cells[::2]] == [8 * 2 * 160 + 2 * 161, 2 * 161]
-    assert {cell["training_images"] for cell in cells} == {10}
+    assert {(cell["training_images"], cell["held_out_images"]) for cell in cells} == {(10, 4)}
     assert cells[0]["chosen"]["lr"] in (0.1, 0.2)
-    settings = [
-        json.loads(line)["setting"] for line in (out / "cells.jsonl").read_text().splitlines()
-    ]
-    assert {each["recipe"]["weight_decay"] for each in settings if each["method"] == "linear"} == {
-        0.5
-    }
-    assert {each["recipe"]["measure_on"] for each in settings} == {"test", "validation"}
+    assert cells[0]["ends"].keys() == {"lr"}
+    assert cells[2]["chosen"].keys() == {"weight_decay"}
+
+
+def _check_later_commands(command: tuple[object, ...], out: Path) -> None:
     code, _, stderr = _run(*command)
     assert code == 0, stderr
-    assert stderr.count("(finished before)") == 6
-    code, _, stderr = _run(*command, "--no-train", "--seeds", "1,2,3")
+    assert stderr.count("(finished before)") == 4
+    for change, message in (
+        (("--shots", 4), "split.shots: expected 5, as in "),
+        (("--seeds", "1"), "seeds: expected [1, 2], as in "),
+        (("--search", "lr=0.1,0.3"), "methods.vpt-deep.grid.lr: expected [0.1, 0.2], as in "),
+        (("--no-train", "--seeds", "1,2,3"), "protocol: expected that of "),
+    ):
+        code, _, stderr = _run(*command, *change)
+        assert code == 1
+        assert stderr.startswith(f"facet compare: {message}")
+        assert stderr.count("\n") == 1
+    finished = (out / "cells.jsonl").read_text().splitlines(keepends=True)
+    (out / "cells.jsonl").write_text("".join(finished[:-2]))
+    code, _, stderr = _run(*command, "--no-train")
     assert code == 4
     assert stderr.endswith(
         "facet compare: 2 trainings are missing; the same command tries them again\n"
+    )
+
+
+def test_a_folder_is_one_commands_at_a_time(place: Path) -> None:
+    held = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(place / "held")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with held:
+        assert held.stdout is not None
+        held.stdout.readline()
+        code, _, stderr = _run(
+            *(place / "colours", "--out", place / "held", "--device", "cpu"),
+            *("--checkpoint", place / "random.safetensors"),
+        )
+        held.kill()
+    assert code == 1
+    assert stderr == (
+        "facet compare: out: expected a folder that no training is using, "
+        f"found {place / 'held'} in use\n"
     )
 
 
@@ -96,6 +148,7 @@ def test_a_comparison_from_images_to_report(place: Path) -> None:
         (("--methods", "linear,nothing"), 2, "method: expected one of "),
         (("--seeds", "x"), 2, "seeds: expected whole numbers with commas between, found 'x'"),
         (("--search", "lr"), 2, "search: expected "),
+        (("--search", "tokens=1,2"), 2, "search: expected hyperparameters that "),
         (("--no-train",), 1, "comparison: expected a training that succeeds, found none"),
         (("--fraction", "0.5", "--shots", "3"), 2, "shots and fraction: expected one of them"),
         (("--backbone", "resnet50"), 1, "resnet50"),

@@ -1,26 +1,16 @@
-"""Plan of a comparison, and the order of its trainings."""
+"""Plan of a comparison."""
 
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
-from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.plan import METHODS, UNGROUPED, Plan, grouped
-from facet_vision.training.comparison.schedule import Outcomes, Schedule
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.methods import find
 from facet_vision.training.overrides import RecipeOverrides
-from facet_vision.training.recipe import Recipe
-from facet_vision.training.results import Results
+from tests.training.support.plans import plan_of
 
-
-def _plan(tmp_path: Path, text: str = "", **flags: object) -> Plan:
-    file = tmp_path / "recipe.toml"
-    file.write_text(text)
-    return Plan(
-        {"one": ("a",), "two": ("b",)}, ("linear", "vpt-deep"), (3, 4), RecipeOverrides(file, flags)
-    )
+GRIDS = Path(__file__).parents[3] / "training" / "comparison" / "grids.toml"
 
 
 def test_all_methods_of_the_paper_and_lora_are_compared() -> None:
@@ -44,7 +34,7 @@ def test_data_sets_that_cannot_be_compared(data: list[str]) -> None:
 
 
 def test_an_entry_for_every_method_on_every_task(tmp_path: Path) -> None:
-    plan = _plan(tmp_path, "epochs = 7\nseed = 99\n[vpt-deep]\nlr = 0.5\nepochs = 8\n")
+    plan = plan_of(tmp_path, "epochs = 7\nseed = 99\n[vpt-deep]\nlr = 0.5\nepochs = 8\n")
     recipes = [entry.recipe for entry in plan.entries()]
     assert [(each.data, each.method, each.epochs, each.seed) for each in recipes] == [
         ("a", "linear", 7, 3),
@@ -59,12 +49,12 @@ def test_an_entry_for_every_method_on_every_task(tmp_path: Path) -> None:
     ("text", "flags", "message"),
     [
         (
-            "[full]\nlr = 1",
+            "[ful]\nlr = 1",
             {},
-            r"^recipe table: expected a method or a value of the comparison, found 'full'",
+            r"^recipe table: expected a method or a value of the comparison, found 'ful'",
         ),
         ("", {"search": "lr=x"}, r"^search: expected "),
-        ("[linear]\nsearch = 'tokens=-1'", {}, r"^tokens: "),
+        ("[vpt-deep]\nsearch = 'tokens=-1'", {}, r"^tokens: "),
         ("[linear]\nnothing = 1", {}, r"^recipe: expected fields of a recipe"),
     ],
 )
@@ -72,73 +62,48 @@ def test_mistakes_are_found_before_the_first_training(
     tmp_path: Path, text: str, flags: dict[str, object], message: str
 ) -> None:
     with pytest.raises(TrainingError, match=message):
-        _plan(tmp_path, text, **flags).check()
+        plan_of(tmp_path, text, **flags).check()
 
 
-class Trainer:
-    """Trains at once: the score of a recipe is its weight decay, and rate 9 fails."""
-
-    def __init__(self) -> None:
-        self.ran: list[Recipe] = []
-
-    def __call__(self, recipe: Recipe) -> "Future[dict[str, float]]":
-        self.ran.append(recipe)
-        future: Future[dict[str, float]] = Future()
-        if recipe.lr == 9:
-            future.set_exception(TrainingError("loss: expected a finite number"))
-        else:
-            future.set_result({"score": recipe.weight_decay, "seconds": 1.0})
-        return future
-
-
-def _drive(plan: Plan, tmp_path: Path, tiny: Backbone) -> tuple[Trainer, Outcomes, list[str]]:
-    trainer, lines = Trainer(), list[str]()
-    outcomes = Outcomes(Results(tmp_path / "cells.jsonl"), {"a": "about a", "b": "about b"}, tiny)
-    Schedule(list(plan.entries()), outcomes, lines.append).drive(trainer, 1)
-    return trainer, outcomes, lines
+def test_a_search_has_as_many_trials_for_every_method(tmp_path: Path) -> None:
+    equal = "[linear]\nsearch = 'lr=0.1,0.3'\n[vpt-deep]\nsearch = 'tokens=1,5'\n"
+    plan_of(tmp_path, equal).check()
+    for text, counts in (
+        (equal.replace("1,5", "1,5,10"), "2 for linear and 3 for vpt-deep"),
+        ("[linear]\nsearch = 'lr=0.1,0.3'\n", "2 for linear and 0 for vpt-deep"),
+        (f"{equal}[full]\nsearch = 'lr=0.1'\n", "2 for linear and 1 for full"),  # to be added
+    ):
+        with pytest.raises(
+            TrainingError,
+            match=f"^trials of the search: expected the same for every method, found {counts}$",
+        ):
+            plan_of(tmp_path, text).check()
 
 
-def test_trials_then_the_final_trainings_with_what_they_chose(
-    tmp_path: Path, tiny: Backbone
-) -> None:
-    plan = _plan(tmp_path, search="lr=0.1 weight_decay=0.25,0.5,0.125")
-    trainer, outcomes, lines = _drive(plan, tmp_path, tiny)
-    first = [
-        (each.method, each.measure_on, each.weight_decay, each.seed) for each in trainer.ran[:5]
-    ]
-    assert first == [
-        ("linear", "validation", 0.25, 3),
-        ("linear", "validation", 0.5, 3),
-        ("linear", "validation", 0.125, 3),
-        ("linear", "test", 0.5, 3),
-        ("linear", "test", 0.5, 4),
-    ]
-    assert len(trainer.ran) == len(lines) == 4 * 5
-    assert lines[-1].startswith("[20/20] b vpt-deep seed 4: 0.500")
-    assert outcomes.finals(next(plan.entries()))[1] == 0.5
+@pytest.mark.parametrize("field", ["shots = 3", "validation = 0.5", "patience = 2"])
+def test_all_methods_have_the_same_parts(field: str, tmp_path: Path) -> None:
+    plan_of(tmp_path, field).check()
+    name = field.partition(" ")[0]
+    with pytest.raises(TrainingError, match=f"^{name}: expected the same for every method, found "):
+        plan_of(tmp_path, f"[linear]\n{field}\n").check()
 
 
-def test_finished_trainings_are_not_repeated(tmp_path: Path, tiny: Backbone) -> None:
-    plan = _plan(tmp_path, search="weight_decay=0.25,0.5")
-    assert len(_drive(plan, tmp_path, tiny)[0].ran) == 16
-    again, _, lines = _drive(plan, tmp_path, tiny)
-    assert again.ran == []
-    assert len(lines) == 16
-    wider, _, _ = _drive(_plan(tmp_path, search="weight_decay=0.25,0.5,0.75"), tmp_path, tiny)
-    assert [each.weight_decay for each in wider.ran[:3]] == [0.75] * 3
-    assert len(wider.ran) == 4 * 3
+def test_a_grid_names_what_its_method_uses(tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"^search: expected hyperparameters that linear uses, found 'tokens'$"
+    ):
+        plan_of(tmp_path, search="tokens=1,5").check()
 
 
-def test_failed_trials_are_left_out(tmp_path: Path, tiny: Backbone) -> None:
-    trainer, outcomes, lines = _drive(_plan(tmp_path, search="lr=0.1,9"), tmp_path, tiny)
-    assert {each.lr for each in trainer.ran if each.measure_on == "test"} == {0.1}
-    assert sum("failed: loss" in line for line in lines) == 4
-    plan = _plan(tmp_path, search="lr=9")
-    trainer, outcomes, _ = _drive(plan, tmp_path, tiny)
-    assert {each.measure_on for each in trainer.ran} == {"validation"}
-    assert [outcomes.finals(entry) for entry in plan.entries()] == [([], None)] * 4
+def test_a_file_may_have_methods_that_are_not_compared(tmp_path: Path) -> None:
+    plan_of(tmp_path, "[full]\nlr = 0.5\n").check()
 
 
-def test_without_a_search_there_are_only_final_trainings(tmp_path: Path, tiny: Backbone) -> None:
-    trainer, _, _ = _drive(_plan(tmp_path), tmp_path, tiny)
-    assert [each.measure_on for each in trainer.ran] == ["test"] * 8
+# the grids of the repository
+
+
+def test_the_committed_grids_are_complete_and_of_equal_size() -> None:
+    overrides = RecipeOverrides(GRIDS, {})
+    assert overrides.tables.keys() == set(METHODS)
+    assert all("search" in table for table in overrides.tables.values())
+    Plan({"tasks": ("digits",)}, METHODS, (0,), overrides).check()

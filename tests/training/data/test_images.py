@@ -1,12 +1,15 @@
 """Preprocessed images by the batch."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 
 from facet_vision.backbone import Backbone
+from facet_vision.training.data import images
 from facet_vision.training.data.augment import Augmented
 from facet_vision.training.data.datasets import Encoded, Examples, TaskData
 from facet_vision.training.data.images import (
@@ -14,6 +17,7 @@ from facet_vision.training.data.images import (
     MappedInputs,
     Streamed,
     in_order,
+    keep,
     map_inputs,
     prepare,
 )
@@ -85,3 +89,29 @@ def test_a_frozen_function_sees_the_images_of_the_epoch(shades: TaskData) -> Non
     expected, found = (next(rows.of_epoch(1).batches(order)) for rows in (drawn, doubled))
     torch.testing.assert_close(found, 2 * expected)
     assert not torch.equal(found, next(doubled.of_epoch(2).batches(order)))
+
+
+def test_preprocessed_images_are_kept_where_that_is_wanted(
+    tiny: Backbone, shades: TaskData
+) -> None:
+    kept = shades.keeping()
+    first = prepare(kept.train, tiny.preprocess)
+    assert prepare(kept.train, tiny.preprocess) is first
+    assert prepare(kept.test, tiny.preprocess) is not first
+    other = replace(tiny.preprocess, crop_mode="squash")
+    assert prepare(kept.train, other) is not first
+    assert prepare(shades.train, tiny.preprocess) is not prepare(shades.train, tiny.preprocess)
+    assert shades.train == kept.train  # to keep something changes no data
+
+
+def test_images_are_kept_before_they_are_used(
+    tiny: Backbone, shades: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = shades.keeping()
+    keep(kept.train, tiny.preprocess)
+    assert list(kept.train.kept or ()) == [tiny.preprocess]
+    keep(shades.train, tiny.preprocess)  # keeps nothing
+    monkeypatch.setattr(images, "KEPT_BYTES", 10)
+    keep(kept.test, tiny.preprocess)
+    prepare(kept.test, tiny.preprocess)
+    assert kept.test.kept == {}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from facet_vision.training.data.reading import read_data
+from facet_vision.training.data.datasets import SEALED
+from facet_vision.training.data.reading import read_data, read_training_part
 from facet_vision.training.errors import DataError
 from facet_vision.training.recipe import make_recipe
 from tests.training.support.pictures import picture
@@ -20,10 +21,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _counts(folder: Path, **given: object) -> tuple[int, ...]:
-    """Return the numbers of training, validation (if there are any) and test images."""
+    """Return the numbers of training, validation (if there are any) and held-out images."""
     data = read_data(make_recipe({"data": str(folder), "task": "t", "lr": 1.0} | given, {}))
-    validation = () if data.validation is None else (len(data.validation),)
-    return len(data.train), *validation, len(data.test)
+    assert data.test.sealed is (given.get("measure_on") == "validation")
+    return tuple(map(len, data.parts.values()))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def _counts(folder: Path, **given: object) -> tuple[int, ...]:
         ({"fraction": 0.5}, (8, 4)),
         ({"fraction": 0.5, "measure_on": "validation"}, (6, 6)),
         ({"patience": 5}, (12, 6, 4)),
-        ({"patience": 5, "measure_on": "validation"}, (12, 6, 6)),
+        ({"patience": 5, "measure_on": "validation"}, (12, 6)),
         ({"patience": 5, "shots": 5}, (10, 6, 4)),
     ],
 )
@@ -69,16 +70,24 @@ def test_the_part_that_stops_the_fitting_is_neither_learned_from_nor_measured_on
     assert sorted([*watched.train.images, *watched.validation.images]) == sorted(whole.train.images)
     assert not set(watched.train.images) & set(watched.validation.images)
     chosen = read_data(make_recipe(given | {"patience": 5, "measure_on": "validation"}, {}))
-    assert chosen.validation is not None
-    assert chosen.test.images == chosen.validation.images == watched.validation.images
+    assert chosen.measured.images == watched.validation.images
 
 
 def test_the_held_out_part_is_not_used_while_choosing(folder: Path) -> None:
     given = {"data": str(folder / "train"), "task": "t", "lr": 1.0, "holdout": 0.5}
     final = read_data(make_recipe(given, {}))
     chosen = read_data(make_recipe(given | {"measure_on": "validation"}, {}))
-    assert not set(final.test.images) & {*chosen.train.images, *chosen.test.images}
-    assert {*chosen.train.images, *chosen.test.images} == set(final.train.images)
+    assert {*chosen.train.images, *chosen.measured.images} == set(final.train.images)
+    assert chosen.test is SEALED
+
+
+def test_what_a_final_training_learns_from_is_read_without_what_it_is_measured_on(
+    folder: Path,
+) -> None:
+    recipe = make_recipe({"data": str(folder), "task": "t", "lr": 1.0, "shots": 5}, {})
+    sealed, whole = read_training_part(recipe), read_data(recipe)
+    assert sealed.train == whole.train
+    assert sealed.test is SEALED
 
 
 def test_shots_or_a_fraction(folder: Path) -> None:

@@ -17,7 +17,10 @@ def trained(
         "images_per_second": 50.0,
         "peak_bytes": 2**20,
         "chosen": {},
+        "ends": {},
         "training_images": 30,
+        "held_out_images": 50,
+        "held_out": f"{task} {seed}",
         "served": method.startswith(("vpt", "linear", "mlp")),
     }
     return TrainingResult(
@@ -44,6 +47,7 @@ def comparison(cells: Sequence[TrainingResult], **others: Any) -> Comparison:
         "methods": tuple(dict.fromkeys(cell.method for cell in cells)),
         "seeds": tuple(dict.fromkeys(cell.seed for cell in cells)),
         "command": "facet compare a b",
+        "protocol": "d" * 64,
         "about": {"machine": "an abacus"},
     }
     return Comparison(cells=tuple(cells), **{**values, **others})

@@ -55,7 +55,7 @@ def markdown(method: str, found: Sequence[StageResult], recipe: Recipe) -> str:
             total = 100 * _mean(list(scores.values()))
             cells = [f"{mean:.1f}" for mean in means]
             lines.append(_row([shown, *cells, f"{total:.1f}", _difference(scores, first)]))
-    kept = recipe.hyperparameters(find(method).uses)
+    kept = recipe.hyperparameters(find(method).reads())
     for unwanted in ("measure_on", "seed", "method", "task", "data"):
         kept.pop(unwanted, None)
     lines += ["", "## What is left", "", "```toml"]

@@ -163,7 +163,7 @@ def _train(
 
 def _setting(recipe: Recipe, fingerprint: str) -> dict[str, Any]:
     """Return all that decides a score."""
-    chosen = recipe.hyperparameters(find(recipe.method).uses)
+    chosen = recipe.hyperparameters(find(recipe.method).reads())
     return {"data": recipe.data, "fingerprint": fingerprint, "recipe": chosen}
 
 

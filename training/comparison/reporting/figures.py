@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from facet_vision.common.figures import COLOURS, MARKERS, legend_below, new_figure, short
-from facet_vision.training.comparison.records import Comparison
+from facet_vision.training.comparison.records import ALL, Comparison
 
 from .intervals import Interval
 from .scores import Score, Scores
-from .sections import ALL, scopes
 from .texts import count, number, percent
 from .totals import FULL, cost, served, size
 
@@ -41,7 +40,7 @@ def draw_scatter(comparison: Comparison) -> Figure:
     not in it.
     """
     # False sorts before True, so the panel of all tasks is first.
-    panels = dict(sorted(scopes(comparison).items(), key=lambda item: item[0] != ALL))
+    panels = dict(sorted(comparison.scopes.items(), key=lambda item: item[0] != ALL))
     columns = min(2, len(panels))
     lines = math.ceil(len(panels) / columns)
     figure = new_figure(PANEL_INCHES[0] * columns, PANEL_INCHES[1] * lines)

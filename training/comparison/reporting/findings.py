@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from facet_vision.training.comparison.records import Comparison
+from facet_vision.training.comparison.records import ALL, Comparison
 
 from . import texts
+from .answers import answers, on_every_task
 from .paper import DEEP
 from .scores import Scores
 from .totals import FULL, served, size
@@ -19,8 +20,8 @@ def findings(comparison: Comparison) -> list[str]:
     return [
         *_completeness(comparison),
         *_leaders(comparison),
-        *_against(comparison, "linear"),
-        *_against(comparison, FULL),
+        *_answers(comparison),
+        *_ends(comparison),
         *_order(comparison),
     ]
 
@@ -71,14 +72,39 @@ def _apart(comparison: Comparison, first: str, second: str) -> str:
     return f" with a paired difference of {texts.difference(difference)}"
 
 
-def _against(comparison: Comparison, other: str) -> Iterator[str]:
-    difference = Scores(comparison.cells).difference(DEEP, other, comparison.tasks)
-    if difference is None:
+def _answers(comparison: Comparison) -> Iterator[str]:
+    """Yield the answers over all tasks."""
+    for answer in answers(comparison):
+        if answer.scope != ALL:
+            continue
+        found = answer.difference
+        share = _share(comparison) if (answer.first, answer.second) == (DEEP, FULL) else ""
+        yield (
+            f"{answer.question}: "
+            f"{texts.points(found.mean)} points ({texts.clustered(answer.interval)}), "
+            f"{found.won} of {texts.count(found.tasks, 'task')} won: {answer.verdict}{share}."
+        )
+    every = on_every_task(comparison)
+    if every is not None:
+        yield (
+            f"{every.first} above {every.second} on every task: {every.verdict} "
+            f"(above on {every.above} of {every.tasks}, surely on {every.surely_above}; "
+            f"surely below on {every.surely_below})."
+        )
+
+
+def _ends(comparison: Comparison) -> Iterator[str]:
+    """Yield how often a search ended at an end of its grid, where more may lie beyond."""
+    searches = {(cell.method, cell.task): cell.ends for cell in comparison.cells if cell.chosen}
+    if not searches:
         return
-    won = f"{difference.won} of {texts.count(difference.tasks, 'task')}"
-    mean = f"the mean difference is {texts.difference(difference)}"
-    share = _share(comparison) if other == FULL else ""
-    yield f"{DEEP} is above {other} on {won}; {mean}{share}."
+    counts = Counter(f"{name} {end}" for ends in searches.values() for name, end in ends.items())
+    where = texts.listing(f"{name} {count}" for name, count in sorted(counts.items()))
+    at_ends = sum(bool(ends) for ends in searches.values())
+    yield (
+        f"In {at_ends} of {len(searches)} searches a value at an end of its grid was chosen"
+        f"{f' ({where})' if where else ''}."
+    )
 
 
 def _share(comparison: Comparison) -> str:

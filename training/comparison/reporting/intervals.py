@@ -16,7 +16,7 @@ TIE = 1e-9
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of a mean with a confidence of LEVEL."""
+    """Bounds of a mean, with a confidence of LEVEL unless another is given."""
 
     low: float
     high: float
@@ -27,12 +27,12 @@ class Interval:
         return (self.low > TIE) - (self.high < -TIE)
 
 
-def of_mean(values: Sequence[float]) -> Interval | None:
+def of_mean(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     """Return the interval of the mean of independent values; None for fewer than two."""
-    return of_means([values])
+    return of_means([values], level)
 
 
-def of_means(strata: Sequence[Sequence[float]]) -> Interval | None:
+def of_means(strata: Sequence[Sequence[float]], level: float = LEVEL) -> Interval | None:
     """Return the interval of the mean of the strata's means.
 
     The strata are fixed; only the values within them are left to chance. Degrees of freedom by
@@ -45,11 +45,11 @@ def of_means(strata: Sequence[Sequence[float]]) -> Interval | None:
         return None
     centre = fmean(fmean(values) for values in strata)
     shares = [variance(values) / len(values) / len(strata) ** 2 for values in strata]
-    half = _half_width(shares, [len(values) - 1 for values in strata])
+    half = _half_width(shares, [len(values) - 1 for values in strata], level)
     return Interval(centre - half, centre + half)
 
 
-def _half_width(shares: Sequence[float], freedoms: Sequence[int]) -> float:
+def _half_width(shares: Sequence[float], freedoms: Sequence[int], level: float) -> float:
     """Return half of the width of a sum's interval, from the variances of its terms."""
     total = sum(shares)
     # Scaled by the largest, because squares of tiny variances would underflow.
@@ -59,4 +59,4 @@ def _half_width(shares: Sequence[float], freedoms: Sequence[int]) -> float:
     scaled = [share / largest for share in shares]
     weights = [share**2 / df for share, df in zip(scaled, freedoms, strict=True)]
     freedom = sum(scaled) ** 2 / sum(weights)
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * total**0.5
+    return float(stats.t.ppf((1 + level) / 2, freedom)) * total**0.5

@@ -13,6 +13,7 @@ from facet_vision.training.comparison.records import Comparison
 from facet_vision.training.errors import TrainingError
 
 from . import sections, texts
+from .answers import answers, on_every_task
 from .figures import COST, FIGURES, SCATTER, TASKS
 from .findings import findings
 from .paper import paper_on
@@ -23,9 +24,23 @@ from .verdicts import check
 TEXT = "README.md"
 """File of the report itself, beside its numbers and figures."""
 
+CELLS = "cells.md"
+"""File of the table of all cells."""
+
+VERDICT_NOTES = (
+    "Paired differences in percentage points (same task, same seed). "
+    "Trainings on one task are one cluster: the difference is the mean of the tasks' means, the "
+    "interval Student's t over them, with one degree of freedom less than there are tasks "
+    "(Cameron and Miller 2015, *A Practitioner's Guide to Cluster-Robust Inference*, J. Human "
+    "Resources 50(2)); it is for tasks like these. "
+    "*Above* or *below* where the interval excludes zero, else *undecided*. "
+    "*Best served* is the served method with the best mean accuracy on the validation parts; "
+    "no held-out image has a say in it."
+)
+
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write README.md, comparison.json and the figures into the folder, each atomically.
+    """Write README.md, cells.md, comparison.json and the figures into the folder, each atomically.
 
     Args:
         folder: created where it is missing.
@@ -42,10 +57,22 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     numbers = folder / "comparison.json"
     encoded = json.dumps(as_json(comparison), indent=2, allow_nan=False) + "\n"
     durable.replace(numbers, encoded.encode())
-    # The text is last: it refers to the figures.
+    table = folder / CELLS
+    durable.replace(table, cells(comparison).encode())
+    # The text is last: it refers to the others.
     text = folder / TEXT
     durable.replace(text, markdown(comparison).encode())
-    return [text, numbers, *figures]
+    return [text, table, numbers, *figures]
+
+
+def cells(comparison: Comparison) -> str:
+    """Return the table of all cells, in Markdown."""
+    parts = [
+        f"# Cells of {texts.count(len(comparison.methods), 'method')} on {comparison.backbone}",
+        f"Protocol `{comparison.protocol}`. Accuracies in percent.",
+        sections.cells(comparison),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def markdown(comparison: Comparison) -> str:
@@ -59,6 +86,9 @@ def markdown(comparison: Comparison) -> str:
         f"![Accuracy over tuned parameters]({SCATTER})",
         "Filled markers: served from the shared backbone. Bars: 95 % intervals over seeds. "
         "Dotted: the backbone.",
+        "## Verdicts",
+        VERDICT_NOTES,
+        sections.verdicts(comparison),
         "## Task by task",
         f"Accuracy on held-out images in percent, {_over(comparison)}; the best in bold.",
         sections.by_task(comparison),
@@ -68,8 +98,9 @@ def markdown(comparison: Comparison) -> str:
         _order_notes(comparison),
         sections.order(comparison),
         "## Chosen hyperparameters",
-        "Values over the seeds stand between slashes where they differ; "
-        "in brackets the accuracy on the validation part in percent.",
+        "In brackets the accuracy on the validation part in percent. "
+        "An arrow: the value lies at the lower (↓) or upper (↑) end of its grid. "
+        f"[{CELLS}]({CELLS}) has every cell, with each seed's accuracy.",
         sections.chosen(comparison),
         "## Time and memory",
         "Medians over trainings with the chosen hyperparameters. "
@@ -137,12 +168,19 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         **asdict(comparison),
         "findings": findings(comparison),
         "summary": [_summary(comparison, method) for method in comparison.methods],
+        "answers": [asdict(answer) | {"verdict": answer.verdict} for answer in answers(comparison)],
+        "on every task": _on_every_task(comparison),
         "paper": [asdict(checked) | {"verdict": checked.verdict} for checked in check(comparison)],
     }
 
 
+def _on_every_task(comparison: Comparison) -> dict[str, Any] | None:
+    found = on_every_task(comparison)
+    return None if found is None else asdict(found) | {"verdict": found.verdict}
+
+
 def _summary(comparison: Comparison, method: str) -> dict[str, Any]:
-    parts = sections.scopes(comparison) | {task: (task,) for task in comparison.tasks}
+    parts = comparison.scopes | {task: (task,) for task in comparison.tasks}
     all_scores = Scores(comparison.cells)
     scores, differences = {}, {}
     for name, tasks in parts.items():

@@ -93,7 +93,7 @@ class Scores:
 
         Every task has the same weight, whatever its number of pairs.
         """
-        by_task = [self._pairs(first, second, task) for task in tasks]
+        by_task = [self.pairs(first, second, task) for task in tasks]
         strata = [pairs for pairs in by_task if pairs]
         if not strata:
             return None
@@ -112,7 +112,8 @@ class Scores:
             pairs=sum(map(len, strata)),
         )
 
-    def _pairs(self, first: str, second: str, task: str) -> list[float]:
+    def pairs(self, first: str, second: str, task: str) -> list[float]:
+        """Return the differences on a task, one for each seed that both methods have."""
         minuend, subtrahend = self.by_seed(first, task), self.by_seed(second, task)
         return [
             accuracy - subtrahend[seed] for seed, accuracy in minuend.items() if seed in subtrahend

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from facet_vision.training.comparison.records import Comparison, TrainingResult
 
 from . import texts
+from .answers import answers
 from .paper import Statement, paper_on
 from .scores import Score, Scores
 from .totals import FULL, cost, served, size
 from .verdicts import CheckedStatement, check
 
-ALL = "all"
-"""Stands for the tasks of all groups."""
-
-
-def scopes(comparison: Comparison) -> dict[str, tuple[str, ...]]:
-    """Return the tasks of each group, by its name, and those of all groups."""
-    groups = comparison.groups if len(comparison.groups) > 1 else {}
-    return {**groups, ALL: comparison.tasks}
+MARKS = {"lowest": "↓", "highest": "↑"}
+"""Behind a chosen value that lies at an end of its grid."""
 
 
 def summary(comparison: Comparison) -> str:
     """Return a table in the shape of the paper's Table 1."""
-    columns = scopes(comparison)
+    columns = comparison.scopes
     scores = Scores(comparison.cells)
     head = ["method", "served", "total", "tuned per task", "of backbone"]
     head += [f"{name} ({len(tasks)})" for name, tasks in columns.items()]
@@ -66,6 +61,25 @@ def _summary_cell(scores: Scores, method: str, tasks: Sequence[str], best: float
 def _emphasised(found: Score | None, best: float | None) -> str:
     leads = found is not None and not found.lacking and found.mean == best
     return f"**{texts.score(found)}**" if leads else texts.score(found)
+
+
+def verdicts(comparison: Comparison) -> str:
+    """Return a table of the answers to the comparison's questions."""
+    head = ["question", "tasks", "difference", "95 %, by task", "tasks won", "verdict"]
+    rows = [
+        [
+            answer.question,
+            f"{answer.scope} ({answer.difference.tasks})",
+            texts.points(answer.difference.mean),
+            texts.interval(answer.interval),
+            str(answer.difference.won),
+            answer.verdict,
+        ]
+        for answer in answers(comparison)
+    ]
+    if not rows:
+        return "No two of the methods that are asked about are here."
+    return texts.table(head, rows, words=(*head[:2], "verdict"))
 
 
 def by_task(comparison: Comparison) -> str:
@@ -126,7 +140,7 @@ def _evidence(checked: CheckedStatement) -> list[str]:
 
 
 def chosen(comparison: Comparison) -> str:
-    """Return a table of the chosen hyperparameters of every method and task."""
+    """Return a table of the chosen hyperparameters of every method and task, marked at ends."""
     head = ["method", "hyperparameters", *comparison.tasks]
     rows = []
     for method in comparison.methods:
@@ -153,7 +167,40 @@ def _choice(cells: Sequence[TrainingResult], names: Sequence[str]) -> str:
 
 
 def _value(cell: TrainingResult, name: str) -> str:
-    return f"{cell.chosen[name]:g}" if name in cell.chosen else texts.NONE
+    if name not in cell.chosen:
+        return texts.NONE
+    return f"{cell.chosen[name]:g}{MARKS.get(cell.ends.get(name, ''), '')}"
+
+
+def cells(comparison: Comparison) -> str:
+    """Return a table of every method on every task, with what was chosen and each seed's result."""
+    head = ["task", "method", "chosen", "at an end of its grid", "validation", *_seeds(comparison)]
+    rows = []
+    for task in comparison.tasks:
+        for method in comparison.methods:
+            found = {
+                cell.seed: cell
+                for cell in comparison.cells
+                if (cell.task, cell.method) == (task, method)
+            }
+            if found:
+                rows.append([task, method, *_cell_row(found, comparison.seeds)])
+    return texts.table(head, rows, words=head[:4])
+
+
+def _seeds(comparison: Comparison) -> list[str]:
+    return [f"test, seed {seed}" for seed in comparison.seeds]
+
+
+def _cell_row(found: Mapping[int, TrainingResult], seeds: Sequence[int]) -> list[str]:
+    cell = next(iter(found.values()))  # the choice is the same for all seeds
+    values = texts.listing(f"{name} {value:g}" for name, value in cell.chosen.items())
+    at_ends = texts.listing(f"{name} {end}" for name, end in cell.ends.items())
+    validation = texts.NONE if cell.validation is None else texts.percent(cell.validation)
+    measured = [
+        texts.percent(found[seed].accuracy) if seed in found else texts.NONE for seed in seeds
+    ]
+    return [values or texts.NONE, at_ends or "no", validation, *measured]
 
 
 def costs(comparison: Comparison) -> str:
@@ -181,17 +228,27 @@ def _costs(comparison: Comparison, method: str, relative: bool) -> list[str]:
 
 def making(comparison: Comparison) -> str:
     """Return command, protocol and machine."""
+    measured = [f"{task} {_held_out(comparison, task)}" for task in comparison.tasks]
     images = [f"{task} {_images(comparison, task)}" for task in comparison.tasks]
     facts = {
         "backbone": f"{comparison.backbone}, {comparison.backbone_parameters:,} parameters",
         "fingerprint": f"`{comparison.fingerprint}`",
+        "protocol": f"`{comparison.protocol}`",
         "seeds": texts.listing(comparison.seeds),
         "training images": texts.listing(images),
+        "held-out images": texts.listing(measured),
         **comparison.about,
     }
     return f"```\n{comparison.command}\n```\n\n{texts.table(['', ''], facts.items(), words=('',))}"
 
 
 def _images(comparison: Comparison, task: str) -> str:
-    found = sorted({cell.training_images for cell in comparison.cells if cell.task == task})
-    return "/".join(map(str, found)) or texts.NONE
+    return _numbers(cell.training_images for cell in comparison.cells if cell.task == task)
+
+
+def _held_out(comparison: Comparison, task: str) -> str:
+    return _numbers(cell.held_out_images for cell in comparison.cells if cell.task == task)
+
+
+def _numbers(counts: Iterable[int]) -> str:
+    return "/".join(map(str, sorted(set(counts)))) or texts.NONE

@@ -58,6 +58,11 @@ def difference(found: Difference) -> str:
     return f"{points(found.mean)} points ({intervals})"
 
 
+def clustered(found: Interval | None) -> str:
+    """Return the interval of a difference over tasks."""
+    return "no interval" if found is None else f"95 % interval by task {interval(found)}"
+
+
 def ratio(found: float | None) -> str:
     return NONE if found is None else f"{found:.2f}"
 

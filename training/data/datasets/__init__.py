@@ -8,10 +8,12 @@ draws parts; `balance` reports class sizes.
 from .balance import balance
 from .columns import Columns
 from .examples import Encoded, Examples, Origin, Stored, Target, TaskData, indices
+from .sealed import SEALED
 from .sources import has_columns, load
 from .splits import for_selection, take_fraction, take_shots, with_all_training, with_validation
 
 __all__ = [
+    "SEALED",
     "Columns",
     "Encoded",
     "Examples",

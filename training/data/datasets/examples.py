@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from PIL import Image
@@ -67,11 +67,15 @@ class Examples:
         images: RGB images, or paths or other references to encoded ones.
         targets: for each image the index of its label, or a tuple of indices in a multi-label set.
         origins: of each image; empty for sets of the package, which repeat none.
+        kept: what was made of all images, by what made it; None to keep nothing.
+        sealed: nothing of it can be used; see `sealed`.
     """
 
+    sealed: ClassVar[bool] = False
     images: Sequence[Image.Image | Path | Stored]
     targets: Sequence[Target]
     origins: Sequence[Origin] = ()
+    kept: dict[Any, Any] | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -104,6 +108,10 @@ class Examples:
                 data = stored.encoded()
                 return _png(stored.decode()) if data is None else data
 
+    def keeping(self) -> Self:
+        """Return these examples, of which preprocessed images are kept for the next training."""
+        return self if self.sealed else replace(self, kept={})
+
     def take(self, indices: Sequence[int]) -> Examples:
         """Return these rows, in this order."""
         return Examples(
@@ -127,7 +135,8 @@ class TaskData:
     """A problem to learn: disjoint sets of examples with the same labels.
 
     Attributes:
-        train, test: to learn from, and held out to measure on.
+        train, test: to learn from, and held out to measure on; the latter is sealed where
+            hyperparameters are chosen.
         labels: names of the classes; targets index them.
         description: origin of the data, for the task file's manifest.
         skipped: one sentence for each image that could not be used.
@@ -144,13 +153,31 @@ class TaskData:
     multi_label: bool = False
 
     @property
+    def parts(self) -> dict[str, Examples]:
+        """The parts that are there, by what they are for: training, validation, held-out."""
+        parts = {"training": self.train}
+        if self.validation is not None:
+            parts["validation"] = self.validation
+        return parts if self.test.sealed else {**parts, "held-out": self.test}
+
+    def keeping(self) -> TaskData:
+        """Return this problem with parts of which preprocessed images are kept."""
+        validation = None if self.validation is None else self.validation.keeping()
+        train, test = self.train.keeping(), self.test.keeping()
+        return replace(self, train=train, test=test, validation=validation)
+
+    @property
+    def measured(self) -> Examples:
+        """The part that metrics are of: the held-out one or, where that is sealed, validation."""
+        if self.test.sealed and self.validation is not None:
+            return self.validation
+        return self.test
+
+    @property
     def summary(self) -> str:
         """Origin of the data and the number of images used."""
-        validation = "" if self.validation is None else f", {len(self.validation)} validation"
-        return (
-            f"{self.description}, {len(self.train)} training{validation} "
-            f"and {len(self.test)} held-out images"
-        )
+        *first, last = (f"{len(part)} {name}" for name, part in self.parts.items())
+        return f"{self.description}, {', '.join(first)} and {last} images"
 
     def targets(self, examples: Examples) -> Tensor:
         """Return the targets as a tensor.

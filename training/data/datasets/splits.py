@@ -13,6 +13,7 @@ import numpy as np
 from facet_vision.training.errors import DataError
 
 from .examples import Examples, Target, TaskData, indices
+from .sealed import SEALED
 
 
 def hold_out(
@@ -39,15 +40,13 @@ def hold_out(
 def for_selection(data: TaskData, amount: float, seed: int) -> TaskData:
     """Return the problem in which hyperparameters are chosen.
 
-    Its `test` is the validation part; the real test part is not used. The paper's VTAB-1k
+    It has a validation part to measure on, and its test part is sealed. The paper's VTAB-1k
     protocol is amount 200 of 1,000 training images, then `with_all_training` of the whole.
 
     Args:
         amount: as for `with_validation`.
     """
-    data = with_validation(data, amount, seed)
-    assert data.validation is not None
-    return replace(data, test=data.validation, validation=None)
+    return replace(with_validation(data, amount, seed), test=SEALED)
 
 
 def with_validation(data: TaskData, amount: float, seed: int) -> TaskData:

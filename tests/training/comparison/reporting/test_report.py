@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facet_vision.training.comparison.records import Comparison
 from facet_vision.training.comparison.reporting.findings import findings
-from facet_vision.training.comparison.reporting.report import as_json, markdown, write
+from facet_vision.training.comparison.reporting.report import as_json, cells, markdown, write
 from facet_vision.training.errors import TrainingError
 from tests.training.support.trained import comparison, over_seeds, trained
 
@@ -24,6 +24,7 @@ CELLS = [
         [0.80, 0.90],
         parameters=70,
         chosen={"lr": 0.05, "tokens": 10},
+        ends={"lr": "lowest"},
         validation=0.75,
     ),
     *over_seeds("vpt-deep", "b", [0.60, 0.60], parameters=90, seconds=3.0),
@@ -57,6 +58,7 @@ def test_order_of_the_sections() -> None:
     assert headings == [
         "3 methods on test-vit",
         "All methods",
+        "Verdicts",
         "Task by task",
         "Where the paper's order holds",
         "Chosen hyperparameters",
@@ -160,7 +162,33 @@ def test_chosen_hyperparameters() -> None:
         "–",
     ]
     assert row(text, "linear") == ["linear", "–", "–", "–"]
-    assert row(markdown(DONE).partition("## Chosen")[2], "vpt-deep")[2] == "0.05, 10 (75.0)"
+    assert row(markdown(DONE).partition("## Chosen")[2], "vpt-deep")[2] == "0.05↓, 10 (75.0)"
+
+
+def test_every_cell_with_its_choice_and_each_seed() -> None:
+    text = cells(DONE)
+    assert f"`{'d' * 64}`" in text
+    assert row(text, "task")[2:] == [
+        *("chosen", "at an end of its grid", "validation", "test, seed 0", "test, seed 1"),
+    ]
+    assert row(text, "a", "vpt-deep")[2:] == [
+        *("lr 0.05, tokens 10", "lr lowest", "75.0", "80.0", "90.0"),
+    ]
+    assert row(text, "a", "linear")[2:] == ["–", "no", "–", "50.0", "60.0"]
+    assert len(text.splitlines()) == 4 + 2 + 2 * 3
+    lacking = cells(comparison(CELLS[1:], groups=GROUPS, seeds=(0, 1)))
+    assert row(lacking, "a", "linear")[5:] == ["–", "60.0"]
+
+
+def test_verdicts() -> None:
+    text = markdown(DONE).partition("## Verdicts")[2]
+    assert row(text, "vpt-deep and full", "all (2)")[2:] == [
+        *("−5.3", "−199.0 to +188.5", "1", "undecided"),
+    ]
+    assert row(text, "vpt-deep and linear", "Natural (1)")[2:] == ["+30.0", "–", "1", "undecided"]
+    assert "best served (" not in text  # without a validation accuracy on every task
+    none = markdown(comparison([trained("lora")])).partition("## Verdicts")[2]
+    assert "No two of the methods that are asked about are here." in none
 
 
 def test_time_and_memory() -> None:
@@ -187,6 +215,8 @@ def test_how_it_was_made() -> None:
     assert row(text, "fingerprint")[1] == f"`{'f' * 64}`"
     assert row(text, "seeds")[1] == "0, 1"
     assert row(text, "training images")[1] == "a 20/30, b 30"
+    assert row(text, "held-out images")[1] == "a 50, b 50"
+    assert row(text, "protocol")[1] == f"`{'d' * 64}`"
     assert row(text, "machine")[1] == "an abacus"
 
 
@@ -202,11 +232,13 @@ def test_findings_of_a_complete_comparison() -> None:
     assert findings(DONE) == [
         "Best on the mean of 2 tasks is full (77.8 %), then vpt-deep (72.5 %).",
         "Best of those that are served from the shared backbone is vpt-deep (72.5 %).",
-        "vpt-deep is above linear on 2 of 2 tasks; the mean difference is +25.0 points "
-        "(95 % interval +25.0 to +25.0 for these tasks, −38.5 to +88.5 for tasks like these).",
-        "vpt-deep is above full on 1 of 2 tasks; the mean difference is −5.3 points "
-        "(95 % interval −8.4 to −2.1 for these tasks, −199.0 to +188.5 for tasks like these); "
-        "it trains 7.69 % of its numbers.",
+        "vpt-deep and full: −5.3 points (95 % interval by task −199.0 to +188.5), "
+        "1 of 2 tasks won: undecided; it trains 7.69 % of its numbers.",
+        "vpt-deep and linear: +25.0 points (95 % interval by task −38.5 to +88.5), "
+        "2 of 2 tasks won: undecided.",
+        "vpt-deep above linear on every task: holds "
+        "(above on 2 of 2, surely on 2; surely below on 0).",
+        "In 1 of 1 searches a value at an end of its grid was chosen (lr lowest 1).",
         "Of 6 statements of the paper on the order of these methods, "
         "holding here: 3 (for tasks like these too: 0); not holding: 3 (0); undecided: 0.",
     ]
@@ -276,6 +308,8 @@ def test_json_holds_all_numbers() -> None:
     assert deep["scores"].keys() == {"Natural", "Structured", "all", "a", "b"}
     assert deep["against full"]["b"]["mean"] == pytest.approx(-0.205)
     assert deep["cost"]["relative_seconds"] == pytest.approx(0.02)
+    assert [each["verdict"] for each in found["answers"]] == ["undecided"] * 6
+    assert found["on every task"]["verdict"] == "holds"
     assert found["paper"][0]["statement"]["better"] == "vpt-deep"
     assert found["paper"][0]["verdict"] == "does not hold here"
 
@@ -313,11 +347,11 @@ def test_nothing_is_written_without_a_training(tmp_path: Path) -> None:
 def test_any_finished_trainings_make_a_report(
     places: set[tuple[str, str, int]], accuracies: list[int]
 ) -> None:
-    cells = [
+    made = [
         trained(*place, part / 20) for place, part in zip(sorted(places), accuracies, strict=False)
     ]
     found = comparison(
-        cells,
+        made,
         groups={"Natural": ("a", "b"), "mine": ("c",)},
         methods=("linear", "vpt-deep", "full", "lora"),
         seeds=(0, 1, 2),

@@ -11,11 +11,12 @@ pytestmark = pytest.mark.parametrize("name", DEMO_SETS)
 
 def _pixels(name: str, count: int, stream: int) -> np.ndarray:
     images, _ = DEMO_SETS[name].generate(count, stream=stream)
-    return np.stack([np.asarray(image) for image in images])
+    return np.stack([np.asarray(image.decode()) for image in images])
 
 
 def test_images_are_rgb_squares_with_contrast(name: str) -> None:
-    images, _ = DEMO_SETS[name].generate(20, stream=TRAIN)
+    drawn, _ = DEMO_SETS[name].generate(20, stream=TRAIN)
+    images = [each.decode() for each in drawn]
     assert {(image.mode, image.size) for image in images} == {("RGB", (SIZE, SIZE))}
     assert min(np.asarray(image).std() for image in images) > 3
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facet_vision.training.data.datasets import (
+    SEALED,
     Examples,
     TaskData,
     for_selection,
@@ -49,30 +50,31 @@ def _ids(examples: Examples) -> list[int]:
 def test_800_and_200_of_1000_as_in_vtab() -> None:
     data = _data([row % 7 for row in range(1000)], 7)
     chosen = for_selection(data, 200, seed=0)
-    assert (len(chosen.train), len(chosen.test)) == (800, 200)
-    assert set(_ids(chosen.train)) | set(_ids(chosen.test)) == set(_ids(data.train))
-    assert max(_sizes(chosen.test, 7)) - min(_sizes(chosen.test, 7)) <= 1
-    assert _ids(for_selection(data, 200, seed=0).test) == _ids(chosen.test)
-    assert _ids(for_selection(data, 200, seed=1).test) != _ids(chosen.test)
+    assert (len(chosen.train), len(chosen.measured)) == (800, 200)
+    assert set(_ids(chosen.train)) | set(_ids(chosen.measured)) == set(_ids(data.train))
+    assert max(_sizes(chosen.measured, 7)) - min(_sizes(chosen.measured, 7)) <= 1
+    assert _ids(for_selection(data, 200, seed=0).measured) == _ids(chosen.measured)
+    assert _ids(for_selection(data, 200, seed=1).measured) != _ids(chosen.measured)
     assert with_all_training(data) is data
 
 
 def test_share_of_every_class_for_validation() -> None:
     chosen = for_selection(_data([0] * 50 + [1] * 10, 2), 0.2, seed=0)
-    assert _sizes(chosen.test, 2) == [10, 2]
+    assert _sizes(chosen.measured, 2) == [10, 2]
     assert _sizes(chosen.train, 2) == [40, 8]
 
 
 def test_own_validation_part_is_used_and_joined_after_the_choice() -> None:
     data = _data([0, 1, 0, 1], 2, validation=[1, 0])
     chosen, final = for_selection(data, 0.5, seed=0), with_all_training(data)
-    assert (_ids(chosen.train), _ids(chosen.test)) == (_ids(data.train), _ids(data.validation))
+    assert (_ids(chosen.train), _ids(chosen.measured)) == (_ids(data.train), _ids(data.validation))
     assert (_ids(final.train), _ids(final.test)) == (
         _ids(data.train) + _ids(data.validation),
         _ids(data.test),
     )
     assert final.train.targets == [0, 1, 0, 1, 1, 0]
-    assert chosen.validation is final.validation is None
+    assert chosen.test is SEALED
+    assert final.validation is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from zlib import crc32
 
 import numpy as np
@@ -26,19 +27,37 @@ class DemoSet:
     description: str
     draw: Callable[[np.random.Generator, int], Image.Image]
 
-    def generate(self, count: int, *, stream: int) -> tuple[list[Image.Image], list[int]]:
+    def generate(self, count: int, *, stream: int) -> tuple[list[Drawing], list[int]]:
         """Return `count` images in random order and the label index of each.
 
         All labels are equally frequent. The same stream always gives the same images: the set does
         not depend on the training seed.
         """
         balanced = np.arange(count) % len(self.labels)
-        targets = self._generator(stream).permutation(balanced).tolist()
-        images = [
-            self.draw(self._generator(stream, index), target)
-            for index, target in enumerate(targets)
-        ]
+        targets = self.generator(stream).permutation(balanced).tolist()
+        images = [Drawing(self, stream, *each) for each in enumerate(targets)]
         return images, targets
 
-    def _generator(self, *stream: int) -> np.random.Generator:
+    def generator(self, *stream: int) -> np.random.Generator:
+        """Return the random numbers of a stream, or of one of its images."""
         return np.random.default_rng([crc32(self.name.encode()), *stream])
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An image of a set, drawn when it is first looked at; an `examples.Stored`."""
+
+    demo: DemoSet
+    stream: int
+    index: int
+    target: int
+
+    @cached_property
+    def _drawn(self) -> Image.Image:
+        return self.demo.draw(self.demo.generator(self.stream, self.index), self.target)
+
+    def decode(self, enough: int | None = None) -> Image.Image:  # noqa: ARG002
+        return self._drawn
+
+    def encoded(self) -> None:
+        """Return None, since there is no file."""

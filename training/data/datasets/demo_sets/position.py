@@ -8,6 +8,7 @@ from PIL import Image
 from . import canvas
 from .canvas import Array
 from .demo_set import DemoSet
+from .shapes import cross, disc, ring, square, triangle
 
 COLUMNS = 8
 LABELS = tuple(f"column-{number}" for number in range(1, COLUMNS + 1))
@@ -15,28 +16,7 @@ MARGIN_PIXELS = 4.0
 """Width, on the left and on the right, without any ring's centre."""
 
 
-def _ring(x: Array, y: Array, radius: float) -> Array:
-    return np.abs(np.hypot(x, y) - 0.75 * radius) - 0.25 * radius
-
-
-def _disc(x: Array, y: Array, radius: float) -> Array:
-    return np.hypot(x, y) - radius
-
-
-def _cross(x: Array, y: Array, radius: float) -> Array:
-    arms = np.minimum(np.abs(x), np.abs(y)) - 0.25 * radius
-    return np.maximum(arms, np.maximum(np.abs(x), np.abs(y)) - radius)
-
-
-def _square(x: Array, y: Array, radius: float) -> Array:
-    return np.maximum(np.abs(x), np.abs(y)) - 0.8 * radius
-
-
-def _triangle(x: Array, y: Array, radius: float) -> Array:
-    return np.maximum(np.abs(x) * 0.866 + y * 0.5, -y) - 0.5 * radius
-
-
-_DISTRACTORS = (_disc, _cross, _square, _triangle)
+_DISTRACTORS = (disc, cross, square, triangle)
 
 
 def _centre(rng: np.random.Generator, label: int) -> Array:
@@ -58,7 +38,7 @@ def draw(rng: np.random.Generator, label: int) -> Image.Image:
     paper, ink = canvas.contrasting(rng, 0.35)
     pixels = paper + 0.25 * (canvas.smooth_noise(rng, int(rng.integers(3, 16))) - 0.5)[..., None]
     centres = [_centre(rng, label)]
-    shapes = [_ring]
+    shapes = [ring]
     for _ in range(int(rng.integers(1, 3))):
         centres.append(_elsewhere(rng, centres))
         shapes.append(_DISTRACTORS[int(rng.integers(len(_DISTRACTORS)))])

@@ -1,0 +1,56 @@
+"""Rules of a fair search: equal numbers of trials, the same images for all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from facet_vision.training.errors import TrainingError
+from facet_vision.training.load_cache import DATA_FIELDS
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.tuning.search import candidates, grid_of
+
+SPLIT_FIELDS = tuple(sorted(DATA_FIELDS - {"data", "seed", "measure_on"}))
+"""Fields of a recipe that decide, with source and seed, which images are in which part."""
+
+
+def check_grids(recipes: Mapping[str, Recipe]) -> None:
+    """Check that no method has more trials than another, or other images.
+
+    Args:
+        recipes: before the search, by method.
+
+    Raises:
+        TrainingError: one has, or a grid is not usable.
+    """
+    for field in SPLIT_FIELDS:
+        _check_equal(field, {name: getattr(recipe, field) for name, recipe in recipes.items()})
+    trials = {
+        name: 0 if recipe.search is None else len(candidates(recipe))
+        for name, recipe in recipes.items()
+    }
+    _check_equal("trials of the search", trials)
+
+
+def ends(recipe: Recipe) -> dict[str, str]:
+    """Return the chosen values that lie at an end of their grid: lowest or highest, by name.
+
+    Args:
+        recipe: of a final training; it has the grid and what was chosen from it.
+    """
+    grid = {} if recipe.search is None else grid_of(recipe)
+    found = {}
+    for name, values in grid.items():
+        by_end = {min(values): "lowest", max(values): "highest"}
+        if len(by_end) > 1 and getattr(recipe, name) in by_end:
+            found[name] = by_end[getattr(recipe, name)]
+    return found
+
+
+def _check_equal(what: str, found: Mapping[str, object]) -> None:
+    (first, expected), *others = found.items()
+    for method, value in others:
+        if value != expected:
+            raise TrainingError(
+                f"{what}: expected the same for every method, found {expected} for {first} "
+                f"and {value} for {method}"
+            )
