@@ -82,7 +82,7 @@ def test_the_typed_names_are_those_that_are_imported() -> None:
 
 @pytest.mark.usefixtures("photos")
 def test_every_block_of_the_page_runs(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert len(BLOCKS[0].splitlines()) <= 15
     names: dict[str, Any] = {}
     with torch.random.fork_rng():
