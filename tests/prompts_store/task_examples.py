@@ -1,14 +1,26 @@
 """Small sound task files, and facts of the backbones that they fit or do not fit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Head, Manifest, TaskFile
+
+OLD = Path(__file__).parent / "old" / "digits-v1.safetensors"
+"""A file of the first release, for the embedded backbone of then."""
+
+
+def of_first_release(tiny: Backbone) -> TaskFile:
+    """The same file, as it would be for the embedded backbone of today."""
+    old = TaskFile.load(OLD)
+    stated = {"fingerprint": tiny.identity["weights"]}
+    return replace(old, manifest=old.manifest.model_copy(update=stated))
 
 
 def identity(**changes: Any) -> dict[str, Any]:

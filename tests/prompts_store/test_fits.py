@@ -1,6 +1,5 @@
 """Which backbone a task belongs to: by fingerprints of today's version and of the first."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +7,14 @@ import pytest
 from facet_vision import backbone
 from facet_vision.prompts_store import InvalidManifest, TaskFile, WrongBackbone, builtin
 from facet_vision.prompts_store.fits import trusted
-from tests.prompts_store.task_examples import Facts, identity, manifest, task_file
-
-OLD = Path(__file__).parent / "old" / "digits-v1.safetensors"
-"""A builtin task as the first release shipped it."""
+from tests.prompts_store.task_examples import (
+    OLD,
+    Facts,
+    identity,
+    manifest,
+    of_first_release,
+    task_file,
+)
 
 FIRST_VERSION: dict[str, Any] = {"fingerprint": "ab" * 32, "identity": None}
 
@@ -81,11 +84,20 @@ def test_fingerprint_and_identity_come_together() -> None:
 
 
 def test_a_task_of_the_first_release_is_still_read() -> None:
-    old, new = TaskFile.load(OLD), TaskFile.from_bytes(builtin.read("digits"))
-    tiny = backbone.load("facet-tiny", device="cpu")
-    old.check_fits(tiny)
+    old, tiny = TaskFile.load(OLD), backbone.load("facet-tiny", device="cpu")
     assert old.to_bytes() == OLD.read_bytes()
-    assert old.migrated(tiny).to_bytes() == new.to_bytes()
+    with pytest.raises(WrongBackbone, match=r"fingerprint \(weights\) of task 'digits'"):
+        old.check_fits(tiny)  # the embedded weights have been trained again since
+    bound = of_first_release(tiny)
+    bound.check_fits(tiny)
+    new = bound.migrated(tiny)
+    new.check_fits(tiny)
+    assert new.manifest.fingerprint == tiny.fingerprint
+    assert new.manifest.identity is not None
+    assert new.manifest.identity.model_dump() == tiny.identity
+    assert {name: tensor.shape for name, tensor in new.tensors().items()} == {
+        name: tensor.shape for name, tensor in old.tensors().items()
+    }
 
 
 def test_builtin_tasks_state_their_whole_backbone() -> None:

@@ -6,28 +6,35 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from facet_vision import backbone
+from facet_vision.backbone import Backbone
 from facet_vision.cli import app
-from facet_vision.prompts_store import TaskFile, builtin
+from facet_vision.prompts_store import TaskFile
+from tests.prompts_store.task_examples import OLD, of_first_release
 
-OLD = Path(__file__).parents[1] / "prompts_store" / "old" / "digits-v1.safetensors"
+
+@pytest.fixture(scope="module")
+def tiny() -> Backbone:
+    return backbone.load("facet-tiny", device="cpu")
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
-    return Path(shutil.copy(OLD, tmp_path / "digits.safetensors"))
+def old(tiny: Backbone, tmp_path: Path) -> Path:
+    path = tmp_path / "digits.safetensors"
+    of_first_release(tiny).save(path)
+    return path
 
 
-def test_files_are_rewritten_in_place(old: Path) -> None:
+def test_files_are_rewritten_in_place(tiny: Backbone, old: Path) -> None:
     result = CliRunner().invoke(app, ["migrate", str(old), "--backbone", "facet-tiny"])
     assert result.exit_code == 0, result.output
     assert TaskFile.load(old).manifest.fingerprint in result.output
-    assert old.read_bytes() == builtin.read("digits")
+    assert old.read_bytes() == of_first_release(tiny).migrated(tiny).to_bytes()
 
 
 def test_a_file_of_another_backbone_changes_none(old: Path, tmp_path: Path) -> None:
     text = old.read_bytes()
-    theirs = tmp_path / "theirs.safetensors"
-    theirs.write_bytes(text.replace(b"0b328d0f", b"0b328d00"))
+    theirs = Path(shutil.copy(OLD, tmp_path / "theirs.safetensors"))
     command = ["migrate", str(old), str(theirs), "--backbone", "facet-tiny"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
