@@ -107,4 +107,4 @@ def test_what_is_no_task_file_is_one_sentence(file: Path, tmp_path: Path) -> Non
     ):
         found, stdout, stderr = show(path)
         assert (found, stdout) == (code, "")
-        assert words in " ".join(stderr.split())
+        assert words in " ".join(stderr.replace("│", " ").split())
