@@ -56,7 +56,7 @@ def test_what_wins_a_stage_is_kept_in_the_next(trained: list[Recipe], tmp_path: 
     files = ablate_recipe(plan(), tmp_path, lines.append)
     assert all(recipe.measure_on == "validation" for recipe in trained)
     assert "start of the head: zero" in lines
-    assert "learning rates: 0.3 of what is added" in lines
+    assert "learning rates: 0.3 of both" in lines
     last = trained[-1]
     assert (last.head_init, last.lr, last.head_lr, last.ema) == ("zero", 0.06, 0.024, 0.0)
     text = files[0].read_text()
