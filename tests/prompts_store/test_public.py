@@ -12,6 +12,7 @@ NAMES = {
     *(
         "BackboneFacts",
         "Head",
+        "Distance",
         "Identity",
         "MAX_FILE_BYTES",
         "Manifest",

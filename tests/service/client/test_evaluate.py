@@ -118,7 +118,7 @@ def test_a_version_that_changes_meanwhile_is_told(tiny: backbone.Backbone, url: 
     first, second = (task_file(tiny, "pets", labels=LABELS, seed=seed) for seed in (0, 1))
     with Client(url) as client:
         client.publish("pets", first.to_bytes())
-        assert len(scores(client, "pets", 1, LABELS, [("a", png())])[0]) == 3
+        assert len(scores(client, "pets", 1, LABELS, [("a", png())])[0].scores) == 3
         client.publish("pets", second.to_bytes())
         with pytest.raises(ClientError, match="expected answers of version 1, found one of vers"):
             scores(client, "pets", 1, LABELS, [("a", png())])
