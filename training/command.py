@@ -146,12 +146,16 @@ def document(task: TaskFile | Checkpoint, out: Path) -> dict[str, Any]:
     from facet_vision.training.output.checkpoints import Checkpoint
 
     manifest = task.manifest
-    names = ("task", "method", "backbone", "fingerprint", "labels", "data", "recipe")
+    fields = manifest.document()
+    names = (
+        *("task", "method", "backbone", "fingerprint", "labels", "data", "recipe"),
+        *("temperature", "threshold", "class_thresholds"),
+    )
     return {
         "file": str(out),
         "size": out.stat().st_size,
         "served": not isinstance(task, Checkpoint),
-        **manifest.model_dump(mode="json", include=set(names)),
+        **{name: fields[name] for name in names if name in fields},
         "metrics": ranked(manifest.metrics, manifest.activation),
     }
 

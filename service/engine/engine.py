@@ -14,7 +14,7 @@ from facet_vision.service.errors import UnfitTask
 
 from .head_time import heads
 from .heads import answers
-from .resident import Answerer, Resident
+from .resident import Answerer, Resident, WithDistance
 
 Group = tuple[Answerer, Sequence[Pixels]]
 """One task's share of a batch: what answers, and the pixels of its images."""
@@ -44,9 +44,9 @@ class Engine:
 
         Returns:
             For each group a float32 tensor on the CPU: (rows, labels) of probabilities, or of
-            logits where the activation is "none", with distances behind them where these are
-            asked for; without a head (rows, feature_dim) of pooled
-            features. Numbers of a row may be infinite or NaN; they affect no other row.
+            logits where the activation is "none", and one column more where distances are asked
+            for; without a head (rows, feature_dim) of pooled features. Numbers of a row may be
+            infinite or NaN; they affect no other row.
         """
         rows = self._features(groups).split([len(images) for _, images in groups])
         shares = [(answerer, part) for (answerer, _), part in zip(groups, rows, strict=True)]
@@ -109,9 +109,10 @@ class Engine:
         """Let a resident answer once, before any request uses it.
 
         Raises:
-            UnfitTask: its scores for a blank image are not finite.
+            UnfitTask: its scores for a blank image, or its distance from it, are not finite.
         """
-        (scores,) = self.run([(resident, [self._blank()])])
+        asked = WithDistance(resident, resident.activation) if resident.distance else resident
+        (scores,) = self.run([(asked, [self._blank()])])
         if not scores.isfinite().all():
             raise UnfitTask(
                 f"task {resident.task!r}: expected finite scores for a blank image, found others"

@@ -123,43 +123,8 @@ class Reactivated:
 
 
 @dataclass(frozen=True)
-class WithDistance:
-    """A resident that also says how far an image is from its classes, behind its scores.
-
-    It holds the resident, which so stays on the device for as long as a row of it waits.
-    """
-
-    resident: Resident
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return self.resident.task
-
-    @property
-    def version(self) -> int:
-        """Its number in the store."""
-        return self.resident.version
-
-    @property
-    def adaptation(self) -> Adaptation:
-        """All that the task changes in the forward."""
-        return self.resident.adaptation
-
-    @property
-    def head(self) -> Classifier:
-        """The task's head."""
-        return self.resident.head
-
-    @property
-    def activation(self) -> Activation:
-        """What the manifest says makes scores of the logits."""
-        return self.resident.activation
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """The labels of the logits, in their order."""
-        return self.resident.labels
+class WithDistance(Reactivated):
+    """A resident that also says, behind its scores, how far an image is from its classes."""
 
 
 @dataclass(frozen=True)

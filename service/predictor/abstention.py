@@ -23,7 +23,7 @@ def abstaining(resident: Resident) -> Answerer:
             f"abstain: expected a task whose file states a threshold, found version "
             f"{resident.version} of task {resident.task!r}, which states none"
         )
-    return WithDistance(resident)
+    return WithDistance(resident, resident.activation)
 
 
 def decide(

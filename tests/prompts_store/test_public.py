@@ -14,6 +14,7 @@ NAMES = {
         "Classifier",
         "Head",
         "InstantHead",
+        "Distance",
         "Identity",
         "MAX_FILE_BYTES",
         "Manifest",

@@ -37,14 +37,14 @@ def unseen(
     Every finished training is kept in the folder: the same command continues where it was stopped.
     """
     with one_sentence("unseen", ExitCode.USAGE):
-        plan = _plan(data, methods, seeds, recipe, device)
+        plan = _plan(data, methods, seeds, recipe, device, out)
     with one_sentence("unseen"):
         files = _run(plan, out)
     typer.echo("wrote " + ", ".join(map(str, files)))
 
 
 def _plan(
-    data: list[str], methods: str, seeds: str, recipe: Path | None, device: str
+    data: list[str], methods: str, seeds: str, recipe: Path | None, device: str, out: Path
 ) -> UnseenPlan:
     from facet_vision.training.overrides import RecipeOverrides
 
@@ -57,7 +57,8 @@ def _plan(
         seeds=seeds_of(seeds),
         overrides=RecipeOverrides(recipe, {}),
         device=device,
-        command=f"facet unseen {' '.join(data)} --methods {methods} --seeds {seeds}{given}",
+        command=f"facet unseen {' '.join(data)} --methods {methods} --seeds {seeds}{given} "
+        f"--out {out}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
@@ -48,12 +48,12 @@ def markdown(cells: Sequence[CellResult], backbone: str, command: str) -> str:
 
 
 def as_json(cells: Sequence[CellResult]) -> dict[str, Any]:
-    """Return the means of every score, and all cells."""
+    """Return the best score, and the means of every one over all trainings."""
     means = {
         name: {measure: _mean(cells, f"{name}: {measure}") for measure in _measured(cells)}
         for name in SCORES
     }
-    return {"best": best(cells), "means": means, "cells": [asdict(cell) for cell in cells]}
+    return {"best": best(cells), "trainings": len(cells), "means": means}
 
 
 def _measured(cells: Sequence[CellResult]) -> list[str]:

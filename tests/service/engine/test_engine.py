@@ -1,6 +1,7 @@
 """The engine: mixed batches equal one-by-one answers, and what cannot answer is refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from facet_vision.service.engine.engine import Engine
 from facet_vision.service.engine.resident import Resident
 from facet_vision.service.engine.rows import Row, Ticket
 from facet_vision.service.errors import ForwardFailed, UnfitTask
-from tests.service.support.app import DEPTH, SIDE, small_backbone, task_file
+from tests.service.support.app import DEPTH, SIDE, png, small_backbone, sure, task_file
 from tests.service.support.queue import IdleQueue
 
 SMALL = small_backbone()
@@ -108,6 +109,15 @@ def wild() -> TaskFile:
 def test_scores_that_overflow_are_refused() -> None:
     with pytest.raises(UnfitTask, match="task 'wild': expected finite scores"):
         ENGINE.place_tested(wild(), 1)
+
+
+def test_distances_that_overflow_are_refused() -> None:
+    sound = sure(SMALL, task_file(SMALL, "far", layers=DEPTH), [png(1), png(2)], most=1.0)
+    ENGINE.place_tested(sound, 1)
+    assert sound.distance is not None
+    far = replace(sound, distance=replace(sound.distance, scale=torch.tensor([3e38])))
+    with pytest.raises(UnfitTask, match="task 'far': expected finite scores"):
+        ENGINE.place_tested(far, 1)
 
 
 def test_rows_with_scores_that_are_not_finite_fail_alone() -> None:

@@ -66,7 +66,8 @@ def test_distances_stand_behind_the_scores_of_those_that_are_asked_for_them() ->
     resident = Resident(plain.manifest, 1, Adaptation(), plain.head, distance)
     assert resident.nbytes == plain.nbytes + distance.nbytes
     features = torch.randn(2, SMALL.feature_dim)
-    scores, both = heads.answers([(resident, features), (WithDistance(resident), features)])
+    asked = WithDistance(resident, "softmax")
+    scores, both = heads.answers([(resident, features), (asked, features)])
     torch.testing.assert_close(both[:, :3], scores)
     torch.testing.assert_close(both[:, 3], distance(features))
 

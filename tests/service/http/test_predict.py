@@ -261,7 +261,7 @@ def test_the_api_describes_options_and_answers(client: TestClient, small: Backbo
     paths = client.get("/openapi.json").json()["paths"]
     for path in ("/v1/tasks/{task}/predict", "/v1/predict"):
         parameters = {each["name"]: each for each in paths[path]["post"]["parameters"]}
-        assert {"top_k", "priority", "timeout_ms"} == {
+        assert {"top_k", "abstain", "priority", "timeout_ms"} == {
             name for name, each in parameters.items() if each["in"] == "query"
         }
         assert parameters["top_k"]["schema"]["default"] == 5
