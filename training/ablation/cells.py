@@ -66,7 +66,8 @@ def _registered(recipe: Recipe, data: TaskData, backbone: Backbone) -> dict[str,
     """Run a method as `facet train` does."""
     trained = train_task(backbone, data, recipe)
     if isinstance(trained, TaskFile):
-        tensors = list(trained.tensors().values())
+        distance = trained.distance.tensors() if trained.distance else {}
+        tensors = [each for name, each in trained.tensors().items() if name not in distance]
     else:
         tensors = list(trained.tensors.values())
     return {**trained.manifest.metrics, "parameters": _count(tensors)}

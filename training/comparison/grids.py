@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.load_cache import DATA_FIELDS
-from facet_vision.training.recipe import Recipe
+from facet_vision.training.methods import find
+from facet_vision.training.recipe import FITTING_FIELDS, Recipe
 from facet_vision.training.tuning.search import candidates, grid_of
 
 SPLIT_FIELDS = tuple(sorted(DATA_FIELDS - {"data", "seed", "measure_on"}))
@@ -23,12 +24,20 @@ def check_grids(recipes: Mapping[str, Recipe]) -> None:
         TrainingError: one has, or a grid is not usable.
     """
     for field in SPLIT_FIELDS:
-        _check_equal(field, {name: getattr(recipe, field) for name, recipe in recipes.items()})
+        readers = _readers(field, recipes)
+        _check_equal(field, {name: getattr(recipe, field) for name, recipe in readers})
     trials = {
         name: 0 if recipe.search is None else len(candidates(recipe))
-        for name, recipe in recipes.items()
+        for name, recipe in _readers("search", recipes)
     }
     _check_equal("trials of the search", trials)
+
+
+def _readers(field: str, recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, Recipe]]:
+    """Yield the methods that read a field: those without a gradient have nothing to search."""
+    for name, recipe in recipes.items():
+        if field not in FITTING_FIELDS or field in find(recipe.method).reads():
+            yield name, recipe
 
 
 def ends(recipe: Recipe) -> dict[str, str]:
@@ -47,6 +56,8 @@ def ends(recipe: Recipe) -> dict[str, str]:
 
 
 def _check_equal(what: str, found: Mapping[str, object]) -> None:
+    if not found:
+        return
     (first, expected), *others = found.items()
     for method, value in others:
         if value != expected:

@@ -43,7 +43,8 @@ def test_features_are_what_the_head_reads(
             expected = method.features(method.frozen_part(batch))
             assert not np.allclose(found, tiny.features(batch).numpy(), atol=1e-4)
         else:
-            expected = tiny.features(batch, trained.content.prompts)
+            task = trained.content
+            expected = tiny.features(batch, task.prompts, task.parts)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 

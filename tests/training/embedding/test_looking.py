@@ -172,7 +172,7 @@ def test_attention_is_drawn(task: str, place: Path, tmp_path: Path) -> None:
     assert code == 0, stderr
     red, blue, last = stdout.splitlines()
     assert red.startswith("0.png: ")
-    assert blue.endswith(" % of the attention in layer 2 is on prompts")
+    assert blue.endswith(" % of the attention in layer 2 is on prompts or learned keys")
     assert last == f"wrote {out}"
     assert out.read_bytes().startswith(b"\x89PNG")
 
@@ -189,7 +189,7 @@ def test_last_layer_unless_another_is_named(place: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("task", "arguments", "sentence"),
     [
-        ("linear", (), "task: expected one with prompts, found linear, which has none"),
+        ("linear", (), "task: expected one that changes the forward, found linear"),
         ("partial-1", (), "expected a task"),
         ("vpt-deep", ("--layer", 9), "layer: expected a number from 1 to 8, found 9"),
         ("vpt-deep", ("--backbone", "resnet18"), "backbone: expected one of"),

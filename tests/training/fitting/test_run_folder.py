@@ -122,7 +122,7 @@ def test_large_states_are_saved_less_often(
 
 
 def test_only_trained_tensors_are_saved(tiny: Backbone, shades: TaskData, tmp_path: Path) -> None:
-    recipe = _recipe(method="lora", epochs=1)
+    recipe = _recipe(method="bias-all", epochs=1)
     written = train_task(tiny, shades, recipe, ignore, RunFolder(tmp_path))
     fitting = load_state(tmp_path / "state.pt")["fitting"]
     assert fitting["method"].keys() == written.tensors.keys()

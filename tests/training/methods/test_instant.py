@@ -59,7 +59,7 @@ def test_a_task_file_of_one_pass(
     assert made.head.features.dtype == torch.float16
     made.save(tmp_path / "task")
     images = prepare(shades.test, tiny.preprocess)
-    logits = read(tmp_path / "task").logits(tiny, images)
+    logits = read(tmp_path / "task").answers(tiny, images).logits
     assert torch.equal(logits.argmax(1), torch.tensor(shades.test.targets))
 
 

@@ -64,7 +64,7 @@ def test_it_is_measured_reported_and_not_repeated(
 @pytest.mark.parametrize(
     ("options", "content", "sentence"),
     [
-        (("--methods", "bias"), "", "methods: expected those that can be served, found 'bias'"),
+        (("--methods", "full"), "", "methods: expected those that can be served, found 'full'"),
         ((), "patience = 3", "patience: expected no value"),
         ((), "[magic]\nlr = 1.0", "recipe table: expected a method"),
         ((), "holdout = 0.1", "expected at least 38 held-out images of the known classes"),
