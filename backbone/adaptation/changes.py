@@ -39,7 +39,7 @@ class _Span:
         """
         if x.ndim == 2:
             return x[self.tokens].unflatten(0, (self.count, -1))
-        copies = len(x) // rows
+        copies = x.shape[0] // rows
         part = x[self.rows.start * copies : self.rows.stop * copies]
         return part.view(self.count, -1, x.shape[-1])
 
