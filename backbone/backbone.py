@@ -7,7 +7,18 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from .adaptation import NO_PARTS, Adaptation, Group, Parts, Places, Widths, by_place, has_bias
+from .adaptation import (
+    NO_PARTS,
+    OUTPUT_SITES,
+    Adaptation,
+    Group,
+    Parts,
+    Places,
+    Widths,
+    by_place,
+    has_bias,
+    layer_of,
+)
 from .errors import BackboneError
 from .execution import packed
 from .identity import fingerprint, identity
@@ -82,6 +93,16 @@ class Backbone:
     def has_bias(self, layer: int, site: str) -> bool:
         """Whether the backbone adds a bias to what a site writes."""
         return has_bias(self.model, self._family.blocks[layer], site)
+
+    def sites(self) -> dict[str, tuple[int, str]]:
+        """Return layer and site of each of timm's modules whose outputs a task can change."""
+        names = {module: name for name, module in self.model.named_modules()}
+        return {
+            names[layer_of(self.model, block, site)]: (layer, site)
+            for layer, block in enumerate(self._family.blocks)
+            for site in OUTPUT_SITES
+            if self.widths(layer, site) is not None
+        }
 
     @property
     def feature_dim(self) -> int:

@@ -53,7 +53,7 @@ class Segment:
 
     def cut(self, rows: int) -> Iterator[tuple["Segment", slice]]:
         """Cut the segment into parts of at most `rows` rows; yield each with its place in it."""
-        if self.rows <= rows:
+        if torch.compiler.is_exporting() or self.rows <= rows:
             yield self, slice(0, self.rows)
             return
         for start in range(0, self.rows, rows):
@@ -71,7 +71,7 @@ class Segment:
         """
         if not self.prefix_tokens(layer):
             return k, v
-        keys, values = self._prefixes(layer, len(k))
+        keys, values = self._prefixes(layer, k.shape[0])
         return torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
 
     def _prefixes(self, layer: int, count: int) -> Tensor:

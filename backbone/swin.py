@@ -165,7 +165,7 @@ class SwinTransformerFamily:
         block, dense, here = self.blocks[layer], self.dense[layer], batch.changes.layer(layer)
         shifted = _shift(block, here.after("norm1", block.norm1(x)))
         windows = window_partition(shifted, block.window_size).flatten(1, 2)
-        per_image = len(windows) // len(x)
+        per_image = windows.shape[0] // x.shape[0]
         # One product over the windows of all segments; only attention is per segment.
         sizes = [segment.rows * per_image for segment in batch.segments]
         image_qkv = [part.split(sizes) for part in dense.qkv(windows, here)]
@@ -235,7 +235,7 @@ def _attend(
         The outputs of image tokens, (rows x windows, area, dim), and of prompts, (rows, tokens,
         dim), which are averaged over the windows.
     """
-    windows = len(image[0]) // segment.rows
+    windows = image[0].shape[0] // segment.rows
     prompt_tokens = 0 if prompts is None else prompts[0].shape[2]
     # Prompts have zero bias and no shift mask: as keys on the left, as queries on top.
     keys_before = segment.prefix_tokens(layer) + prompt_tokens
@@ -265,7 +265,7 @@ def _mix(
         (rows x windows, tokens + area, dim).
     """
     q, k, v = image
-    windows = len(q) // segment.rows
+    windows = q.shape[0] // segment.rows
     if prompts is not None:
         copies = [part.repeat_interleave(windows, dim=0) for part in prompts]
         q, k, v = (torch.cat(pair, dim=2) for pair in zip(copies, image, strict=True))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from facet_vision.prompts_store import durable
 
 from .errors import UsageError
+from .places import check_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,8 +95,7 @@ def check_place(path: Path) -> None:
         raise UsageError(
             f"out: expected a name that ends in one of {', '.join(kinds)}, found {path.name!r}"
         )
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"out: expected a file name in a folder that exists, found {path}")
+    check_out(path)
 
 
 def _ending(path: Path) -> str:

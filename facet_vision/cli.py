@@ -97,6 +97,18 @@ COMMANDS = (
         LEARN,
     ),
     LazyCommand(
+        "import",
+        "training.exchange.import_command",
+        "Make a task file of what another tool has trained.",
+        LEARN,
+    ),
+    LazyCommand(
+        "export",
+        "training.exchange.export_command",
+        "Write a task and its backbone as one ONNX model.",
+        LEARN,
+    ),
+    LazyCommand(
         "pretrain",
         "training.pretrain.command",
         "Pre-train the embedded backbone on generated images and export its weights.",

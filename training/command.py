@@ -12,6 +12,7 @@ import typer
 
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
+from facet_vision.common.places import check_out
 from facet_vision.common.terminal import one_sentence, tell_resampled
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, metric_words, ranked
 
@@ -72,7 +73,7 @@ def train(
     # Before data and backbone are loaded, which can take minutes: mistakes are reported at once.
     with one_sentence("train", ExitCode.USAGE):
         tried = _recipes(recipe, given, budget)
-        _check_out(out)
+        check_out(out)
         run_folder = _run_folder(run, tensorboard, console)
     with one_sentence("train"):
         task = _run(tried, out, samples, device, run_folder, console, budget)
@@ -250,11 +251,3 @@ def _train(
 
     with training_progress(console, recipe.task, recipe.epochs, len(data.train)) as on_step:
         return train_task(network, data, recipe, on_step, run)
-
-
-def _check_out(out: Path) -> None:
-    """Find out before the training that the result can be written."""
-    from .errors import TrainingError
-
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise TrainingError(f"out: expected a file name in a folder that exists, found {out}")

@@ -2,7 +2,8 @@
 
     TrainingError        a method, recipe or output path that cannot be used
     ├─ DataError         a data set that nothing can be learned from
-    └─ CheckpointError   a file that is no training checkpoint, or one of another method
+    ├─ CheckpointError   a file that is no training checkpoint, or one of another method
+    └─ ExchangeError     a file of another tool that no task file can hold, or a task for such a tool
 
     SealedPartError      a use of held-out images while hyperparameters are chosen: a fault of ours
 
@@ -27,3 +28,7 @@ class SealedPartError(RuntimeError):
 
 class CheckpointError(TrainingError):
     """The file is not a training checkpoint, or its tensors are not those of its method."""
+
+
+class ExchangeError(TrainingError):
+    """What another tool wrote cannot be a task, or a task cannot be written for another tool."""

@@ -11,11 +11,20 @@ scale * (y + bias) + shift (affine); a bottleneck changes the output of the whol
 
 from .adaptation import Adaptation, Group
 from .changes import UNCHANGED, Changes, LayerChanges
-from .parts import NO_PARTS, Parts, Places, by_place, encode_changes, join_prefix
-from .sites import Widths, block_widths, has_bias
+from .parts import (
+    NO_PARTS,
+    OUTPUT_SITES,
+    Parts,
+    Places,
+    by_place,
+    encode_changes,
+    join_prefix,
+)
+from .sites import Widths, block_widths, has_bias, layer_of
 
 __all__ = [
     "NO_PARTS",
+    "OUTPUT_SITES",
     "UNCHANGED",
     "Adaptation",
     "Changes",
@@ -29,4 +38,5 @@ __all__ = [
     "encode_changes",
     "has_bias",
     "join_prefix",
+    "layer_of",
 ]

@@ -1,5 +1,6 @@
 """The changes of a mixed batch, applied to the rows that they belong to."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -39,7 +40,7 @@ class _Span:
         """
         if x.ndim == 2:
             return x[self.tokens].unflatten(0, (self.count, -1))
-        copies = len(x) // rows
+        copies = x.shape[0] // rows
         part = x[self.rows.start * copies : self.rows.stop * copies]
         return part.view(self.count, -1, x.shape[-1])
 
@@ -104,13 +105,13 @@ class LayerChanges:
             parts += [flat[begin:start], of_y.flatten(0, 1)]
             begin = start + of_y.shape[0] * of_y.shape[1]
         parts.append(flat[begin:])
-        return torch.cat([each for each in parts if len(each)]).view(y.shape)
+        return torch.cat([each for each in parts if each.shape[0] != 0]).view(y.shape)
 
     def _start(self, span: _Span, y: Tensor) -> int:
         """Return at which vector of y the span begins."""
         if y.ndim == 2:
             return span.tokens.start
-        return span.rows.start * (y.shape[:-1].numel() // self._rows)
+        return span.rows.start * (math.prod(y.shape[:-1]) // self._rows)
 
 
 UNCHANGED = LayerChanges(0, (), 1)

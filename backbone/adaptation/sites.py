@@ -28,10 +28,22 @@ def has_sites(mlp: Any) -> bool:
 
 def has_bias(model: Any, block: Any, site: str) -> bool:
     """Whether a timm network adds a bias to what a site writes."""
-    if site == "embed":
-        return True
+    return site == "embed" or getattr(layer_of(model, block, site), "bias", None) is not None
+
+
+def layer_of(model: Any, block: Any, site: str) -> nn.Module:
+    """Return the layer of a timm network whose outputs are those of a site."""
     if site == "norm":
-        norm = model.fc_norm if isinstance(model.norm, nn.Identity) else model.norm
-        return getattr(norm, "bias", None) is not None
+        return model.fc_norm if isinstance(model.norm, nn.Identity) else model.norm
+    if site == "embed":
+        return _last_layer(model.patch_embed)
     owners = {"qkv": block.attn, "proj": block.attn, "fc1": block.mlp, "fc2": block.mlp}
-    return getattr(owners.get(site, block), site).bias is not None
+    return getattr(owners.get(site, block), site)
+
+
+def _last_layer(embed: Any) -> nn.Module:
+    """Return the last layer of a patch embedding; itself where that is not known."""
+    if not isinstance(getattr(embed, "norm", nn.Identity()), nn.Identity):
+        return embed.norm
+    layers = getattr(embed, "layers", None)  # facet-tiny's
+    return layers[-1] if layers is not None else getattr(embed, "proj", embed)

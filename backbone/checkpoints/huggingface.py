@@ -58,7 +58,7 @@ def is_huggingface(state: Mapping[str, Tensor]) -> bool:
 def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a state by timm's names; names that are not known stay as they are."""
     renamed = {
-        _renamed(name): value for name, value in state.items() if not name.startswith(LEFT_OUT)
+        timm_name(name): value for name, value in state.items() if not name.startswith(LEFT_OUT)
     }
     for whole, parts in FUSED.items():
         _fuse(renamed, whole, parts)
@@ -70,7 +70,8 @@ def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def _renamed(name: str) -> str:
+def timm_name(name: str) -> str:
+    """Return a tensor's name in timm's form; queries, keys and values stay apart."""
     for pattern, replacement in RENAMED:
         name = pattern.sub(replacement, name)
     return name

@@ -4,10 +4,10 @@ Networks of tasks differ only in values, which make no difference to time and me
 """
 
 import json
-import warnings
 
 import timm
-import torch
+
+from facet_vision.training.exchange.onnx_export import LOGITS, exported
 
 from .models import build
 from .work import ONNX_CONFIG, ONNX_NETWORK, Work, read_work
@@ -17,17 +17,8 @@ def export(work: Work) -> None:
     """Write the network for one image, and the configuration of its inputs."""
     model = build(work, work.tasks[0]).cpu()
     config = timm.data.resolve_data_config(model=model)
-    image = torch.zeros(1, *config["input_size"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's remarks about itself
-        torch.onnx.export(
-            model,
-            (image,),
-            work.folder / ONNX_NETWORK,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    program = exported(model, config["input_size"], [LOGITS], any_batch=False)
+    program.save(work.folder / ONNX_NETWORK)
     inputs = {name: config[name] for name in ("input_size", "mean", "std", "crop_pct")}
     (work.folder / ONNX_CONFIG).write_text(json.dumps(inputs))
 

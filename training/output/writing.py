@@ -111,7 +111,7 @@ def _manifest(
         metrics=dict(metrics),
         created=datetime.now(UTC),
         description=recipe.description,
-        **_backbone_facts(method.backbone),
+        **backbone_facts(method.backbone),
     )
 
 
@@ -119,6 +119,7 @@ def _tokens(prompts: tuple[Tensor, ...]) -> int:
     return len(prompts[0]) if prompts else 0
 
 
-def _backbone_facts(backbone: Backbone) -> dict[str, Any]:
+def backbone_facts(backbone: Backbone) -> dict[str, Any]:
+    """Return what a manifest states of the backbone."""
     names = ("fingerprint", "identity", "pooling", "input_size", "mean", "std")
     return {"backbone": backbone.name, **{name: getattr(backbone, name) for name in names}}

@@ -1,0 +1,176 @@
+"""A task with its backbone as one ONNX model.
+
+The model takes `images`, float32 (batch, 3, height, width) as the backbone's preprocessing makes
+them, in batches of any size, and gives `logits` and, where the task has an activation,
+`probabilities`, both (batch, labels). Labels, preprocessing and manifest are in its metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from facet_vision.backbone import Backbone
+from facet_vision.backbone.baking import bake
+from facet_vision.common.errors import UsageError
+from facet_vision.prompts_store import TaskFile
+from facet_vision.prompts_store.header import METADATA_KEY
+from facet_vision.training.errors import ExchangeError
+from facet_vision.training.evaluation.measures import activated
+
+if TYPE_CHECKING:
+    from torch.onnx import ONNXProgram
+
+INPUT = "images"
+LOGITS, PROBABILITIES = "logits", "probabilities"
+
+ONE_FILE_BYTES = 2**31 - 2**24
+"""Most bytes of weights in one file: protobuf ends at 2 GiB, and the graph needs some."""
+
+TOLERANCE = 1e-3
+"""Most by which logits may differ, per unit of the largest one, before a model is not written."""
+
+BATCHES = (1, 3)
+"""Sizes of the batches that are tried."""
+
+
+class TaskNetwork(nn.Module):
+    """From preprocessed images to logits and probabilities of one task."""
+
+    def __init__(self, task: TaskFile, backbone: Backbone) -> None:
+        super().__init__()
+        self.features = bake(backbone, task.prompts, task.parts)
+        self._head = task.head.to(backbone.device, backbone.dtype)
+        self._activation = task.manifest.activation
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs."""
+        return [LOGITS] if self._activation == "none" else [LOGITS, PROBABILITIES]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs."""
+        logits = self._head(self.features(images))
+        both = (logits, activated(logits, self._activation))
+        return both[: len(self.outputs)]
+
+
+def export_task(task: TaskFile, backbone: Backbone, path: Path) -> float:
+    """Write the model of a task, once ONNX Runtime has been seen to give the task's logits.
+
+    Weights of more than `ONE_FILE_BYTES` go to a second file beside it, `NAME.data`.
+
+    Args:
+        backbone: in float32.
+
+    Returns:
+        The largest difference of a logit on random images.
+
+    Raises:
+        WrongBackbone: the task was learned on another backbone.
+        UsageError: a package of the extra `onnx` is not installed.
+        ExchangeError: ONNX Runtime gives other logits.
+    """
+    task.check_fits(backbone)
+    check_installed()
+    network = TaskNetwork(task, backbone)
+    program = exported(network, backbone.input_size, network.outputs)
+    program.model.metadata_props.update(metadata(task, backbone))
+    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
+        written = Path(folder) / path.name
+        program.save(written, external_data=size > ONE_FILE_BYTES)
+        difference = _compared(written, task, backbone)
+        # the weights first: a model that is there is whole
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file == written):
+            os.replace(file, path.with_name(file.name))
+    return difference
+
+
+def exported(
+    network: nn.Module,
+    input_size: tuple[int, int, int],
+    outputs: Sequence[str],
+    *,
+    any_batch: bool = True,
+) -> ONNXProgram:
+    """Return the ONNX program of a network on the CPU that takes images.
+
+    Args:
+        input_size: channels, height and width.
+        outputs: their names.
+        any_batch: False for batches of one image alone.
+    """
+    batch = torch.export.Dim("batch") if any_batch else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks about itself
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2 if any_batch else 1, *input_size),),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=list(outputs),
+            dynamic_shapes=({0: batch},) if any_batch else None,
+            verbose=False,
+        )
+    assert program is not None  # as dynamo promises
+    return program
+
+
+def metadata(task: TaskFile, backbone: Backbone) -> dict[str, str]:
+    """Return what the model says of itself, each value JSON.
+
+    `labels` are the names of the outputs in their order, `preprocessing` is what makes an input of
+    an image, and `facet` is the manifest.
+    """
+    preprocess = backbone.preprocess
+    return {
+        "labels": json.dumps(list(task.manifest.labels), ensure_ascii=False),
+        "preprocessing": json.dumps(asdict(preprocess)),
+        METADATA_KEY: task.manifest.to_json(),
+    }
+
+
+def check_installed() -> None:
+    """Raise UsageError unless the packages of the extra `onnx` are there."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "export: expected the packages of the extra `onnx` (pip install 'facet-vision[onnx]'), "
+            f"found no {error.name}"
+        ) from error
+
+
+@torch.no_grad()
+def _compared(model: Path, task: TaskFile, backbone: Backbone) -> float:
+    """Return the largest difference between the model's logits and the task's as it is served."""
+    import onnxruntime
+
+    session: Any = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    head = task.head.to(backbone.device, backbone.dtype)
+    worst = 0.0
+    for count in BATCHES:
+        images = torch.randn(count, *backbone.input_size, generator=generator)
+        expected = head(backbone.features(images, task.prompts, task.parts))
+        found = torch.from_numpy(session.run([LOGITS], {INPUT: images.numpy()})[0])
+        difference = float((found - expected).abs().max())
+        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
+            raise ExchangeError(
+                f"{model.name}: expected the logits of the task from ONNX Runtime, "
+                f"found them different by {difference:.2g}"
+            )
+        worst = max(worst, difference)
+    return worst
