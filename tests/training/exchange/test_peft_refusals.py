@@ -1,4 +1,4 @@
-"""What no task file can hold is refused in one sentence with the field, the expected and the found."""
+"""What no task file can hold is refused in one sentence."""
 
 import json
 from collections.abc import Callable
@@ -131,9 +131,7 @@ def put(name: str, tensor: Tensor) -> Callable[[dict[str, Tensor]], object]:
         (put(HEAD, torch.zeros(5, 64)), r"shape of the head: expected \[labels, 32\], .*\[5, 64\]"),
     ],
 )
-def test_tensors(
-    adapter: Trained, edit: Callable[[dict[str, Tensor]], object], words: str
-) -> None:
+def test_tensors(adapter: Trained, edit: Callable[[dict[str, Tensor]], object], words: str) -> None:
     file = adapter.folder / TENSORS
     tensors = load_file(file)
     edit(tensors)
@@ -144,7 +142,7 @@ def test_tensors(
 def test_values_that_are_no_numbers(adapter: Trained) -> None:
     file = adapter.folder / TENSORS
     save_file(load_file(file) | {HEAD: torch.full((5, 32), torch.inf)}, file)
-    with pytest.raises(InvalidTensors, match="values of 'head.weight': expected finite numbers"):
+    with pytest.raises(InvalidTensors, match=r"values of 'head\.weight': expected finite"):
         adapter.task()
 
 

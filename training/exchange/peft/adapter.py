@@ -91,14 +91,18 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     path = folder / FILE
     if not path.is_file():
         pickle = (folder / PICKLE).is_file()
-        raise ExchangeError(f"{FILE}: expected one in {folder}, found {_PICKLED if pickle else 'none'}")
+        raise ExchangeError(
+            f"{FILE}: expected one in {folder}, found {_PICKLED if pickle else 'none'}"
+        )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ExchangeError(f"{FILE}: expected sound safetensors, found a fault: {error}") from None
     for name in tensors:
         if not name.startswith(BASE):
-            raise ExchangeError(f"{FILE}: expected names that begin with {BASE!r}, found {name[:80]!r}")
+            raise ExchangeError(
+                f"{FILE}: expected names that begin with {BASE!r}, found {name[:80]!r}"
+            )
     return {name.removeprefix(BASE): tensor.float() for name, tensor in tensors.items()}
 
 
@@ -129,9 +133,7 @@ def _pair(module: str, config: AdapterConfig, given: dict[str, Tensor]) -> Pair:
     return Pair(a, b, given.get("B.bias"))
 
 
-def _head(
-    values: dict[str, Tensor], wrapper: str, config: AdapterConfig
-) -> tuple[Tensor, Tensor]:
+def _head(values: dict[str, Tensor], wrapper: str, config: AdapterConfig) -> tuple[Tensor, Tensor]:
     """Take the head out of the values."""
     before = wrapper if wrapper == "timm_model." else ""
     found = [name for name in HEADS if f"{before}{name}.weight" in values]
