@@ -37,7 +37,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
 
 # The same and the tools of development. One has an environment of its own: it wants an older typer.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) '.[train,data,heic,hf,report,tensorboard,otel,dev]'
+	$(PIP) '.[train,data,heic,hf,report,tensorboard,otel,onnx,dev]'
 	$(PYTHON) -m venv $(VENV)/generator
 	$(VENV)/generator/bin/pip install --quiet openapi-python-client==0.29.1
 	touch $@ $(VENV)/.serving

@@ -3,7 +3,7 @@
     TrainingError        a method, recipe or output path that cannot be used
     ├─ DataError         a data set that nothing can be learned from
     ├─ CheckpointError   a file that is no training checkpoint, or one of another method
-    └─ ExchangeError     a file of another tool that no task file can hold, or a task for such a tool
+    └─ ExchangeError     what cannot be imported from another tool, or exported to one
 
     SealedPartError      a use of held-out images while hyperparameters are chosen: a fault of ours
 
@@ -31,4 +31,4 @@ class CheckpointError(TrainingError):
 
 
 class ExchangeError(TrainingError):
-    """What another tool wrote cannot be a task, or a task cannot be written for another tool."""
+    """What another tool wrote cannot be a task, or a task cannot be exported."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from facet_vision.backbone.adaptation import Adaptation, Parts
-from facet_vision.backbone.backbone import NO_PARTS, Backbone
+from facet_vision.backbone.adaptation import NO_PARTS, Adaptation, Parts
+from facet_vision.backbone.backbone import Backbone
 from facet_vision.backbone.errors import BackboneError
 
 from .folding import fold

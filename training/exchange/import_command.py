@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
-@app.callback(name="import")
+@app.callback()
 def import_() -> None:
     """Make a task file of what another tool has trained."""
 
@@ -59,10 +59,10 @@ def peft(
         made = _made(folder, backbone, task, labels, checkpoint, multi_label)
         made.save(out)
     typer.echo(_summary(made, out))
-    base = made.manifest.recipe.get("base_model_name_or_path") or "one without a name"
+    base = made.manifest.recipe.get("base_model_name_or_path") or "has no name"
     typer.secho(
-        f"The adapter's base is {base}; whether its weights are those of {backbone} no file of PEFT "
-        f"tells: facet evaluate {out} DATA --all",
+        f"PEFT's files do not tell the weights of their base ({base}), so they could not be "
+        f"compared with those of {backbone}; measure the task: facet evaluate {out} DATA --all",
         fg="yellow",
         err=True,
     )

@@ -109,19 +109,32 @@ def exported(
         input_size: channels, height and width.
         outputs: their names.
         any_batch: False for batches of one image alone.
+
+    Raises:
+        ExchangeError: PyTorch cannot export it.
     """
-    batch = torch.export.Dim("batch") if any_batch else None
-    with warnings.catch_warnings():
+    images = (torch.zeros(2 if any_batch else 1, *input_size),)
+    shapes = ({0: torch.export.Dim("batch")},) if any_batch else None
+    # With gradients, changes of a task are added without writing into what they are added to.
+    with warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")  # the exporter's remarks about itself
-        program = torch.onnx.export(
-            network,
-            (torch.zeros(2 if any_batch else 1, *input_size),),
-            dynamo=True,
-            input_names=[INPUT],
-            output_names=list(outputs),
-            dynamic_shapes=({0: batch},) if any_batch else None,
-            verbose=False,
-        )
+        try:
+            # By itself first, since the next would fix the size of the batch where it must.
+            traced = torch.export.export(network, images, dynamic_shapes=shapes)
+            program = torch.onnx.export(
+                traced,
+                images,
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=list(outputs),
+                dynamic_shapes=shapes,
+                verbose=False,
+            )
+        except Exception as error:  # both raise many kinds, with explanations of many lines
+            reason = str(error).strip().partition("\n")[0]
+            raise ExchangeError(
+                f"onnx: expected a network that PyTorch can export, found: {reason}"
+            ) from error
     assert program is not None  # as dynamo promises
     return program
 

@@ -1,4 +1,4 @@
-"""What no task file can hold is refused in one sentence with the field, the expected and the found."""
+"""What no task file can hold is refused in one sentence."""
 
 import json
 from collections.abc import Callable
@@ -142,7 +142,7 @@ def test_tensors(adapter: Trained, edit: Callable[[dict[str, Tensor]], object], 
 def test_values_that_are_no_numbers(adapter: Trained) -> None:
     file = adapter.folder / TENSORS
     save_file(load_file(file) | {HEAD: torch.full((5, 32), torch.inf)}, file)
-    with pytest.raises(InvalidTensors, match="values of 'head.weight': expected finite numbers"):
+    with pytest.raises(InvalidTensors, match=r"values of 'head\.weight': expected finite"):
         adapter.task()
 
 

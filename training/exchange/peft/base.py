@@ -117,7 +117,7 @@ def _traits(name: str) -> dict[str, Any]:
     """
     name = name.lower()
     words = re.split(r"[-_.]", name)
-    told = {
+    told: dict[str, set[Any]] = {
         "family": {FAMILIES[word] for word in words if word in FAMILIES},
         "size": {word for word in words if word in SIZES},
         "patch": set(map(int, re.findall(r"patch_?(\d+)", name))),

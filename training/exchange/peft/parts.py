@@ -132,7 +132,7 @@ class _Translation:
 
     def parts(self) -> dict[str, Tensor]:
         """Return the parts; biases that are as in the base are none."""
-        parts = {}
+        parts: dict[str, Tensor] = {}
         for key, members in self._pairs.items():
             a, b = joined(members, self._writes[key])
             parts |= {f"lora.{key}.a": a, f"lora.{key}.b": b}
