@@ -60,6 +60,6 @@ class Distance:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Return the distances (rows,) of features (rows, feature_dim); dtypes must agree."""
-        # Without products of matrices, whose rounding depends on how many rows there are.
-        mode = "donot_use_mm_for_euclid_dist"
+        # By a product of matrices, of few classes too: with a thousand it is tens of times as fast.
+        mode = "use_mm_for_euclid_dist"
         return torch.cdist(self.whitened(features), self.means, compute_mode=mode).amin(dim=1)

@@ -40,7 +40,7 @@ def test_it_is_the_distance_under_the_shrunk_covariance(
     precision = torch.from_numpy(vectors @ np.diag(1 / values) @ vectors.T)
     away = features.double()[:, None] - means
     expected = (((away @ precision) * away).sum(-1) / width).sqrt().amin(-1)
-    torch.testing.assert_close(found(features).double(), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(found(features).double(), expected, rtol=1e-3, atol=2e-3)
 
 
 def test_of_further_images_it_is_around_one_and_of_others_it_is_not() -> None:

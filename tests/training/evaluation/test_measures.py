@@ -1,12 +1,14 @@
 """The numbers of an evaluation, against values computed by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from facet_vision.training.confidence.calibration import BINS, calibration
+from facet_vision.training.evaluation.abstention import Abstention, abstention
 from facet_vision.training.evaluation.measures import activated, evaluate
 from facet_vision.training.evaluation.texts import MATRIX_LABELS, MOST_LABELS, text
 
@@ -82,6 +84,30 @@ def test_several_labels() -> None:
     alone = 0.1 + 0.8 + 0.7 + 0.5 + 0.3 + 0.4
     pairs = 2 * abs(0.4 - 0.5) + 2 * 0.2 + 2 * 0.1
     assert found.calibration.error == pytest.approx((alone + pairs) / 12, abs=1e-6)
+
+
+def test_labels_by_thresholds_of_their_own() -> None:
+    scores = torch.tensor([[0.9, 0.6], [0.8, 0.4], [0.5, 0.7], [0.1, 0.2]])
+    targets = torch.tensor([[1.0, 1], [0, 1], [1, 0], [0, 0]])
+    found = evaluate(scores, targets, LABELS[:2], "sigmoid", (0.85, 0.3)).metrics
+    # cat: one of two, none wrong; dog: both, one wrong
+    assert found["macro_f1_at_thresholds"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert found["micro_f1_at_thresholds"] == pytest.approx(2 * 3 / (4 + 4))
+    assert found["macro_f1"] == evaluate(scores, targets, LABELS[:2], "sigmoid").metrics["macro_f1"]
+
+
+def test_what_a_task_does_that_may_abstain() -> None:
+    right = torch.tensor([True, True, False, True])
+    answered = torch.tensor([True, True, True, False])
+    found = abstention(right, answered, torch.tensor([False, True, False, False]))
+    assert found == Abstention(0.75, pytest.approx(2 / 3), 4, 0.75)
+    nobody = torch.zeros(0, dtype=torch.bool)
+    assert abstention(right, answered & False, nobody) == Abstention(0.0, None, 0, None)
+    shown = replace(evaluate(SCORES, TARGETS, LABELS, "softmax"), abstention=found)
+    assert text(shown, "pets", "images").splitlines()[2] == (
+        "where it may abstain: 0.750 answered, 0.667 of these right; "
+        "of 4 images of no label of it 0.750 not answered"
+    )
 
 
 def test_scores_without_activation_have_no_calibration() -> None:
