@@ -89,6 +89,7 @@ STAGES = (
             Alternative("0.3 of what is added", factors={"lr": 0.3}),
             Alternative("0.3 of the head's", factors={"head_lr": 0.3}),
             Alternative("3 of what is added", factors={"lr": 3.0}),
+            Alternative("3 of the head's", factors={"head_lr": 3.0}),
         ),
     ),
     Stage(
@@ -117,4 +118,11 @@ STAGES = (
         "dropout of prompts", (Alternative(AS_BEFORE), Alternative("0.1", {"prompt_dropout": 0.1}))
     ),
     Stage("stochastic depth", (Alternative(AS_BEFORE), Alternative("0.1", {"drop_path": 0.1}))),
+    Stage(
+        "passes",
+        (
+            Alternative(AS_BEFORE),
+            Alternative("100, batches of 64", {"epochs": 100, "batch_size": 64}),
+        ),
+    ),
 )
