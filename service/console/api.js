@@ -38,7 +38,7 @@ export function setKey(text) {
 /**
  * Write a path below this page; values are escaped.
  * @param {TemplateStringsArray} parts
- * @param {...(string | number)} values
+ * @param {...(string | number | boolean)} values
  */
 export function path(parts, ...values) {
   return String.raw({ raw: parts }, ...values.map((value) => encodeURIComponent(value)));

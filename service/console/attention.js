@@ -14,12 +14,13 @@ const COLOURS = [[40, 0, 90, 0], [150, 20, 130, 110], [240, 90, 50, 190], [255, 
  */
 export function attention(canvas, image, signal) {
   let file, tasks = [], shown = 'off', grids = null, asked = '';
-  const failure = h('div', {});
+  const failure = h('div');
   const task = h('select', { 'aria-label': t.attentionOf, onchange: () => refresh() });
   const opacity = h('input', { type: 'range', min: 0, max: 100, value: 75, 'aria-label': t.opacity, oninput: () => { canvas.style.opacity = String(opacity.value / 100); } });
   const mode = segments(t.attention, [['off', t.attentionOff], ['adapted', t.attentionAdapted], ['bare', t.attentionBare]], shown,
     (value) => { shown = value; refresh(); });
-  const controls = h('section.attention', { 'aria-label': t.attention }, h('h2', {}, t.attention), h('div.row', {}, mode, task), h('label.row.opacity', {}, h('span', {}, t.opacity), opacity), failure);
+  const controls = h('section.attention', { 'aria-label': t.attention }, h('h2', t.attention),
+    h('div.row', mode, task), h('label.row.opacity', h('span', t.opacity), opacity), failure);
   canvas.style.opacity = '0.75';
   new ResizeObserver(() => draw()).observe(canvas);
 
@@ -55,6 +56,7 @@ export function attention(canvas, image, signal) {
     const scale = Math.min(canvas.width / image.naturalWidth, canvas.height / image.naturalHeight);
     const [width, height] = [image.naturalWidth * scale, image.naturalHeight * scale];
     const [x, y] = [(canvas.width - width) / 2, (canvas.height - height) / 2];
+    /** @type {[number, number, number, number]} */
     const place = [x + left * width, y + top * height, (right - left) * width, (bottom - top) * height];
     context.imageSmoothingQuality = 'high';
     context.drawImage(wash(grids[shown]), ...place);

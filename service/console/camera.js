@@ -12,7 +12,7 @@ export async function takePhoto(onphoto, many) {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
   } catch {
-    await dialog(t.camera, [h('p', {}, t.noCamera)]);
+    await dialog(t.camera, [h('p', t.noCamera)]);
     return;
   }
   const video = h('video', { autoplay: true, muted: true, playsInline: true, srcObject: stream });
@@ -23,8 +23,8 @@ export async function takePhoto(onphoto, many) {
     count.textContent = t.photosTaken(taken);
     if (!many) video.closest('dialog')?.close();
   };
-  const count = h('span.muted', {}, '');
-  await dialog(t.camera, [video, h('div.actions', {}, button(t.shoot, shoot, { kind: 'primary', autofocus: true }), count)]);
+  const count = h('span.muted', '');
+  await dialog(t.camera, [video, h('div.actions', button(t.shoot, shoot, { kind: 'primary', autofocus: true }), count)]);
   for (const track of stream.getTracks()) track.stop();
 }
 

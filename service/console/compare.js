@@ -1,6 +1,6 @@
 /** Two versions of a task side by side on the same images. */
 import { path, request } from './api.js';
-import { h, put } from './dom.js';
+import { h, put, section } from './dom.js';
 import { percent, short } from './format.js';
 import { chooser, dropping, filesOf } from './intake.js';
 import { t } from './texts.js';
@@ -18,15 +18,15 @@ export function compare(task, signal) {
   const sides = [first, numbers.find((number) => number !== first)].map((chosen, side) => h('select', {
     'aria-label': t.side(side + 1), onchange: () => ask([...files]),
   }, numbers.map((number) => h('option', { value: number, selected: number === chosen }, t.version(number)))));
-  const rows = h('tbody', {});
+  const rows = h('tbody');
   const headings = [h('th', { scope: 'col' }, ''), h('th', { scope: 'col' }, ''), h('th', { scope: 'col' }, '')];
-  const table = h('table.compare', { hidden: true }, h('thead', {}, h('tr', {}, headings)), rows);
+  const table = h('table.compare', { hidden: true }, h('thead', h('tr', headings)), rows);
   const summary = h('p', { role: 'status' });
   let files = [], urls = [], run = new AbortController();
-  const zone = h('div.dropzone', {}, h('p', {}, t.dropImages, ' ', chooser(t.choose, ask, { multiple: true })));
+  const zone = h('div.dropzone', h('p', t.dropImages, ' ', chooser(t.choose, ask, { multiple: true })));
   dropping(zone, (data) => ask(filesOf(data)));
   signal.addEventListener('abort', () => { run.abort(); forget(); });
-  return h('section', { 'aria-label': t.compare }, h('h2', {}, t.compare), h('div.row', {}, sides[0], h('span.muted', {}, t.against), sides[1]), zone, summary, h('div.scroll', {}, table));
+  return section(t.compare, h('div.row', sides[0], h('span.muted', t.against), sides[1]), zone, summary, h('div.scroll', table));
 
   function forget() {
     urls.forEach((url) => URL.revokeObjectURL(url));
@@ -46,15 +46,15 @@ export function compare(task, signal) {
     let [same, asked] = [0, 0];
     const made = files.map((file) => {
       urls.push(URL.createObjectURL(file));
-      return h('tr', {}, h('th.pictured', { scope: 'row' }, h('img', { src: urls.at(-1), alt: '' }), h('span', {}, file.name)), versions.map(() => h('td', {}, '…')));
+      return h('tr', h('th.pictured', { scope: 'row' }, h('img', { src: urls.at(-1), alt: '' }), h('span', file.name)), versions.map(() => h('td', '…')));
     });
     put(rows, made);
     for (const [at, file] of files.entries()) {
       const answers = await Promise.all(versions.map((version) => best(task, version, file, wanted).catch((error) => error)));
       if (wanted.aborted) return;
       answers.forEach((answer, side) => put(made[at].cells[side + 1], answer instanceof Error
-        ? h('span.error', {}, answer.message)
-        : [h('strong', {}, answer.label), ' ', h('span.muted', {}, task.activation === 'none' ? short(answer.value) : percent(answer.value))]));
+        ? h('span.error', answer.message)
+        : [h('strong', answer.label), ' ', h('span.muted', task.activation === 'none' ? short(answer.value) : percent(answer.value))]));
       const agree = answers[0].label !== undefined && answers[0].label === answers[1].label;
       if (!agree) made[at].className = 'differs';
       [same, asked] = [same + Number(agree), asked + 1];

@@ -63,5 +63,5 @@ export function copyAs(file, type, tasks) {
   });
   const choice = segments(t.copyAs, [['curl', 'curl'], ['python', 'Python'], ['oip', 'Open Inference Protocol']], 'curl',
     (value) => { put(code, texts[value]); put(copy, t.copy); });
-  return dialog(t.copyAs, [choice, code, h('div.actions', {}, copy)], { wide: true });
+  return dialog(t.copyAs, [choice, code, h('div.actions', copy)], { wide: true });
 }

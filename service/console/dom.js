@@ -10,12 +10,12 @@ const SVG = 'http://www.w3.org/2000/svg';
 /**
  * Make an element.
  * @param {string} selector  its tag with classes: 'li.row.wide'
- * @param {Record<string, any>} [props]  listeners (`onclick`), properties, and other attributes; null and
- *   undefined are left out
- * @param {...(Child | Child[])} children
+ * @param {...any} children  before them, if there are any, its properties,
+ *   listeners (`onclick`) and other attributes; null and undefined are left out
  * @returns {any} the element
  */
-export function h(selector, props = {}, ...children) {
+export function h(selector, ...children) {
+  const props = isPlain(children[0]) ? children.shift() : {};
   const [tag, ...classes] = selector.split('.');
   const element = document.createElement(tag);
   if (classes.length) element.className = classes.join(' ');
@@ -27,6 +27,8 @@ export function h(selector, props = {}, ...children) {
   put(element, ...children);
   return element;
 }
+
+const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Object.prototype;
 
 /**
  * Make an element of a drawing.
@@ -80,6 +82,48 @@ export function showError(element, error) {
 }
 
 /**
+ * Do something; if it fails, show why.
+ * @param {Element} place  of the sentence; emptied first
+ * @param {() => Promise<void>} work
+ */
+export async function attempt(place, work) {
+  place.replaceChildren();
+  try {
+    await work();
+  } catch (error) {
+    showError(place, error);
+  }
+}
+
+/**
+ * Make a part of a view under its heading.
+ * @param {string} title
+ * @param {...(Child | Child[])} content
+ */
+export const section = (title, ...content) => h('section', { 'aria-label': title }, h('h2', title), ...content);
+
+/**
+ * Make a table.
+ * @param {string} kind  its class
+ * @param {string[]} headings
+ * @param {HTMLElement} body
+ */
+export const table = (kind, headings, body) =>
+  h('div.scroll', h(`table.${kind}`, h('thead', h('tr', headings.map((text) => h('th', { scope: 'col' }, text)))), body));
+
+/** @param {string} task @param {string} [text]  of the link to the task's page */
+export const taskLink = (task, text = task) =>
+  h('a', { href: `#/tasks/${encodeURIComponent(task)}` }, text);
+
+/**
+ * Ask whether to do something.
+ * @param {string} action  also what the button says that agrees
+ * @param {string} question
+ * @param {string} [kind]  of that button
+ */
+export const confirm = (action, question, kind) => dialog(action, [h('p', question)], { action, kind });
+
+/**
  * Open a dialog and wait until it is closed.
  * @param {string} title
  * @param {Child[]} content
@@ -94,7 +138,7 @@ export function dialog(title, content, { action, kind = 'primary', wide = false 
     const no = h('button', { value: 'no' }, action ? t.cancel : t.close);
     const yes = action && h(`button.${kind}`, { value: 'yes' }, action);
     // Enter in a field presses the first button of a form, which must be the one that agrees.
-    const form = h('form', { method: 'dialog' }, heading, ...content, h('div.actions.reverse', {}, yes, no));
+    const form = h('form', { method: 'dialog' }, heading, ...content, h('div.actions.reverse', yes, no));
     const box = h(wide ? 'dialog.wide' : 'dialog', { 'aria-labelledby': 'dialog-title' }, form);
     box.addEventListener('close', () => {
       box.remove();
@@ -115,10 +159,10 @@ export function dialog(title, content, { action, kind = 'primary', wide = false 
  */
 export function segments(legend, options, chosen, onchange) {
   const name = `choice-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-  return h('fieldset.segments', {}, h('legend.hidden', {}, legend), options.map(([value, text]) =>
-    h('label', {},
+  return h('fieldset.segments', h('legend.hidden', legend), options.map(([value, text]) =>
+    h('label',
       h('input', { type: 'radio', name, value, checked: value === chosen, onchange: () => onchange(value) }),
-      h('span', {}, text))));
+      h('span', text))));
 }
 
 /**
@@ -128,5 +172,5 @@ export function segments(legend, options, chosen, onchange) {
  * @param {string} [hint]
  */
 export function field(text, input, hint) {
-  return h('label.field', {}, h('span', {}, text), input, hint && h('small', {}, hint));
+  return h('label.field', h('span', text), input, hint && h('small', hint));
 }

@@ -24,6 +24,9 @@ export function size(bytes) {
   return number({ style: 'unit', unit: units[step], maximumSignificantDigits: 3 }).format(bytes / 1000 ** step);
 }
 
+/** @param {string} name @param {number} value  of a metric: a share, unless it counts images */
+export const measure = (name, value) => (value > 1 || name.endsWith('images') ? short(value) : percent(value));
+
 /** @param {string} at  of the server @returns {string} date and minute here */
 export const moment = (at) => new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at));
 

@@ -1,6 +1,6 @@
 /** Health: what the server does now, from its metrics, and who changed what. */
 import { call, every, request } from './api.js';
-import { h, put, showError } from './dom.js';
+import { h, put, section, showError, table } from './dom.js';
 import { duration, percent, short, size, whole } from './format.js';
 import { counts, histogram, parse, total } from './metrics.js';
 import { Ring, sparkline } from './sparkline.js';
@@ -24,16 +24,14 @@ const PREDICTS = /predict|infer|embeddings|^\/hf/;
 /** @type {import('./main.js').View} */
 export async function view(root, _, signal) {
   const tiles = tilesOf().map(tile);
-  const errors = h('tbody', {});
-  const stages = h('tbody', {});
-  const changes = h('ol.history', {});
-  const failure = h('div', {});
-  const table = (name, headings, body) => h('section', { 'aria-label': name }, h('h2', {}, name),
-    h('div.scroll', {}, h('table.plain', {}, h('thead', {}, h('tr', {}, headings.map((text) => h('th', { scope: 'col' }, text)))), body)));
-  put(root, h('h1', {}, t.views.health), h('p.lead', {}, t.healthLead), failure,
-    h('div.tiles', {}, tiles.map(({ element }) => element)),
-    h('div.halves', {}, table(t.stages, [t.stage, t.median, 'p99'], stages), table(t.errors, [t.kind, t.sinceStart, t.lastSeconds], errors)),
-    h('section', { 'aria-label': t.changes }, h('h2', {}, t.changes), changes));
+  const errors = h('tbody');
+  const stages = h('tbody');
+  const changes = h('ol.history');
+  const failure = h('div');
+  put(root, h('h1', t.views.health), h('p.lead', t.healthLead), failure,
+    h('div.tiles', tiles.map(({ element }) => element)),
+    h('div.halves', section(t.stages, table('plain', [t.stage, t.median, 'p99'], stages)), section(t.errors, table('plain', [t.kind, t.sinceStart, t.lastSeconds], errors))),
+    section(t.changes, changes));
 
   /** @type {{at: number, reading: import('./metrics.js').Reading}[]} */
   const readings = [];
@@ -50,7 +48,7 @@ export async function view(root, _, signal) {
       failure.replaceChildren();
       if (looked++ % 5 === 0) {
         const { events } = await call('v1/events?limit=20', { signal });
-        put(changes, events.length ? events.map(event) : h('li.muted', {}, t.noChanges));
+        put(changes, events.length ? events.map(event) : h('li.muted', t.noChanges));
       }
     } catch (error) {
       showError(failure, error);
@@ -105,11 +103,11 @@ function share(found) {
 }
 
 function tile({ name, value, form, note }) {
-  const [number, small] = [h('strong', {}, '–'), h('small', {}, ' ')];
+  const [number, small] = [h('strong', '–'), h('small', ' ')];
   const ring = new Ring(90);
   const { element: line, draw } = sparkline(120, 28);
   return {
-    element: h('article.tile', {}, h('h2', {}, name), number, small, line),
+    element: h('article.tile', h('h2', name), number, small, line),
     draw(now) {
       ring.push(value(now));
       number.textContent = form(ring.last);
@@ -123,14 +121,14 @@ function rowsOfStages(now) {
   const stages = [[t.decode, 'facet_decode_seconds'], [t.queue, 'facet_queue_seconds'], [t.forward, 'facet_forward_seconds'], [t.heads, 'facet_head_seconds'], [t.loading, 'facet_task_miss_seconds']];
   return stages.map(([name, series]) => {
     const { count, quantile } = now.histogram(series);
-    const cell = (part) => h('td', {}, count ? duration(quantile(part) * 1000) : '–');
-    return h('tr', {}, h('th', { scope: 'row' }, name), cell(0.5), cell(0.99));
+    const cell = (part) => h('td', count ? duration(quantile(part) * 1000) : '–');
+    return h('tr', h('th', { scope: 'row' }, name), cell(0.5), cell(0.99));
   });
 }
 
 function rowsOfErrors(now) {
   const all = counts(null, now.now, 'facet_rejections_total', 'reason');
   const lately = new Map(now.first ? counts(now.first, now.now, 'facet_rejections_total', 'reason') : []);
-  if (!all.length) return h('tr', {}, h('td.muted', { colSpan: 3 }, t.noErrors));
-  return all.slice(0, 12).map(([reason, count]) => h('tr', {}, h('th', { scope: 'row' }, reason), h('td', {}, whole(count)), h('td', {}, whole(lately.get(reason) ?? 0))));
+  if (!all.length) return h('tr', h('td.muted', { colSpan: 3 }, t.noErrors));
+  return all.slice(0, 12).map(([reason, count]) => h('tr', h('th', { scope: 'row' }, reason), h('td', whole(count)), h('td', whole(lately.get(reason) ?? 0))));
 }

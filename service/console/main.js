@@ -5,7 +5,7 @@ import { preferred, speak, t } from './texts.js';
 
 /**
  * A view fills its element until the signal aborts: listeners, timers and calls end with it.
- * @typedef {(root: HTMLElement, name: string, signal: AbortSignal) => unknown} View
+ * @typedef {(root: HTMLElement, name: string, signal: AbortSignal) => Promise<void>} View
  */
 const VIEWS = {
   try: () => import('./try.js'),
@@ -14,6 +14,7 @@ const VIEWS = {
   health: () => import('./health.js'),
 };
 
+/** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
 const main = byId('main');
 let leave = new AbortController();
@@ -30,7 +31,7 @@ async function show() {
     else link.removeAttribute('aria-current');
   }
   document.title = `${t.views[name]} · Facet`;
-  const root = h('div.view', {});
+  const root = h('div.view');
   put(main, root);
   try {
     const { view: fill } = await VIEWS[name]();
@@ -58,7 +59,7 @@ function askForKey(refused = true) {
   asking ??= (async () => {
     const input = h('input', { type: 'password', autocomplete: 'off', spellcheck: false, value: key(), autofocus: true });
     const reason = refused ? (key() ? t.keyRefused : t.keyNeeded) : t.keyAbout;
-    const agreed = await dialog(t.key, [h('p', {}, reason), field(t.key, input, t.keyKept)], { action: t.use });
+    const agreed = await dialog(t.key, [h('p', reason), field(t.key, input, t.keyKept)], { action: t.use });
     if (agreed) setKey(input.value.trim());
     frame();
     return agreed;

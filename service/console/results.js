@@ -1,5 +1,5 @@
 /** Answers: ranked labels with bars, the version that answered, and where the time went. */
-import { h, put } from './dom.js';
+import { h, put, taskLink } from './dom.js';
 import { duration, percent, short } from './format.js';
 import { t } from './texts.js';
 
@@ -13,8 +13,8 @@ export const TOP = 5;
  */
 export function card(task, labels) {
   const element = h('article.card', { 'aria-busy': 'true', 'data-task': task },
-    h('header', {}, h('h3', {}, h('a', { href: `#/tasks/${encodeURIComponent(task)}` }, task)), h('span.muted', {}, '…')),
-    h('div.answer', {}, ranking(Array.from({ length: labels }, () => ({ label: ' ', probability: 0 })))));
+    h('header', h('h3', taskLink(task)), h('span.muted', '…')),
+    h('div.answer', ranking(Array.from({ length: labels }, () => ({ label: ' ', probability: 0 })))));
   return element;
 }
 
@@ -30,9 +30,9 @@ export function fill(element, result) {
   const none = 'label' in result && result.label === null;
   const several = result.labels ?? [];
   put(element.querySelector('.answer'),
-    (none || result.reason) && h('p.none', {}, h('strong', {}, t.noneOfThese), ' ', result.reason ?? ''),
+    (none || result.reason) && h('p.none', h('strong', t.noneOfThese), ' ', result.reason ?? ''),
     ranking(result.predictions, none, several),
-    h('p.stages', {}, stages(timings)));
+    h('p.stages', stages(timings)));
 }
 
 /**
@@ -43,7 +43,7 @@ export function fill(element, result) {
 export function fail(element, error) {
   element.removeAttribute('aria-busy');
   put(element.querySelector('header span'));
-  put(element.querySelector('.answer'), h('p.error', {}, error.message));
+  put(element.querySelector('.answer'), h('p.error', error.message));
 }
 
 /**
@@ -55,18 +55,18 @@ export function fail(element, error) {
 export function ranking(predictions, dimmed = false, several = []) {
   const scores = predictions.map(({ score }) => Math.abs(score ?? 0));
   const largest = Math.max(...scores, Number.MIN_VALUE);
-  return h(dimmed ? 'ol.ranking.dimmed' : 'ol.ranking', {}, predictions.map(({ label, probability, score }) => {
+  return h(dimmed ? 'ol.ranking.dimmed' : 'ol.ranking', predictions.map(({ label, probability, score }) => {
     const bar = h('span.bar', { 'aria-hidden': 'true' });
     bar.style.setProperty('--share', String(probability ?? Math.abs(score) / largest));
     const value = label === ' ' ? '' : probability === undefined ? short(score) : percent(probability);
-    return h(several.includes(label) ? 'li.given' : 'li', {}, h('span.label', { title: label }, label), bar, h('span.value', {}, value));
+    return h(several.includes(label) ? 'li.given' : 'li', h('span.label', { title: label }, label), bar, h('span.value', value));
   }));
 }
 
 function stages({ decode, queue, forward, total }) {
   const rest = Math.max(total - decode - queue - forward, 0);
   const parts = [[t.decode, decode], [t.queue, queue], [t.forward, forward], [t.rest, rest]];
-  return [...parts.map(([name, value]) => h('span', {}, `${name} ${short(value)}`)), h('span', {}, 'ms')];
+  return parts.map(([name, value], at) => h('span', `${name} ${at === 3 ? duration(value) : short(value)}`));
 }
 
 /** @param {any} result @returns {string} one line for a screen reader */

@@ -7,6 +7,11 @@ const PAGE = 1000;
  * @typedef {object} Task  as `GET /v1/tasks` describes it
  * @property {string} task
  * @property {string} state
+ * @property {string} [reason]
+ * @property {string} [description]
+ * @property {string} [method]
+ * @property {number} [size]
+ * @property {string} [place]
  * @property {number} [live]
  * @property {string[]} [labels]
  * @property {Record<string, number>} [metrics]

@@ -1,7 +1,7 @@
 /** Tasks: all of them with what they do now, or one of them with its history. */
 import { every } from './api.js';
-import { h, put } from './dom.js';
-import { duration, percent, short, size } from './format.js';
+import { h, put, section, table, taskLink } from './dom.js';
+import { duration, measure, short, size } from './format.js';
 import { sparkline } from './sparkline.js';
 import { show } from './task.js';
 import { listTasks, mainMetric } from './tasklist.js';
@@ -18,13 +18,11 @@ export const view = (root, name, signal) => (name ? show(root, name, signal) : l
 async function list(root, signal) {
   const filter = h('input', { type: 'search', placeholder: t.filter, 'aria-label': t.filter, oninput: () => fill() });
   const count = h('span.muted', { role: 'status' });
-  const body = h('tbody', {});
+  const body = h('tbody');
   const headings = [t.task, t.live, t.metric, t.method, t.labels, t.size, t.place, t.rate, t.latency];
-  const table = h('table.tasks', {}, h('thead', {}, h('tr', {}, headings.map((text) => h('th', { scope: 'col' }, text)))), body);
-  put(root, h('h1', {}, t.views.tasks), h('p.lead', {}, t.tasksLead),
-    h('div.row.between', {}, filter, count), h('div.scroll', {}, table),
-    h('section', { 'aria-label': t.upload }, h('h2', {}, t.upload),
-      uploader(null, signal, async () => { tasks = await listTasks(signal); fill(); })));
+  put(root, h('h1', t.views.tasks), h('p.lead', t.tasksLead),
+    h('div.row.between', filter, count), table('tasks', headings, body),
+    section(t.upload, uploader(null, signal, async () => { tasks = await listTasks(signal); fill(); })));
 
   let tasks = await listTasks(signal);
   const traffic = new Traffic();
@@ -41,7 +39,7 @@ async function list(root, signal) {
     const fitting = tasks.filter(({ task, description = '' }) => `${task} ${description}`.toLowerCase().includes(wanted));
     rows = new Map();
     put(body, fitting.slice(0, MOST_ROWS).map(row));
-    if (!fitting.length) put(body, h('tr', {}, h('td.empty', { colSpan: headings.length }, tasks.length ? t.noneFits : t.noTasks)));
+    if (!fitting.length) put(body, h('tr', h('td.empty', { colSpan: headings.length }, tasks.length ? t.noneFits : t.noTasks)));
     put(count, t.shown(Math.min(fitting.length, MOST_ROWS), tasks.length));
   }
 
@@ -50,20 +48,20 @@ async function list(root, signal) {
     rows.set(task.task, (series) => { rate.draw(series.rate); latency.draw(series.latency); });
     const [metric, value] = mainMetric(task) ?? [];
     const cells = [
-      [h('a', { href: `#/tasks/${encodeURIComponent(task.task)}` }, task.task), h('small', {}, task.reason ?? task.description)],
-      task.state === 'live' ? t.version(task.live) : h('span.state', {}, t.states[task.state]),
-      metric && h('span', { title: metric }, value <= 1 ? percent(value) : short(value)),
+      [taskLink(task.task), h('small', task.reason ?? task.description)],
+      task.state === 'live' ? t.version(task.live) : h('span.state', t.states[task.state]),
+      metric && h('span', { title: metric }, measure(metric, value)),
       task.method,
       task.labels && h('span', { title: task.labels.slice(0, 50).join(', ') }, short(task.labels.length)),
       task.size && size(task.size), task.place && t.places[task.place], rate.element, latency.element,
     ];
-    return h('tr', {}, cells.map((cell, at) => h(at ? 'td' : 'th', at ? { 'data-label': headings[at] } : { scope: 'row' }, cell ?? h('span.muted', {}, '–'))));
+    return h('tr', cells.map((cell, at) => h(at ? 'td' : 'th', at ? { 'data-label': headings[at] } : { scope: 'row' }, cell ?? h('span.muted', '–'))));
   }
 }
 
 /** A line with its newest value beside it. */
 function spark(form) {
   const { element, draw } = sparkline();
-  const value = h('span.value', {}, '–');
-  return { element: h('span.sparkcell', {}, element, value), draw: (ring) => { draw(ring); put(value, ring.last ? form(ring.last) : '–'); } };
+  const value = h('span.value', '–');
+  return { element: h('span.sparkcell', element, value), draw: (ring) => { draw(ring); put(value, ring.last ? form(ring.last) : '–'); } };
 }

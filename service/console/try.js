@@ -2,7 +2,7 @@
 import { call, path, request } from './api.js';
 import { attention } from './attention.js';
 import { copyAs } from './copy-as.js';
-import { announce, button, h, put, showError } from './dom.js';
+import { announce, button, h, put } from './dom.js';
 import { chooser, dropping, filesOf, pasting, photographer } from './intake.js';
 import { TOP, card, fail, fill, spoken } from './results.js';
 import { abstains, listTasks } from './tasklist.js';
@@ -21,28 +21,28 @@ const kept = { file: /** @type {File | null} */ (null), chosen: new Set() };
 export async function view(root, name, signal) {
   const image = h('img', { alt: '' });
   const canvas = h('canvas', { 'aria-hidden': 'true' });
-  const prompt = h('div.prompt', {}, h('strong', {}, t.dropImage), h('span', {}, t.orPaste));
-  const stage = h('div.stage', {}, prompt, image, canvas);
+  const prompt = h('div.prompt', h('strong', t.dropImage), h('span', t.orPaste));
+  const stage = h('div.stage', prompt, image, canvas);
   const overlay = attention(canvas, image, signal);
-  const samples = h('div.samples', {});
+  const samples = h('div.samples');
   const picker = h('div.picker', { role: 'group', 'aria-label': t.tasks });
   const answers = h('section.answers', { 'aria-label': t.answers });
   const copy = button(t.copyAs, () => kept.file && copyAs(kept.file.name, kept.file.type || 'application/octet-stream', chosen()), { disabled: true });
-  const problem = h('div', {});
+  const problem = h('div');
   let tasks = [], asking = new AbortController(), thumbs = new AbortController(), address = '';
 
   put(root,
-    h('h1', {}, t.views.try), h('p.lead', {}, t.tryLead),
-    h('div.columns', {},
+    h('h1', t.views.try), h('p.lead', t.tryLead),
+    h('div.columns',
       h('section.left', { 'aria-label': t.image }, stage,
-        h('div.actions', {}, chooser(t.choose, take, { kind: 'primary' }), photographer(take)),
+        h('div.actions', chooser(t.choose, take, { kind: 'primary' }), photographer(take)),
         samples, overlay.controls),
-      h('div.right', {}, picker, problem, h('div.row.between', {}, h('h2', {}, t.answers), copy), answers)));
+      h('div.right', picker, problem, h('div.row.between', h('h2', t.answers), copy), answers)));
 
   dropping(root, (data) => take(filesOf(data)));
   pasting(take, signal);
   image.addEventListener('load', overlay.redraw);
-  image.addEventListener('error', () => { if (kept.file) put(prompt, h('strong', {}, kept.file.name), h('span', {}, t.notShown)); stage.classList.remove('filled'); });
+  image.addEventListener('error', () => { if (kept.file) put(prompt, h('strong', kept.file.name), h('span', t.notShown)); stage.classList.remove('filled'); });
   signal.addEventListener('abort', () => { asking.abort(); URL.revokeObjectURL(address); });
 
   tasks = (await listTasks(signal)).filter(({ state }) => state === 'live');
@@ -59,7 +59,7 @@ export async function view(root, name, signal) {
     return tasks.map(({ task }) => task).filter((task) => kept.chosen.has(task));
   }
 
-  /** Show an image and ask. */
+  /** Show an image and ask. @param {File[]} files  the first counts */
   function take([file]) {
     if (!file) return;
     kept.file = file;
@@ -77,7 +77,7 @@ export async function view(root, name, signal) {
   }
 
   function blank() {
-    put(answers, tasks.length ? h('p.empty', {}, t.noImage) : h('p.empty', {}, t.noTasks));
+    put(answers, tasks.length ? h('p.empty', t.noImage) : h('p.empty', t.noTasks));
   }
 
   /** Ask the chosen tasks that have no card yet; take the cards of others away. */
@@ -119,9 +119,9 @@ export async function view(root, name, signal) {
 
   function pick() {
     const filter = h('input', { type: 'search', placeholder: t.filter, 'aria-label': t.filter, oninput: () => list() });
-    const chips = h('div.chips', {});
+    const chips = h('div.chips');
     const all = (on) => { kept.chosen = new Set(on ? tasks.map(({ task }) => task) : []); list(); ask(); showSamples(); };
-    put(picker, h('div.row', {}, h('h2', {}, t.tasks), tasks.length > 8 && filter,
+    put(picker, h('div.row', h('h2', t.tasks), tasks.length > 8 && filter,
       button(t.all, () => all(true), { kind: 'quiet' }), button(t.none, () => all(false), { kind: 'quiet' })), chips);
     list();
     function list() {
@@ -130,8 +130,8 @@ export async function view(root, name, signal) {
         h('input', {
           type: 'checkbox', checked: kept.chosen.has(task),
           onchange: (event) => { kept.chosen[event.target.checked ? 'add' : 'delete'](task); ask(); showSamples(); },
-        }), h('span', {}, task))),
-        fitting.length > MOST_CHOICES && h('span.muted', {}, t.more(fitting.length - MOST_CHOICES)));
+        }), h('span', task))),
+        fitting.length > MOST_CHOICES && h('span.muted', t.more(fitting.length - MOST_CHOICES)));
     }
   }
 
@@ -146,7 +146,7 @@ export async function view(root, name, signal) {
       if (wanted.aborted) return;
       if (!found.length) continue;
       const buttons = await Promise.all(found.slice(0, 8).map((each, at) => sample(task, each, at, wanted).catch(() => null)));
-      if (!wanted.aborted) put(samples, h('span.muted', {}, t.samplesOf(task)), h('div.thumbs', {}, buttons));
+      if (!wanted.aborted) put(samples, h('span.muted', t.samplesOf(task)), h('div.thumbs', buttons));
       return;
     }
     put(samples);

@@ -1,6 +1,6 @@
 /** Sending a task file, with its progress and the sentence of a refusal. */
 import { path, upload } from './api.js';
-import { announce, button, h, put, showError } from './dom.js';
+import { announce, attempt, button, h, put } from './dom.js';
 import { percent } from './format.js';
 import { chooser, dropping, filesOf } from './intake.js';
 import { t } from './texts.js';
@@ -17,12 +17,12 @@ export function uploader(task, signal, done) {
   let file = null;
   const name = h('input', { type: 'text', required: true, spellcheck: false, 'aria-label': t.taskName, value: task ?? '', hidden: task !== null });
   const activate = h('input', { type: 'checkbox', checked: true });
-  const chosen = h('span.filename', {});
+  const chosen = h('span.filename');
   const bar = h('progress', { max: 1, value: 0, hidden: true, 'aria-label': t.upload });
-  const outcome = h('div.outcome', {});
+  const outcome = h('div.outcome');
   const send = button(t.send, sendFile, { kind: 'primary' });
-  const row = h('div.row', { hidden: true }, chosen, name, h('label.check', {}, activate, t.activateAtOnce), send);
-  const zone = h('div.dropzone', {}, h('p', {}, t.dropTaskFile, ' ', chooser(t.chooseFile, ([first]) => take(first), { accept: '.safetensors' })), row, bar, outcome);
+  const row = h('div.row', { hidden: true }, chosen, name, h('label.check', activate, t.activateAtOnce), send);
+  const zone = h('div.dropzone', h('p', t.dropTaskFile, ' ', chooser(t.chooseFile, ([first]) => take(first), { accept: '.safetensors' })), row, bar, outcome);
   dropping(zone, (data) => { const [first] = filesOf(data); if (first) take(first); });
   return zone;
 
@@ -40,20 +40,17 @@ export function uploader(task, signal, done) {
   async function sendFile() {
     if (!name.reportValidity()) return;
     [send.disabled, bar.hidden, bar.value] = [true, false, 0];
-    outcome.replaceChildren();
-    try {
+    await attempt(outcome, async () => {
       const made = await upload(path`v1/tasks/${name.value.trim()}/versions?activate=${activate.checked}`, file, (share) => {
         bar.value = share;
         bar.title = percent(share);
       }, signal);
       const text = t.uploaded(made.task, made.version, made.live);
-      put(outcome, h('p.done', {}, text));
+      put(outcome, h('p.done', text));
       announce(text);
       row.hidden = true;
       await done();
-    } catch (error) {
-      showError(outcome, error);
-    }
+    });
     [send.disabled, bar.hidden] = [false, true];
   }
 }
