@@ -33,11 +33,12 @@ from .oip import routes as oip
 from .openapi import page
 from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
+from .views import console
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
     probes.router,
-    *(oip.health, oip.infer, oip.router, page.router),
+    *(oip.health, oip.infer, oip.router, page.router, console.router),
 )
 
 DESCRIPTION = (

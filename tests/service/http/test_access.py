@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from facet_vision.backbone import Backbone
 from facet_vision.service.access.caller import SCOPES
 from facet_vision.service.http.deps import Needs, needed_by
+from facet_vision.service.http.views import console
 from tests.service.support.app import PNG, TASK_FILE, ask, assert_problem, png, task_file, upload
 from tests.service.support.forms import FORMS, assert_refused, told
 from tests.service.support.keys import Keys
@@ -22,6 +23,8 @@ SWAGGER_UI = ("swagger-ui.js", "swagger-ui.css")
 
 PAGE = {"/docs", *(f"/docs/{name}" for name in ("page.js", "page.css", *SWAGGER_UI))}
 """The page that shows the document, which a browser opens before it has a key."""
+
+CONSOLE = console.PATHS - {""}
 
 PROBES = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
@@ -72,12 +75,12 @@ class Route(NamedTuple):
 
 
 def routes_of(app: Any) -> Iterator[Route]:
-    """Every route but the probes and the page."""
+    """Every route but the probes and the pages."""
     assert isinstance(app, FastAPI)
     for route in iter_route_contexts(app.routes):
         assert route.path is not None
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            if route.path not in PROBES | PAGE:
+            if route.path not in PROBES | PAGE | CONSOLE:
                 yield Route(method, route.path, needed_by(route.original_route))
 
 
@@ -130,10 +133,11 @@ def test_a_path_without_a_route_tells_no_more(guarded: TestClient, keys: Keys) -
         assert guarded.get(path, headers=keys.shown("root")).status_code == 404
 
 
-def test_probes_and_the_page_need_none(guarded: TestClient) -> None:
-    for path in PROBES | PAGE:
-        assert guarded.get(path).status_code == 200
-        assert guarded.head(path).status_code == 200
+def test_probes_and_pages_need_none(guarded: TestClient) -> None:
+    for path in PROBES | PAGE | CONSOLE:
+        expected = 204 if path == console.ICON else 200
+        assert guarded.get(path).status_code == expected
+        assert guarded.head(path).status_code == expected
 
 
 def test_no_route_answers_a_key_without_its_scope(guarded: TestClient, keys: Keys) -> None:

@@ -1,0 +1,5 @@
+"""What a person looks at: the console's page, and the calls that it needs beside those of others.
+
+* `console` serves the page. Its files are in `service/console`.
+* `caching` says whether a client's copy is still good.
+"""
