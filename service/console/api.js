@@ -2,98 +2,72 @@
 
 const KEY = 'facet-key';
 
-/** What the server said in place of an answer: the sentence of a problem document. */
+/** What the server said in place of an answer, in one sentence. */
 export class Problem extends Error {
-  /**
-   * @param {number} status
-   * @param {string} detail  one sentence
-   * @param {string} [reason]  end of the problem's type, such as 'unknown-task'
-   */
-  constructor(status, detail, reason = '') {
-    super(detail);
-    this.status = status;
-    this.reason = reason;
-  }
+	/** @param {number} status @param {string} detail @param {string} [reason]  such as 'unknown-task' */
+	constructor(status, detail, reason = '') {
+		super(detail);
+		Object.assign(this, { status, reason });
+	}
 }
 
-/** Asks the person for a key; main.js sets it. Resolves to whether there is another one now. */
 let askForKey = async () => false;
 
-/** @param {() => Promise<boolean>} ask */
+/** @param {() => Promise<boolean>} ask  asks the person for a key; resolves to whether there is another */
 export function whenUnauthorized(ask) {
-  askForKey = ask;
+	askForKey = ask;
 }
 
-/** @returns {string} the key that is shown to the server; empty if there is none */
-export function key() {
-  return sessionStorage.getItem(KEY) ?? '';
-}
+/** @returns {string} the key; empty if there is none */
+export const key = () => sessionStorage.getItem(KEY) ?? '';
 
-/** @param {string} text  the key from now on, until the tab is closed; empty for none */
-export function setKey(text) {
-  if (text) sessionStorage.setItem(KEY, text);
-  else sessionStorage.removeItem(KEY);
-}
+/** @param {string} text  the key until the tab is closed; empty for none */
+export const setKey = (text) => sessionStorage.setItem(KEY, text);
 
 /**
  * Write a path below this page; values are escaped.
  * @param {TemplateStringsArray} parts
  * @param {...(string | number | boolean)} values
  */
-export function path(parts, ...values) {
-  return String.raw({ raw: parts }, ...values.map((value) => encodeURIComponent(value)));
-}
+export const path = (parts, ...values) => String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 
 /** @param {string} relative  a path of `path` */
-export function address(relative) {
-  return new URL(relative, document.baseURI).href;
-}
-
-/**
- * @typedef {object} Options
- * @property {string} [method]
- * @property {any} [json]  a document to send
- * @property {BodyInit} [body]  or other bytes
- * @property {Record<string, string>} [headers]
- * @property {AbortSignal} [signal]
- */
+export const address = (relative) => new URL(relative, document.baseURI).href;
 
 /**
  * Make a call.
  * @param {string} relative
- * @param {Options} [options]
+ * @param {{method?: string, json?: any, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+ *   json: a document to send in place of a body
  * @returns {Promise<Response>} an answer without an error
  * @throws {Problem}
  */
-export async function request(relative, { method = 'GET', json, body, headers = {}, signal } = {}) {
-  for (;;) {
-    const sent = { ...headers, ...authorization() };
-    if (json !== undefined) sent['Content-Type'] = 'application/json';
-    const content = json === undefined ? body : JSON.stringify(json);
-    const before = key();
-    let response;
-    try {
-      response = await fetch(address(relative), { method, headers: sent, body: content, signal });
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      throw new Problem(0, String(error instanceof Error ? error.message : error), 'unreachable');
-    }
-    if (response.ok) return response;
-    if (response.status === 401 && (before !== key() || (await askForKey()))) continue;
-    throw problem(response.status, await response.text());
-  }
+export async function request(relative, { method = 'GET', json, body, headers, signal } = {}) {
+	for (;;) {
+		const before = key();
+		const response = await fetch(address(relative), {
+			method, signal,
+			body: json === undefined ? body : JSON.stringify(json),
+			headers: { ...headers, ...authorization(), ...(json !== undefined && { 'Content-Type': 'application/json' }) },
+		}).catch((error) => {
+			throw signal?.aborted ? error : new Problem(0, String(error.message), 'unreachable');
+		});
+		if (response.ok) return response;
+		// Another call may have asked for the key meanwhile.
+		if (response.status === 401 && (before !== key() || (await askForKey()))) continue;
+		throw problem(response.status, await response.text());
+	}
 }
 
 /**
- * Make a call whose answer is a JSON document.
+ * Make a call whose answer is a JSON document; see `request`.
  * @param {string} relative
- * @param {Options} [options]
- * @returns {Promise<any>} the document; null if there is none
- * @throws {Problem}
+ * @param {Parameters<typeof request>[1]} [options]
+ * @returns {Promise<any>} null if the answer is empty
  */
 export async function call(relative, options) {
-  const response = await request(relative, options);
-  return response.status === 204 ? null : response.json();
+	const response = await request(relative, options);
+	return response.status === 204 ? null : response.json();
 }
 
 /**
@@ -106,121 +80,88 @@ export async function call(relative, options) {
  * @throws {Problem}
  */
 export function upload(relative, file, progress, signal) {
-  return new Promise((resolve, reject) => {
-    const sending = new XMLHttpRequest();
-    sending.open('POST', address(relative));
-    sending.setRequestHeader('Content-Type', 'application/octet-stream');
-    for (const [name, value] of Object.entries(authorization())) sending.setRequestHeader(name, value);
-    sending.upload.onprogress = (event) => progress(event.loaded / Math.max(event.total, 1));
-    sending.onload = async () => {
-      if (sending.status < 300) resolve(JSON.parse(sending.responseText));
-      else if (sending.status === 401 && (await askForKey())) resolve(upload(relative, file, progress, signal));
-      else reject(problem(sending.status, sending.responseText));
-    };
-    sending.onerror = () => reject(new Problem(0, 'The connection broke.', 'unreachable'));
-    sending.onabort = () => reject(new DOMException('aborted', 'AbortError'));
-    signal.addEventListener('abort', () => sending.abort());
-    sending.send(file);
-  });
+	return new Promise((resolve, reject) => {
+		const sending = new XMLHttpRequest();  // fetch does not tell how much has been sent
+		sending.open('POST', address(relative));
+		for (const header of Object.entries({ 'Content-Type': 'application/octet-stream', ...authorization() })) sending.setRequestHeader(...header);
+		sending.upload.onprogress = ({ loaded, total }) => progress(loaded / (total || 1));
+		sending.onload = async () => {
+			if (sending.status < 300) resolve(JSON.parse(sending.responseText));
+			else if (sending.status === 401 && (await askForKey())) resolve(upload(relative, file, progress, signal));
+			else reject(problem(sending.status, sending.responseText));
+		};
+		sending.onerror = () => reject(new Problem(0, 'Failed to send', 'unreachable'));
+		sending.onabort = () => reject(signal.reason);
+		signal.addEventListener('abort', () => sending.abort());
+		sending.send(file);
+	});
 }
 
 /**
- * Follow a stream of server-sent events. EventSource cannot show a key, fetch can.
+ * Follow server-sent events; after a broken connection it goes on where it was. EventSource cannot show a key.
  * @param {string} relative
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<{event: string, data: any}>} goes on after a broken connection where it was
+ * @returns {AsyncGenerator<{event: string, data: any}>}
  * @throws {Problem}
  */
 export async function* events(relative, signal) {
-  let last = '';
-  for (;;) {
-    const headers = { Accept: 'text/event-stream', ...(last && { 'Last-Event-ID': last }) };
-    const response = await request(relative, { headers, signal });
-    try {
-      for await (const fields of blocks(response.body)) {
-        last = fields.id ?? last;
-        if (fields.data !== undefined) yield { event: fields.event ?? 'message', data: JSON.parse(fields.data) };
-      }
-    } catch (error) {
-      if (signal.aborted || !(error instanceof TypeError)) throw error;
-    }
-    await pause(1000, signal);
-  }
+	for (let last = ''; ; await pause(1000, signal)) {
+		const response = await request(relative, { signal, headers: last ? { 'Last-Event-ID': last } : {} });
+		try {
+			for await (const { id, event, data } of blocks(response.body)) {
+				last = id ?? last;
+				if (data) yield { event, data: JSON.parse(data) };
+			}
+		} catch (error) {
+			if (signal.aborted || !(error instanceof TypeError)) throw error;
+		}
+	}
+}
+
+async function* blocks(body) {
+	const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+	try {
+		for (let text = '', part; !(part = await reader.read()).done; ) {
+			text += part.value.replaceAll('\r', '');
+			const whole = text.split('\n\n');
+			text = whole.pop();
+			for (const block of whole) yield Object.fromEntries([...block.matchAll(/^([a-z]+): ?(.*)$/gm)].map(([, name, value]) => [name, value]));
+		}
+	} finally {
+		reader.cancel().catch(() => {});
+	}
 }
 
 /** @param {number} milliseconds @param {AbortSignal} signal  ends the wait with an error */
-export function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const aborted = () => { clearTimeout(timer); reject(signal.reason); };
-    const timer = setTimeout(() => { signal.removeEventListener('abort', aborted); resolve(undefined); }, milliseconds);
-    signal.addEventListener('abort', aborted, { once: true });
-  });
-}
+export const pause = (milliseconds, signal) => new Promise((resolve, reject) => {
+	signal.throwIfAborted();
+	const aborted = () => { clearTimeout(timer); reject(signal.reason); };
+	const timer = setTimeout(() => { signal.removeEventListener('abort', aborted); resolve(undefined); }, milliseconds);
+	signal.addEventListener('abort', aborted);
+});
 
 /**
  * Do something again and again while the page is looked at.
  * @param {number} milliseconds  between two times
- * @param {AbortSignal} signal  ends it
+ * @param {AbortSignal} signal
  * @param {() => Promise<void>} work
  */
 export async function every(milliseconds, signal, work) {
-  try {
-    while (!signal.aborted) {
-      await work();
-      await pause(milliseconds, signal);
-      while (document.hidden) await shown(signal);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
+	try {
+		for (;; await pause(milliseconds, signal)) if (!document.hidden) await work();
+	} catch (error) {
+		if (!signal.aborted) throw error;
+	}
 }
 
-function shown(signal) {
-  return new Promise((resolve) => {
-    document.addEventListener('visibilitychange', resolve, { once: true, signal });
-    signal.addEventListener('abort', resolve, { once: true });
-  });
-}
-
-async function* blocks(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = '';
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      text += value.replaceAll('\r', '');
-      let end;
-      while ((end = text.indexOf('\n\n')) >= 0) {
-        yield fieldsOf(text.slice(0, end));
-        text = text.slice(end + 2);
-      }
-    }
-  } finally {
-    reader.cancel().catch(() => {});
-  }
-}
-
-function fieldsOf(block) {
-  const fields = {};
-  for (const line of block.split('\n')) {
-    const [, name, value] = line.match(/^([a-z]+): ?(.*)$/) ?? [];
-    if (name) fields[name] = name in fields ? `${fields[name]}\n${value}` : value;
-  }
-  return fields;
-}
-
-function authorization() {
-  return key() ? { Authorization: `Bearer ${key()}` } : {};
-}
+const authorization = () => (key() ? { Authorization: `Bearer ${key()}` } : {});
 
 function problem(status, text) {
-  try {
-    // The Open Inference Protocol has a form of its own.
-    const { detail, error, type = '' } = JSON.parse(text);
-    return new Problem(status, detail ?? error ?? `HTTP ${status}`, type.split(':').pop());
-  } catch {
-    return new Problem(status, text.slice(0, 200) || `HTTP ${status}`);
-  }
+	try {
+		// The Open Inference Protocol has a form of its own.
+		const { detail, error, type = '' } = JSON.parse(text);
+		return new Problem(status, detail ?? error, type.split(':').pop());
+	} catch {
+		return new Problem(status, text.slice(0, 200) || `HTTP ${status}`);
+	}
 }

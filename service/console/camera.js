@@ -1,5 +1,5 @@
 /** Photos by the device's camera. */
-import { announce, button, dialog, h } from './dom.js';
+import { announce, button, dialog, h, put } from './dom.js';
 import { t } from './texts.js';
 
 /**
@@ -8,29 +8,20 @@ import { t } from './texts.js';
  * @param {boolean} many  whether it stays open after the first
  */
 export async function takePhoto(onphoto, many) {
-  let stream;
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
-  } catch {
-    await dialog(t.camera, [h('p', t.noCamera)]);
-    return;
-  }
-  const video = h('video', { autoplay: true, muted: true, playsInline: true, srcObject: stream });
-  let taken = 0;
-  const shoot = async () => {
-    onphoto(await photo(video, ++taken));
-    announce(t.photosTaken(taken));
-    count.textContent = t.photosTaken(taken);
-    if (!many) video.closest('dialog')?.close();
-  };
-  const count = h('span.muted', '');
-  await dialog(t.camera, [video, h('div.actions', button(t.shoot, shoot, { kind: 'primary', autofocus: true }), count)]);
-  for (const track of stream.getTracks()) track.stop();
-}
-
-async function photo(video, number) {
-  const canvas = h('canvas', { width: video.videoWidth, height: video.videoHeight });
-  canvas.getContext('2d').drawImage(video, 0, 0);
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.92));
-  return new File([blob], `photo-${Date.now()}-${number}.jpg`, { type: 'image/jpeg' });
+	const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } }).catch(() => null);
+	if (!stream) return void dialog(t.camera, [h('p', t.noCamera)]);
+	const video = h('video', { autoplay: true, muted: true, playsInline: true, srcObject: stream });
+	const count = h('span.muted');
+	let taken = 0;
+	const shoot = async () => {
+		const canvas = h('canvas', { width: video.videoWidth, height: video.videoHeight });
+		canvas.getContext('2d').drawImage(video, 0, 0);
+		const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.92));
+		onphoto(new File([blob], `photo-${Date.now()}.jpg`, { type: blob.type }));
+		put(count, t.photosTaken(++taken));
+		announce(count.textContent);
+		if (!many) video.closest('dialog').close();
+	};
+	await dialog(t.camera, [video, h('div.actions', button(t.photograph, shoot, { kind: 'primary', autofocus: true }), count)]);
+	for (const track of stream.getTracks()) track.stop();
 }

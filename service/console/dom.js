@@ -5,30 +5,28 @@
  */
 import { t } from './texts.js';
 
-const SVG = 'http://www.w3.org/2000/svg';
+const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Object.prototype;
 
 /**
  * Make an element.
  * @param {string} selector  its tag with classes: 'li.row.wide'
- * @param {...any} children  before them, if there are any, its properties,
- *   listeners (`onclick`) and other attributes; null and undefined are left out
+ * @param {...any} children  before them, if there are any, its properties, listeners (`onclick`) and other
+ *   attributes; null and undefined are left out
  * @returns {any} the element
  */
 export function h(selector, ...children) {
-  const props = isPlain(children[0]) ? children.shift() : {};
-  const [tag, ...classes] = selector.split('.');
-  const element = document.createElement(tag);
-  if (classes.length) element.className = classes.join(' ');
-  for (const [name, value] of Object.entries(props)) {
-    if (value === null || value === undefined) continue;
-    if (name in element && name !== 'list') element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  put(element, ...children);
-  return element;
+	const props = isPlain(children[0]) ? children.shift() : {};
+	const [tag, ...classes] = selector.split('.');
+	const element = document.createElement(tag);
+	if (classes.length) element.className = classes.join(' ');
+	for (const [name, value] of Object.entries(props)) {
+		if (value === null || value === undefined) continue;
+		if (name in element) element[name] = value;
+		else element.setAttribute(name, value);
+	}
+	put(element, ...children);
+	return element;
 }
-
-const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Object.prototype;
 
 /**
  * Make an element of a drawing.
@@ -37,10 +35,10 @@ const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Ob
  * @param {...Node} children
  */
 export function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  element.append(...children);
-  return element;
+	const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+	for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+	element.append(...children);
+	return element;
 }
 
 /**
@@ -49,36 +47,26 @@ export function svg(tag, attributes, ...children) {
  * @param {...(Child | Child[])} children
  */
 export function put(element, ...children) {
-  const kept = children.flat().filter((each) => each !== null && each !== undefined && each !== false);
-  element.replaceChildren(...kept.map((each) => (each instanceof Node ? each : String(each))));
+	element.replaceChildren(...children.flat()
+		.filter((each) => each !== null && each !== undefined && each !== false)
+		.map((each) => (each instanceof Node ? each : String(each))));
 }
 
-/**
- * Make a button.
- * @param {string} text
- * @param {(event: MouseEvent) => void} onclick
- * @param {{kind?: string} & Record<string, any>} [props]  kind: 'primary', 'danger', 'quiet' or none
- */
-export function button(text, onclick, { kind, ...props } = {}) {
-  return h(kind ? `button.${kind}` : 'button', { type: 'button', onclick, ...props }, text);
-}
+/** @param {string} text @param {(event: MouseEvent) => void} onclick @param {{kind?: string, [name: string]: any}} [props]  kind: its class */
+export const button = (text, onclick, { kind, ...props } = {}) => h(kind ? `button.${kind}` : 'button', { type: 'button', onclick, ...props }, text);
 
-/**
- * Have a screen reader say something.
- * @param {string} text
- */
+/** @param {string} text  that a screen reader says */
 export function announce(text) {
-  document.getElementById('live').textContent = text;
+	document.getElementById('live').textContent = text;
 }
 
 /**
  * Show why something was not done, in place of what the element shows.
  * @param {Element} element
- * @param {unknown} error  an abort says nothing
+ * @param {any} error  an abort says nothing
  */
 export function showError(element, error) {
-  if (error instanceof DOMException && error.name === 'AbortError') return;
-  put(element, h('p.error', { role: 'alert' }, error instanceof Error ? error.message : String(error)));
+	if (error.name !== 'AbortError') put(element, h('p.error', { role: 'alert' }, error.message));
 }
 
 /**
@@ -87,90 +75,57 @@ export function showError(element, error) {
  * @param {() => Promise<void>} work
  */
 export async function attempt(place, work) {
-  place.replaceChildren();
-  try {
-    await work();
-  } catch (error) {
-    showError(place, error);
-  }
+	place.replaceChildren();
+	await work().catch((error) => showError(place, error));
 }
 
-/**
- * Make a part of a view under its heading.
- * @param {string} title
- * @param {...(Child | Child[])} content
- */
+/** @param {string} title @param {...(Child | Child[])} content  below it */
 export const section = (title, ...content) => h('section', { 'aria-label': title }, h('h2', title), ...content);
 
-/**
- * Make a table.
- * @param {string} kind  its class
- * @param {string[]} headings
- * @param {HTMLElement} body
- */
+/** @param {string} kind  its class @param {Child[]} headings @param {HTMLElement} body */
 export const table = (kind, headings, body) =>
-  h('div.scroll', h(`table.${kind}`, h('thead', h('tr', headings.map((text) => h('th', { scope: 'col' }, text)))), body));
+	h('div.scroll', h(`table.${kind}`, h('thead', h('tr', headings.map((text) => h('th', { scope: 'col' }, text)))), body));
+
+/** @param {any[][]} rows  terms with what is said of them; those of which nothing is said are left out */
+export const factList = (rows) => h('dl', rows.filter(([, value]) => value).map(([name, value]) =>
+	h(typeof value === 'string' && value.length > 30 ? 'div.wide' : 'div', h('dt', name), h('dd', value))));
 
 /** @param {string} task @param {string} [text]  of the link to the task's page */
-export const taskLink = (task, text = task) =>
-  h('a', { href: `#/tasks/${encodeURIComponent(task)}` }, text);
+export const taskLink = (task, text = task) => h('a', { href: `#/tasks/${encodeURIComponent(task)}` }, text);
+
+/** @param {string} text @param {HTMLElement} input @param {string} [hint] */
+export const field = (text, input, hint) => h('label.field', text, input, hint && h('small', hint));
 
 /**
- * Ask whether to do something.
- * @param {string} action  also what the button says that agrees
- * @param {string} question
- * @param {string} [kind]  of that button
+ * Make a choice of one among a few: radio buttons that look like one control.
+ * @param {string} legend  read aloud, not shown
+ * @param {[string, string][]} options  values with their texts; the first is chosen
+ * @param {(value: string) => void} onchange
  */
-export const confirm = (action, question, kind) => dialog(action, [h('p', question)], { action, kind });
+export const segments = (legend, options, onchange) => h('fieldset.segments', h('legend.hidden', legend),
+	options.map(([value, text], at) => h('label', h('input', { type: 'radio', name: legend, checked: !at, onchange: () => onchange(value) }), h('span', text))));
 
 /**
  * Open a dialog and wait until it is closed.
  * @param {string} title
  * @param {Child[]} content
- * @param {{action?: string, kind?: string, wide?: boolean}} [options]  action: of the button that agrees;
- *   without one there is only a button that closes
+ * @param {{action?: string, kind?: string, wide?: boolean}} [options]  action: of the button that agrees, and
+ *   its class; without one there is only a button that closes
  * @returns {Promise<boolean>} whether the person agreed
  */
-export function dialog(title, content, { action, kind = 'primary', wide = false } = {}) {
-  return new Promise((resolve) => {
-    const before = document.activeElement;
-    const heading = h('h2', { id: 'dialog-title' }, title);
-    const no = h('button', { value: 'no' }, action ? t.cancel : t.close);
-    const yes = action && h(`button.${kind}`, { value: 'yes' }, action);
-    // Enter in a field presses the first button of a form, which must be the one that agrees.
-    const form = h('form', { method: 'dialog' }, heading, ...content, h('div.actions.reverse', yes, no));
-    const box = h(wide ? 'dialog.wide' : 'dialog', { 'aria-labelledby': 'dialog-title' }, form);
-    box.addEventListener('close', () => {
-      box.remove();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-      resolve(box.returnValue === 'yes');
-    });
-    document.body.append(box);
-    box.showModal();
-  });
-}
+export const dialog = (title, content, { action, kind = 'primary', wide = false } = {}) => new Promise((resolve) => {
+	const before = /** @type {HTMLElement} */ (document.activeElement);
+	const box = h(wide ? 'dialog.wide' : 'dialog', { 'aria-label': title }, h('form', { method: 'dialog' }, h('h2', title), ...content,
+		// Enter in a field presses the first button of a form, which must be the one that agrees.
+		h('div.actions.reverse', action && h(`button.${kind}`, { value: 'yes' }, action), h('button', { value: 'no' }, action ? t.cancel : t.close))));
+	box.addEventListener('close', () => {
+		box.remove();
+		before?.focus();
+		resolve(box.returnValue === 'yes');
+	});
+	document.body.append(box);
+	box.showModal();
+});
 
-/**
- * Make a choice of one among a few, as radio buttons that look like one control.
- * @param {string} legend  read aloud, not shown
- * @param {[string, string][]} options  values with their texts
- * @param {string} chosen
- * @param {(value: string) => void} onchange
- */
-export function segments(legend, options, chosen, onchange) {
-  const name = `choice-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-  return h('fieldset.segments', h('legend.hidden', legend), options.map(([value, text]) =>
-    h('label',
-      h('input', { type: 'radio', name, value, checked: value === chosen, onchange: () => onchange(value) }),
-      h('span', text))));
-}
-
-/**
- * Make a field with its label.
- * @param {string} text
- * @param {HTMLElement} input
- * @param {string} [hint]
- */
-export function field(text, input, hint) {
-  return h('label.field', h('span', text), input, hint && h('small', hint));
-}
+/** @param {string} action  also what the button says that agrees @param {string} question @param {string} [kind]  of that button */
+export const confirm = (action, question, kind) => dialog(action, [h('p', question)], { action, kind });

@@ -3,132 +3,113 @@ import { call, every, request } from './api.js';
 import { h, put, section, showError, table } from './dom.js';
 import { duration, percent, short, size, whole } from './format.js';
 import { counts, histogram, parse, total } from './metrics.js';
-import { Ring, sparkline } from './sparkline.js';
+import { keep, sparkline } from './sparkline.js';
 import { event } from './task.js';
 import { t } from './texts.js';
 
-const SECONDS = 2;
-/** Quantiles and means are of so many readings, half a minute; of two alone they would jump. */
+const MILLISECONDS = 2000;
+/** Quantiles and means are of so many readings, half a minute: of two alone they would jump. */
 const WINDOW = 15;
+/** Readings from one look at the last changes to the next. */
+const CHANGES_EVERY = 5;
 const PREDICTS = /predict|infer|embeddings|^\/hf/;
-
-/**
- * One number of the view.
- * @typedef {object} Tile
- * @property {string} name
- * @property {(now: Figures) => number} value
- * @property {(value: number) => string} form
- * @property {(now: Figures) => string} [note]
- */
 
 /** @type {import('./main.js').View} */
 export async function view(root, _, signal) {
-  const tiles = tilesOf().map(tile);
-  const errors = h('tbody');
-  const stages = h('tbody');
-  const changes = h('ol.history');
-  const failure = h('div');
-  put(root, h('h1', t.views.health), h('p.lead', t.healthLead), failure,
-    h('div.tiles', tiles.map(({ element }) => element)),
-    h('div.halves', section(t.stages, table('plain', [t.stage, t.median, 'p99'], stages)), section(t.errors, table('plain', [t.kind, t.sinceStart, t.lastSeconds], errors))),
-    section(t.changes, changes));
-
-  /** @type {{at: number, reading: import('./metrics.js').Reading}[]} */
-  const readings = [];
-  let looked = 0;
-  await every(SECONDS * 1000, signal, async () => {
-    try {
-      const reading = parse(await (await request('metrics', { signal })).text());
-      readings.push({ at: performance.now() / 1000, reading });
-      if (readings.length > WINDOW) readings.shift();
-      const now = new Figures(readings);
-      for (const { draw } of tiles) draw(now);
-      put(stages, rowsOfStages(now));
-      put(errors, rowsOfErrors(now));
-      failure.replaceChildren();
-      if (looked++ % 5 === 0) {
-        const { events } = await call('v1/events?limit=20', { signal });
-        put(changes, events.length ? events.map(event) : h('li.muted', t.noChanges));
-      }
-    } catch (error) {
-      showError(failure, error);
-    }
-  });
+	const tiles = figuresOf().map(tile);
+	const [errors, stages, changes, failure] = [h('tbody'), h('tbody'), h('ol.history'), h('div')];
+	put(root, h('h1', t.views.health), h('p.lead', t.healthLead), failure, h('div.tiles', tiles.map(({ element }) => element)),
+		h('div.halves', section(t.stages, table('plain', [t.stage, t.median, 'p99'], stages)), section(t.errors, table('plain', [t.kind, t.sinceStart, t.lastSeconds], errors))),
+		section(t.changes, changes));
+	const readings = [];
+	let looked = 0;
+	await every(MILLISECONDS, signal, async () => {
+		try {
+			readings.push(Object.assign(parse(await (await request('metrics', { signal })).text()), { at: performance.now() / 1000 }));
+			if (readings.length > WINDOW) readings.shift();
+			const now = new Now(readings);
+			for (const { draw } of tiles) draw(now);
+			put(stages, rowsOfStages(now));
+			put(errors, rowsOfErrors(now));
+			put(failure);
+			if (looked++ % CHANGES_EVERY) return;
+			const { events } = await call('v1/events?limit=20', { signal });
+			put(changes, events.length ? events.map(event) : h('li.muted', t.noChanges));
+		} catch (error) {
+			showError(failure, error);
+		}
+	});
 }
 
 /** What the last readings tell. */
-class Figures {
-  constructor(readings) {
-    this.now = readings.at(-1).reading;
-    this.last = readings.at(-2)?.reading ?? null;
-    this.first = readings.length > 1 ? readings[0].reading : null;
-    this.seconds = this.last ? readings.at(-1).at - readings.at(-2).at : 0;
-  }
+class Now {
+	constructor(readings) {
+		this.last = readings.at(-1);
+		this.before = readings.at(-2);
+		this.first = readings.length > 1 ? readings[0] : undefined;
+	}
 
-  gauge(name) { return total(this.now, name); }
+	gauge(name) { return total(this.last, name); }
 
-  rate(name) { return this.last ? (total(this.now, name) - total(this.last, name)) / this.seconds : 0; }
+	rate(name) { return this.before ? (total(this.last, name) - total(this.before, name)) / (this.last.at - this.before.at) : 0; }
 
-  /** Of the last half minute; before there are two readings, and where nothing came, since the start. */
-  histogram(name, wanted) {
-    const lately = histogram(this.first, this.now, name, wanted);
-    return lately.count ? lately : histogram(null, this.now, name, wanted);
-  }
+	/** Of the last half minute; where nothing came, since the server's start. */
+	histogram(name, wanted) {
+		const lately = histogram(this.first, this.last, name, wanted);
+		return lately.count ? lately : histogram(undefined, this.last, name, wanted);
+	}
 
-  requests() { return this.histogram('facet_request_seconds', ({ route }) => PREDICTS.test(route)); }
+	requests(share) { return 1000 * this.histogram('facet_request_seconds', ({ route }) => PREDICTS.test(route)).quantile(share); }
+
+	tier(name) { return `${size(this.gauge(`facet_${name}_bytes`))} ${t.of(size(this.gauge(`facet_${name}_budget_bytes`)))}`; }
+
+	foundOnDevice() {
+		const found = Object.fromEntries(counts(undefined, this.last, 'facet_task_lookups_total', 'found'));
+		return (found.device ?? 0) / (this.gauge('facet_task_lookups_total') || 1);
+	}
 }
 
-/** @returns {Tile[]} */
-function tilesOf() {
-  const milliseconds = (seconds) => duration(seconds * 1000);
-  return [
-    { name: t.imagesPerSecond, value: (now) => now.rate('facet_images_total'), form: short },
-    { name: t.p50, value: (now) => now.requests().quantile(0.5), form: milliseconds },
-    { name: t.p99, value: (now) => now.requests().quantile(0.99), form: milliseconds },
-    { name: t.queued, value: (now) => now.gauge('facet_queued_rows'), form: whole, note: (now) => t.of(whole(now.gauge('facet_queue_limit'))) },
-    { name: t.batchImages, value: (now) => now.histogram('facet_batch_images').mean, form: short, note: (now) => t.atMost(whole(now.gauge('facet_batch_limit'))) },
-    { name: t.batchTasks, value: (now) => now.histogram('facet_batch_tasks').mean, form: short },
-    { name: t.resident, value: (now) => now.gauge('facet_resident_tasks'), form: whole, note: (now) => `${size(now.gauge('facet_resident_bytes'))} ${t.of(size(now.gauge('facet_resident_budget_bytes')))}` },
-    { name: t.hosted, value: (now) => now.gauge('facet_hosted_tasks'), form: whole, note: (now) => `${size(now.gauge('facet_hosted_bytes'))} ${t.of(size(now.gauge('facet_hosted_budget_bytes')))}` },
-    { name: t.found, value: (now) => share(counts(null, now.now, 'facet_task_lookups_total', 'found')), form: percent, note: (now) => t.lookups(whole(total(now.now, 'facet_task_lookups_total'))) },
-    { name: t.evictions, value: (now) => total(now.now, 'facet_task_eviction_age_seconds_count'), form: whole },
-    { name: t.memory, value: (now) => now.gauge('process_resident_memory_bytes'), form: size },
-    { name: t.cores, value: (now) => now.rate('process_cpu_seconds_total'), form: short },
-  ];
-}
+/** Names, values, how they are written, and what is said below them. @returns {[string, (now: Now) => number, (value: number) => string, ((now: Now) => string)?][]} */
+const figuresOf = () => [
+	[t.imagesPerSecond, (now) => now.rate('facet_images_total'), short],
+	[t.p50, (now) => now.requests(0.5), duration],
+	[t.p99, (now) => now.requests(0.99), duration],
+	[t.queued, (now) => now.gauge('facet_queued_rows'), whole, (now) => t.of(whole(now.gauge('facet_queue_limit')))],
+	[t.batchImages, (now) => now.histogram('facet_batch_images').mean, short, (now) => t.atMost(whole(now.gauge('facet_batch_limit')))],
+	[t.batchTasks, (now) => now.histogram('facet_batch_tasks').mean, short],
+	[t.resident, (now) => now.gauge('facet_resident_tasks'), whole, (now) => now.tier('resident')],
+	[t.hosted, (now) => now.gauge('facet_hosted_tasks'), whole, (now) => now.tier('hosted')],
+	[t.found, (now) => now.foundOnDevice(), percent, (now) => t.lookups(whole(now.gauge('facet_task_lookups_total')))],
+	[t.evictions, (now) => now.gauge('facet_task_eviction_age_seconds_count'), whole],
+	[t.memory, (now) => now.gauge('process_resident_memory_bytes'), size],
+	[t.cores, (now) => now.rate('process_cpu_seconds_total'), short],
+];
 
-function share(found) {
-  const all = found.reduce((sum, [, count]) => sum + count, 0);
-  return all ? (new Map(found).get('device') ?? 0) / all : 1;
-}
-
-function tile({ name, value, form, note }) {
-  const [number, small] = [h('strong', '–'), h('small', ' ')];
-  const ring = new Ring(90);
-  const { element: line, draw } = sparkline(120, 28);
-  return {
-    element: h('article.tile', h('h2', name), number, small, line),
-    draw(now) {
-      ring.push(value(now));
-      number.textContent = form(ring.last);
-      small.textContent = note?.(now) ?? ' ';
-      draw(ring);
-    },
-  };
+function tile([name, value, form, note]) {
+	const [number, below, values, { element, draw }] = [h('strong', '–'), h('small.muted'), [], sparkline()];
+	return {
+		element: h('article.tile', h('h2', name), number, below, element),
+		draw(now) {
+			keep(values, value(now));
+			put(number, form(values.at(-1)));
+			put(below, note?.(now));
+			draw(values);
+		},
+	};
 }
 
 function rowsOfStages(now) {
-  const stages = [[t.decode, 'facet_decode_seconds'], [t.queue, 'facet_queue_seconds'], [t.forward, 'facet_forward_seconds'], [t.heads, 'facet_head_seconds'], [t.loading, 'facet_task_miss_seconds']];
-  return stages.map(([name, series]) => {
-    const { count, quantile } = now.histogram(series);
-    const cell = (part) => h('td', count ? duration(quantile(part) * 1000) : '–');
-    return h('tr', h('th', { scope: 'row' }, name), cell(0.5), cell(0.99));
-  });
+	const stages = [[t.decode, 'decode'], [t.queue, 'queue'], [t.forward, 'forward'], [t.heads, 'head'], [t.loading, 'task_miss']];
+	return stages.map(([name, series]) => {
+		const { count, quantile } = now.histogram(`facet_${series}_seconds`);
+		return h('tr', h('th', { scope: 'row' }, name), [0.5, 0.99].map((share) => h('td', count ? duration(quantile(share) * 1000) : '–')));
+	});
 }
 
-function rowsOfErrors(now) {
-  const all = counts(null, now.now, 'facet_rejections_total', 'reason');
-  const lately = new Map(now.first ? counts(now.first, now.now, 'facet_rejections_total', 'reason') : []);
-  if (!all.length) return h('tr', h('td.muted', { colSpan: 3 }, t.noErrors));
-  return all.slice(0, 12).map(([reason, count]) => h('tr', h('th', { scope: 'row' }, reason), h('td', whole(count)), h('td', whole(lately.get(reason) ?? 0))));
+function rowsOfErrors({ first, last }) {
+	const name = 'facet_rejections_total';
+	const lately = Object.fromEntries(first ? counts(first, last, name, 'reason') : []);
+	const rows = counts(undefined, last, name, 'reason').map(([reason, count]) =>
+		h('tr', h('th', { scope: 'row' }, reason), h('td', whole(count)), h('td', whole(lately[reason] ?? 0))));
+	return rows.length ? rows : h('tr', h('td.muted', { colSpan: 3 }, t.noErrors));
 }

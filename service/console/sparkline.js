@@ -1,43 +1,27 @@
-/** Small lines of the last values, of bounded length. */
+/** Small lines of the last values. */
 import { svg } from './dom.js';
 
-/** The last values of a series; the oldest make room. */
-export class Ring {
-  /** @param {number} length */
-  constructor(length = 60) {
-    this.length = length;
-    /** @type {number[]} oldest first */
-    this.values = [];
-  }
+/** Values that a line has; older ones make room. */
+const LENGTH = 60;
 
-  /** @param {number} value */
-  push(value) {
-    this.values.push(value);
-    if (this.values.length > this.length) this.values.shift();
-  }
-
-  /** The newest value, or undefined. */
-  get last() {
-    return this.values.at(-1);
-  }
+/** @param {number[]} values  oldest first @param {number} value  that is put at the end */
+export function keep(values, value) {
+	values.push(value);
+	if (values.length > LENGTH) values.shift();
 }
 
-/**
- * Make a line that can be drawn anew.
- * @param {number} [width] @param {number} [height]  in units of the drawing
- * @returns {{element: SVGElement, draw: (ring: Ring) => void}}
- */
-export function sparkline(width = 96, height = 24) {
-  const [area, line] = [svg('path', { class: 'area' }), svg('path', { class: 'line' })];
-  const element = svg('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, area, line);
-  return {
-    element,
-    draw({ values, length }) {
-      const top = Math.max(...values, Number.MIN_VALUE);
-      const from = length - values.length;
-      const points = values.map((value, at) => `${(((from + at) / (length - 1)) * width).toFixed(1)},${(height - 1 - (value / top) * (height - 3)).toFixed(1)}`);
-      line.setAttribute('d', points.length > 1 ? `M${points.join('L')}` : '');
-      area.setAttribute('d', points.length > 1 ? `M${points.join('L')}V${height}H${((from / (length - 1)) * width).toFixed(1)}Z` : '');
-    },
-  };
+/** @returns {{element: SVGElement, draw: (values: number[]) => void}} a line that can be drawn anew */
+export function sparkline() {
+	const [area, line] = ['area', 'line'].map((name) => svg('path', { class: name }));
+	const element = svg('svg', { class: 'spark', viewBox: '0 0 60 24', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, area, line);
+	return {
+		element,
+		draw(values) {
+			const top = Math.max(...values, Number.MIN_VALUE);
+			const from = LENGTH - values.length;
+			const points = values.map((value, at) => `${from + at},${(23 - (value / top) * 21).toFixed(1)}`).join('L');
+			line.setAttribute('d', `M${points}`);
+			area.setAttribute('d', `M${points}V24H${from}Z`);
+		},
+	};
 }

@@ -1,7 +1,5 @@
-/** What the server says of its tasks, and what several views ask of it. */
+/** What the server says of its tasks. */
 import { call, path } from './api.js';
-
-const PAGE = 1000;
 
 /**
  * @typedef {object} Task  as `GET /v1/tasks` describes it
@@ -14,22 +12,18 @@ const PAGE = 1000;
  * @property {string} [place]
  * @property {number} [live]
  * @property {string[]} [labels]
- * @property {Record<string, number>} [metrics]
+ * @property {Record<string, number>} [metrics]  the main one first
  */
 
-/**
- * List all tasks that the key covers.
- * @param {AbortSignal} signal
- * @returns {Promise<Task[]>} by name
- */
+/** @param {AbortSignal} signal @returns {Promise<Task[]>} all tasks that the key covers, by name */
 export async function listTasks(signal) {
-  const found = [];
-  for (let after = ''; ;) {
-    const page = await call(path`v1/tasks?limit=${PAGE}&after=${after}`, { signal });
-    found.push(...page.tasks);
-    if (!page.next) return found;
-    after = page.next;
-  }
+	const found = [];
+	for (let after = ''; after !== undefined; ) {
+		const page = await call(path`v1/tasks?limit=1000&after=${after}`, { signal });
+		found.push(...page.tasks);
+		after = page.next;
+	}
+	return found;
 }
 
 const abstaining = new Map();
@@ -41,14 +35,11 @@ const abstaining = new Map();
  * @returns {Promise<boolean>}
  */
 export async function abstains({ task, live }, signal) {
-  const known = `${live} ${task}`;
-  if (!abstaining.has(known)) {
-    const { manifest } = await call(path`v1/tasks/${task}`, { signal });
-    if (abstaining.size > 2000) abstaining.clear();
-    abstaining.set(known, Boolean(manifest?.threshold ?? manifest?.class_thresholds));
-  }
-  return abstaining.get(known);
+	const version = `${live} ${task}`;
+	if (!abstaining.has(version)) {
+		const { manifest } = await call(path`v1/tasks/${task}`, { signal });
+		if (abstaining.size > 2000) abstaining.clear();
+		abstaining.set(version, Boolean(manifest?.threshold || manifest?.class_thresholds));
+	}
+	return abstaining.get(version);
 }
-
-/** @param {Task} task @returns {[string, number] | undefined} its main metric, the first */
-export const mainMetric = (task) => Object.entries(task.metrics ?? {})[0];

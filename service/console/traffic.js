@@ -1,34 +1,27 @@
 /** What each task answers now: differences of what the server counts since its start. */
 import { call } from './api.js';
-import { Ring } from './sparkline.js';
+import { keep } from './sparkline.js';
 
-/** Series of the last minutes by task: images per second, and milliseconds of an image. */
+/** The last values by task: images per second, and milliseconds of an image. */
 export class Traffic {
-  constructor() {
-    /** @type {Map<string, {rate: Ring, latency: Ring}>} */
-    this.tasks = new Map();
-    this._before = new Map();
-  }
+	/** @type {Map<string, {rate: number[], latency: number[]}>} */
+	tasks = new Map();
+	#before = new Map();
 
-  /**
-   * Ask the server once.
-   * @param {AbortSignal} signal
-   */
-  async read(signal) {
-    const { model_stats: stats } = await call('v2/models/stats', { signal });
-    const now = performance.now() / 1000;
-    const seen = new Map();
-    for (const { name, version, inference_count: images, inference_stats: { success } } of stats) {
-      const before = this._before.get(name);
-      seen.set(name, { version, images, success, now });
-      if (before?.version !== version || images < before.images) continue;
-      const series = this.tasks.get(name) ?? { rate: new Ring(), latency: new Ring() };
-      this.tasks.set(name, series);
-      const answered = images - before.images;
-      series.rate.push(answered / (now - before.now));
-      series.latency.push(answered ? (success.ns - before.success.ns) / answered / 1e6 : 0);
-    }
-    this._before = seen;
-    for (const name of this.tasks.keys()) if (!seen.has(name)) this.tasks.delete(name);
-  }
+	/** @param {AbortSignal} signal */
+	async read(signal) {
+		const { model_stats: stats } = await call('v2/models/stats', { signal });
+		const at = performance.now() / 1000;
+		const now = new Map(stats.map(({ name, version, inference_stats: { success: { count, ns } } }) => [name, { version, count, ns, at }]));
+		for (const [name, { version, count, ns }] of now) {
+			const before = this.#before.get(name);
+			if (before?.version !== version || count < before.count) continue;
+			if (!this.tasks.has(name)) this.tasks.set(name, { rate: [], latency: [] });
+			const { rate, latency } = this.tasks.get(name);
+			keep(rate, (count - before.count) / (at - before.at));
+			keep(latency, count > before.count ? (ns - before.ns) / (count - before.count) / 1e6 : 0);
+		}
+		this.#before = now;
+		for (const name of this.tasks.keys()) if (!now.has(name)) this.tasks.delete(name);
+	}
 }

@@ -4,11 +4,10 @@ import { attempt, button, confirm, h, put, showError, table } from './dom.js';
 import { ago, moment, whole } from './format.js';
 import { t } from './texts.js';
 
-const SECONDS = 3;
-const UNDER_WAY = new Set(['queued', 'running']);
+const MILLISECONDS = 3000;
 
 /** @param {{state: string}} training */
-export const isUnderWay = ({ state }) => UNDER_WAY.has(state);
+export const isUnderWay = ({ state }) => state === 'queued' || state === 'running';
 
 /** @param {{delete_at: string | null}} training @returns {string} how long its images are kept */
 export const keptUntil = ({ delete_at: at }) => (at ? t.deletedAt(ago(at)) : t.keptForEver);
@@ -16,49 +15,42 @@ export const keptUntil = ({ delete_at: at }) => (at ? t.deletedAt(ago(at)) : t.k
 /** @param {{labels: {count: number}[]}} training */
 export const imagesOf = ({ labels }) => labels.reduce((sum, { count }) => sum + count, 0);
 
-/**
- * Make the list; it follows the server while the signal lives.
- * @param {AbortSignal} signal
- */
-export function trainings(signal) {
-  const failure = h('div');
-  const body = h('tbody');
-  const headings = [t.task, t.state, t.method, t.images, t.by, t.imagesKept, t.actions];
-  let before = '';
-  every(SECONDS * 1000, signal, read);
-  return h('div', failure, table('versions', headings, body));
-
-  async function read() {
-    try {
-      const { trainings: all } = await call('v1/trainings', { signal });
-      // Rows stay as they are while nothing changes, so that a button is not taken from under a finger.
-      if (JSON.stringify(all) === before) return;
-      before = JSON.stringify(all);
-      put(body, all.length ? all.map(row) : h('tr', h('td.empty', { colSpan: headings.length }, t.noTrainings)));
-    } catch (error) {
-      showError(failure, error);
-    }
-  }
-
-  function row(training) {
-    const { id, task, method, by, created } = training;
-    const cell = (at, value) => h('td', { 'data-label': headings[at] }, value);
-    return h('tr', h('th', { scope: 'row' }, h('a', { href: `#/teach/${encodeURIComponent(id)}` }, task), h('small', { title: moment(created) }, ' ', ago(created))),
-      cell(1, state(training)), cell(2, method), cell(3, whole(imagesOf(training))), cell(4, by), cell(5, keptUntil(training)),
-      h('td.row',
-        isUnderWay(training) && button(t.stop, () => change(path`v1/trainings/${id}/cancel`, 'POST')),
-        button(t.delete, async () => {
-          if (await confirm(t.delete, t.deleteTrainingAsk(task), 'danger')) change(path`v1/trainings/${id}`, 'DELETE');
-        }, { kind: 'danger' })));
-  }
-
-  async function change(where, method) {
-    await attempt(failure, () => call(where, { method, signal }));
-    await read();
-  }
-}
-
 /** @param {{state: string}} training */
-export function state({ state: name }) {
-  return h(`span.state.${name}`, t.trainingStates[name] ?? name);
+export const state = ({ state: name }) => h(`span.state.${name}`, t.trainingStates[name] ?? name);
+
+/** @param {AbortSignal} signal  until it aborts, the list follows the server */
+export function trainings(signal) {
+	const [failure, body] = [h('div'), h('tbody')];
+	const headings = [t.task, t.state, t.method, t.images, t.by, t.imagesKept, t.actions];
+	let before = '';
+	every(MILLISECONDS, signal, read);
+	return h('div', failure, table('versions', headings, body));
+
+	async function read() {
+		try {
+			const { trainings: all } = await call('v1/trainings', { signal });
+			// While nothing changes the rows stay, so that no button is taken from under a finger.
+			if (JSON.stringify(all) === before) return;
+			before = JSON.stringify(all);
+			put(body, all.map(row), !all.length && h('tr', h('td.empty', { colSpan: headings.length }, t.noTrainings)));
+		} catch (error) {
+			showError(failure, error);
+		}
+	}
+
+	function row(training) {
+		const { id, task, method, by, created } = training;
+		const cells = [state(training), method, whole(imagesOf(training)), by, keptUntil(training)];
+		return h('tr', h('th', { scope: 'row' }, h('a', { href: `#/teach/${encodeURIComponent(id)}` }, task), h('small.muted', { title: moment(created) }, ' ', ago(created))),
+			cells.map((cell, at) => h('td', { 'data-label': headings[at + 1] }, cell)),
+			h('td.row', isUnderWay(training) && button(t.stop, () => change(path`v1/trainings/${id}/cancel`, 'POST')),
+				button(t.delete, async () => {
+					if (await confirm(t.delete, t.deleteTrainingAsk(task), 'danger')) change(path`v1/trainings/${id}`, 'DELETE');
+				}, { kind: 'danger' })));
+	}
+
+	async function change(where, method) {
+		await attempt(failure, () => call(where, { method, signal }));
+		await read();
+	}
 }
