@@ -59,5 +59,5 @@ export function copyAs(...question) {
 	});
 	const choice = segments(t.copyAs, [['curl', 'curl'], ['python', 'Python'], ['oip', 'Open Inference Protocol']],
 		(value) => { put(code, texts[value]); put(copy, t.copy); });
-	return dialog(t.copyAs, [choice, code, h('div.actions', copy)], { wide: true });
+	return dialog(t.copyAs, [h('div.row.between', choice, copy), code], { wide: true });
 }

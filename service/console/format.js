@@ -9,6 +9,9 @@ export const percent = (value) => number(value, { style: 'percent', minimumFract
 /** @param {number} value @returns {string} with three significant digits */
 export const short = (value) => number(value, { maximumSignificantDigits: 3, notation: value >= 10000 ? 'compact' : 'standard' });
 
+/** @param {number} value  @returns {string} with two digits, or whole */
+export const brief = (value) => number(value, value < 10 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 });
+
 /** @param {number} value */
 export const whole = (value) => number(value, { maximumFractionDigits: 0 });
 

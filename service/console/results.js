@@ -1,6 +1,6 @@
 /** Answers: ranked labels with bars, the version that answered, and where the time went. */
 import { h, put, taskLink } from './dom.js';
-import { duration, percent, short } from './format.js';
+import { brief, duration, percent, short } from './format.js';
 import { t } from './texts.js';
 
 /** Labels in an answer. */
@@ -47,7 +47,7 @@ const valueOf = ({ probability, score }) => (probability === undefined ? short(s
 
 function stages({ decode, queue, forward, total }) {
 	const parts = [[t.decode, decode], [t.queue, queue], [t.forward, forward], [t.rest, Math.max(total - decode - queue - forward, 0)]];
-	return parts.map(([name, value], at) => h('span', `${name} ${at === 3 ? duration(value) : short(value)}`));
+	return parts.map(([name, value], at) => h('span', `${name} ${brief(value)}${at === 3 ? ' ms' : ''}`));
 }
 
 /** @param {any} result @returns {string} one line for a screen reader */

@@ -13,7 +13,7 @@ export function keep(values, value) {
 /** @returns {{element: SVGElement, draw: (values: number[]) => void}} a line that can be drawn anew */
 export function sparkline() {
 	const [area, line] = ['area', 'line'].map((name) => svg('path', { class: name }));
-	const element = svg('svg', { class: 'spark', viewBox: '0 0 60 24', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, area, line);
+	const element = svg('svg', { class: 'spark', viewBox: '0 0 59 24', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, area, line);
 	return {
 		element,
 		draw(values) {

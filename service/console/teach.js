@@ -82,9 +82,13 @@ async function lesson(root, signal) {
 		learn.disabled = train.disabled = !(kept.full.length > 1 && kept.task);
 	}
 
-	/** Show the classes; teach again what has changed, once the person has asked for it a first time. */
 	function changed() {
 		classes();
+		follow();
+	}
+
+	/** Teach again what has changed, once the person has asked for it a first time. */
+	function follow() {
 		if (following && !learn.disabled) teach();
 	}
 
@@ -97,7 +101,7 @@ async function lesson(root, signal) {
 
 	function oneClass(each, at) {
 		const { pictures } = each;
-		const label = h('input', { value: each.label, placeholder: t.className(at + 1), 'aria-label': t.className(at + 1), onchange: changed });
+		const label = h('input', { value: each.label, placeholder: t.className(at + 1), 'aria-label': t.className(at + 1), onchange: follow });
 		label.oninput = () => { each.label = label.value; enable(); };
 		const add = (files) => { kept.add(each, files); changed(); };
 		const away = t.removeClass(each.label || at + 1);
