@@ -33,10 +33,11 @@ from .oip import routes as oip
 from .openapi import page
 from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
-from .views import console
+from .views import console, explain
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
+    explain.router,
     probes.router,
     *(oip.health, oip.infer, oip.router, page.router, console.router),
 )

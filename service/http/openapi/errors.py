@@ -55,6 +55,7 @@ ERRORS = {
     "too-many-requests": Told("The key has no images left for now.", _IMAGES),
     "deadline-unreachable": Told("The work that waits takes longer than `timeout_ms`.", _INFER),
     "deadline-exceeded": Told("There was no answer in time.", _IMAGES),
+    "unsupported-backbone": Told("The backbone has no class token.", {"explains"}),
     "forward-failed": Told("The forward has failed.", _IMAGES),
     "not-instant": Told("The task has no examples, or is of another method.", {"examples"}),
     "invalid-example": Told("The label can be none.", {"learns"}),

@@ -1,5 +1,6 @@
 """What a person looks at: the console's page, and the calls that it needs beside those of others.
 
+* `explain`: where a task looks in an image. `schemas` has the documents.
 * `console` serves the page. Its files are in `service/console`.
 * `caching` says whether a client's copy is still good.
 """
