@@ -42,6 +42,8 @@ from .telemetry.loop_lag import watch_lag
 from .telemetry.metrics import Metrics
 from .telemetry.traces import Tracing
 from .tracing import tracing_of
+from .trainings.record import STATES
+from .trainings.trainings import Trainings
 
 logger = logging.getLogger("facet.service")
 
@@ -60,6 +62,7 @@ class Components:
     listing: Listing
     publisher: TaskPublisher
     examples: TaskExamples
+    trainings: Trainings
     engine: Engine
     batcher: Batcher
     context: RequestContext
@@ -128,6 +131,8 @@ class Components:
         decoder = Decoder.of(settings, backbone.preprocess, metrics.count_decode)
         if settings.gateway_metrics:
             metrics.show_gateway(Gateway(bank, resolver, batcher, settings.queue_limit))
+        trainings = Trainings(settings, store)
+        metrics.watch_trainings(trainings.count, STATES)
         components = cls(
             settings=settings,
             keys=keys,
@@ -139,6 +144,7 @@ class Components:
             listing=listing,
             publisher=publisher,
             examples=TaskExamples(store, bank, publisher, backbone),
+            trainings=trainings,
             engine=engine,
             batcher=batcher,
             context=RequestContext(settings, decoder, predictor, clock),
@@ -182,10 +188,12 @@ class Components:
             sizes = batch_sizes(self.settings.max_batch)
             await self.batcher.call(partial(self.engine.warm_up, sizes))
             await self.publisher.refresh()
+            self.trainings.open()
             yield
         finally:
             for task in background:
                 task.cancel()
+            await self.trainings.close()
             await self.publisher.close()
             await self.batcher.drain()
             self.context.decoder.close()
@@ -201,6 +209,7 @@ class Components:
         """Refuse new requests and changes from now on; admitted ones are finished."""
         self.batcher.draining = True
         self.publisher.closed = True
+        self.trainings.drain()
 
     async def _follow_store(self) -> None:
         seconds = self.settings.store_poll_seconds

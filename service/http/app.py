@@ -33,9 +33,12 @@ from .oip import routes as oip
 from .openapi import page
 from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
+from .trainings import images as training_images
+from .trainings import routes as trainings
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
+    *(trainings.router, training_images.router),
     probes.router,
     *(oip.health, oip.infer, oip.router, page.router),
 )
