@@ -68,6 +68,12 @@ COMMANDS = (
         "Teach a server's instant task by images, and let it forget.",
         SERVED,
     ),
+    LazyCommand(
+        "trainings",
+        "service.client.trainings.command",
+        "Train on a server, with images that are sent to it.",
+        SERVED,
+    ),
     LazyCommand("store", "service.store_command", "Care for a store: free its space.", SERVER),
     LazyCommand(
         "backbones",

@@ -3,7 +3,8 @@
     <task>/versions/000003.safetensors    a task file
     <task>/events/000007.json             an entry of the task's history
 
-Whatever else lies in the folder or bucket is foreign, and no part of the store.
+Beside them lies what `BESIDE` names. Whatever else lies in the folder or bucket is foreign, and no
+part of the store.
 """
 
 import re
@@ -12,6 +13,11 @@ from typing import Literal, NamedTuple
 from .names import is_task_name
 
 Kind = Literal["versions", "events"]
+
+TRAININGS = ".trainings"
+WORK = ".work"
+BESIDE = (TRAININGS, WORK)
+"""What lies beside the tasks: a tree of objects, and in a folder the files of what runs there."""
 
 _SUFFIXES: dict[str, str] = {"versions": ".safetensors", "events": ".json"}
 _MIN_DIGITS, _MAX_DIGITS = 6, 9

@@ -33,7 +33,9 @@ from .events import MAX_BY_LENGTH, Event, EventKind, TaskState, Version, fold
 from .header import header_end
 from .keys import Key, Kind
 from .names import check_task_name
+from .storage.folder import Folder
 from .storage.objects import Objects, open_objects
+from .storage.tree import Tree
 
 logger = logging.getLogger("facet.store")
 
@@ -74,6 +76,15 @@ class Store:
         # Writers of one task queue here instead of racing each other to the storage. The number of
         # locks is fixed, since clients choose the names.
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    def tree(self, root: str) -> Tree:
+        """Return a tree beside the tasks, one of `keys.BESIDE`."""
+        return Tree(self._objects, root)
+
+    @property
+    def folder(self) -> Path | None:
+        """The local folder that the store is in; None for a bucket or memory."""
+        return self._objects.root if isinstance(self._objects, Folder) else None
 
     def publish(self, task: str, data: bytes, *, by: str) -> Version:
         """Add a version; it is durable when this returns, and not live until it is activated.

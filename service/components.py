@@ -44,6 +44,8 @@ from .telemetry.loop_lag import watch_lag
 from .telemetry.metrics import Metrics
 from .telemetry.traces import Tracing
 from .tracing import tracing_of
+from .trainings.record import STATES
+from .trainings.trainings import Trainings
 
 logger = logging.getLogger("facet.service")
 
@@ -62,6 +64,7 @@ class Components:
     listing: Listing
     publisher: TaskPublisher
     examples: TaskExamples
+    trainings: Trainings
     engine: Engine
     batcher: Batcher
     context: RequestContext
@@ -133,6 +136,8 @@ class Components:
         decoder = Decoder.of(settings, backbone.preprocess, metrics.count_decode)
         if settings.gateway_metrics:
             metrics.show_gateway(Gateway(bank, resolver, batcher, settings.queue_limit))
+        trainings = Trainings(settings, store)
+        metrics.watch_trainings(trainings.count, STATES)
         components = cls(
             settings=settings,
             keys=keys,
@@ -144,6 +149,7 @@ class Components:
             listing=listing,
             publisher=publisher,
             examples=TaskExamples(store, bank, publisher, backbone),
+            trainings=trainings,
             engine=engine,
             batcher=batcher,
             context=RequestContext(settings, decoder, predictor, clock),
@@ -188,10 +194,12 @@ class Components:
             sizes = batch_sizes(self.settings.max_batch)
             await self.batcher.call(partial(self.engine.warm_up, sizes))
             await self.publisher.refresh()
+            self.trainings.open()
             yield
         finally:
             for task in background:
                 task.cancel()
+            await self.trainings.close()
             await self.publisher.close()
             await self.batcher.drain()
             self.explainer.close()
@@ -209,6 +217,7 @@ class Components:
         self.batcher.draining = True
         self.publisher.closed = True
         self.explainer.closed = True
+        self.trainings.drain()
 
     async def _follow_store(self) -> None:
         seconds = self.settings.store_poll_seconds

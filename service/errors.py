@@ -16,6 +16,12 @@
     ├─ UnknownTask             no task of that name is served
     ├─ TaskUnavailable         the task exists, but its live version cannot be served here
     ├─ NoThreshold             the task's file does not say when it is not sure enough
+    ├─ TrainingError           a training cannot do this
+    │  ├─ UnknownTraining      there is none with this id
+    │  ├─ UnknownImage         it has no such image
+    │  ├─ WrongState           not in the state that it is in
+    │  ├─ TrainingFull         it, or the server, would hold more than it may
+    │  └─ TrainingsOff         this server trains nothing
     ├─ UnfitTask               a task file that this name or backbone cannot serve
     ├─ DeviceFull              the device has no room for a task
     ├─ Overloaded              there is no room for this request now
@@ -119,6 +125,30 @@ class TaskUnavailable(ServiceError):
 
 class NoThreshold(ServiceError):
     """The task's live version states no threshold below which it would not answer."""
+
+
+class TrainingError(ServiceError):
+    """The training cannot do this."""
+
+
+class UnknownTraining(TrainingError):
+    """There is no training with this id, or none that the caller may see."""
+
+
+class UnknownImage(TrainingError):
+    """The training has no such image."""
+
+
+class WrongState(TrainingError):
+    """The training cannot do this in the state that it is in."""
+
+
+class TrainingFull(TrainingError):
+    """The training or the server would hold more than it may."""
+
+
+class TrainingsOff(TrainingError):
+    """This server trains nothing."""
 
 
 class UnfitTask(ServiceError):

@@ -6,26 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ByteSize, Field, JsonValue, ValidationError, field_validator
+from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facet_vision.common.flags import first_fault
 
 from .environment import SettingsError as SettingsError
 from .environment import check_names
-from .hosts import is_loopback
+from .exposure import check_access
+from .exposure import check_exposure as check_exposure
+from .panels import ACCESS, BACKBONE, LIMITS, LOAD, NETWORK, TASKS, TRAININGS, WATCHING
 
 MIB = 1024 * 1024
-
-NETWORK: dict[str, JsonValue] = {"panel": "Network"}
-ACCESS: dict[str, JsonValue] = {"panel": "Access"}
-BACKBONE: dict[str, JsonValue] = {"panel": "Backbone"}
-TASKS: dict[str, JsonValue] = {"panel": "Tasks"}
-LOAD: dict[str, JsonValue] = {"panel": "Load"}
-LIMITS: dict[str, JsonValue] = {"panel": "Limits"}
-WATCHING: dict[str, JsonValue] = {"panel": "Watching"}
-"""Where `facet serve --help` shows a setting."""
-
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9._-]+|[0-9a-f:.]+")
 
@@ -324,6 +316,36 @@ class Settings(BaseSettings):
         json_schema_extra=LIMITS,
     )
 
+    max_trainings: int = Field(
+        32,
+        ge=0,
+        description="Most trainings that are kept, whatever their state; 0 trains nothing.",
+        json_schema_extra=TRAININGS,
+    )
+    training_threads: int = Field(
+        1,
+        ge=1,
+        description="Threads that a training computes with.",
+        json_schema_extra=TRAININGS,
+    )
+    training_priority: Literal["idle", "normal"] = Field(
+        "idle",
+        description="idle leaves a training what nobody else wants of the processor.",
+        json_schema_extra=TRAININGS,
+    )
+    training_device: str = Field(
+        "cpu", description="cpu, or the device to train on.", json_schema_extra=TRAININGS
+    )
+    max_training_images: int = Field(
+        2000, ge=1, description="Most images of a training.", json_schema_extra=TRAININGS
+    )
+    max_training_bytes: int = Field(
+        1024 * MIB,
+        ge=1,
+        description="Most bytes of a training's images as sent.",
+        json_schema_extra=TRAININGS,
+    )
+
     @field_validator("allowed_hosts")
     @classmethod
     def _names(cls, value: str) -> str:
@@ -364,34 +386,9 @@ def read_settings(
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(first_fault(error)) from None
-    _check_access(settings)
+    check_access(settings)
     check_exposure(settings)
     return settings
-
-
-def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine while nobody has to show a key.
-
-    Raises:
-        SettingsError: the host is not a loopback address, there are no keys, and `trust_network`
-            is off.
-    """
-    by_path = settings.unix_socket is not None and settings.grpc_port is None
-    guarded = settings.has_keys or settings.trust_network or by_path
-    if not guarded and not is_loopback(settings.host):
-        raise SettingsError(
-            f"host: expected a loopback address such as 127.0.0.1 because no keys are configured, "
-            f"found {settings.host!r} (FACET_KEYS_FILE names some; FACET_TRUST_NETWORK=1 allows it "
-            "where the network itself keeps strangers out)"
-        )
-
-
-def _check_access(settings: Settings) -> None:
-    if settings.keys and settings.keys_file:
-        raise SettingsError("keys: expected FACET_KEYS or FACET_KEYS_FILE, found both")
-    for name in ("tls_key", "tls_client_ca"):
-        if getattr(settings, name) and not settings.tls_cert:
-            raise SettingsError(f"{name}: expected it beside tls_cert, found it alone")
 
 
 def _split(names: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ BELOW_IN_SERVICE = {
     "residency": {"errors", "settings", "engine"},
     "telemetry": {"engine", "residency"},
     "predictor": {"errors", "settings", "access", "engine", "residency", "telemetry"},
+    "trainings": {"errors", "settings"},
     "oip": {"errors", "engine", "residency", "predictor"},
     "http": {
         "errors",
@@ -37,6 +38,7 @@ BELOW_IN_SERVICE = {
         "oip",
         "predictor",
         "telemetry",
+        "trainings",
     },
     "http/server": {"errors", "settings", "access", "http", "predictor", "telemetry"},
     "grpc": {"errors", "settings", "components", "access", "http", "oip", "telemetry"},

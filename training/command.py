@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,18 +13,17 @@ import typer
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.places import check_out
-from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.common.terminal import one_sentence
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, metric_words, ranked
 
 from .recipe import Recipe
 
 # torch and timm take seconds to import: only the functions that need them do so
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from facet_vision.backbone import Backbone
     from facet_vision.prompts_store import TaskFile
     from facet_vision.training.data.datasets import TaskData
+    from facet_vision.training.fitting.progress import Told
     from facet_vision.training.fitting.run_folder import RunFolder
     from facet_vision.training.output.checkpoints import Checkpoint
     from facet_vision.training.tuning.trials import TrialResults
@@ -58,7 +57,18 @@ def train(
             "final training with the best; 300 unless given.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file for a report: accuracy with its interval, confusion, images that are "
+            "wrong, doubtful labels, learning curve."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json_progress: Annotated[
+        bool,
+        typer.Option("--json-progress", help="Write progress and notes as JSON lines on stderr."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as a JSON document.")
     ] = False,
@@ -67,18 +77,30 @@ def train(
 
     A method that cannot be served from the shared backbone writes a checkpoint.
     """
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    told = _told(json_progress)
     # Before data and backbone are loaded, which can take minutes: mistakes are reported at once.
     with one_sentence("train", ExitCode.USAGE):
         tried = _recipes(recipe, given, budget)
-        check_out(out)
-        run_folder = _run_folder(run, tensorboard, console)
+        for path in (out, report):
+            if path is not None:
+                check_out(path)
+        run_folder = _run_folder(run, tensorboard, told)
     with one_sentence("train"):
-        task = _run(tried, out, samples, device, run_folder, console, budget)
+        task = _run(tried, out, samples, report, device, run_folder, told, budget)
         text = json.dumps(document(task, out), indent=2, ensure_ascii=False)
         typer.echo(text if as_json else summary(task, out))
+
+
+def _told(as_json: bool) -> Told:
+    if as_json:
+        from facet_vision.training.fitting.json_progress import JsonProgress
+
+        return JsonProgress(partial(typer.echo, err=True))
+    from rich.console import Console
+
+    from facet_vision.training.fitting.progress import ConsoleProgress
+
+    return ConsoleProgress(Console(stderr=True))
 
 
 def _recipes(file: Path | None, given: dict[str, Any], budget: float | None) -> list[Recipe]:
@@ -103,9 +125,10 @@ def _run(
     recipes: list[Recipe],
     out: Path,
     samples: Path | None,
+    report: Path | None,
     device: str,
     run: RunFolder | None,
-    console: Console,
+    told: Told,
     budget: float | None,
 ) -> TaskFile | Checkpoint:
     from facet_vision.backbone import load as load_backbone
@@ -114,22 +137,47 @@ def _run(
     from facet_vision.training.data.remarks import remarks
     from facet_vision.training.output.samples import save_samples
 
+    from .train import train_recorded
+
+    told.phase("reading")
     recipe, *others = recipes
     data = read_data(recipe)
     for sentence in remarks(data):
-        console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        told.note(sentence, warning=True)
     for line in balance(data):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        told.note(line)
     network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
-    tell_resampled(network)
+    if network.resampled:
+        told.note(f"{network.name}: {network.resampled}")
     if others:
-        recipe = _chosen(network, recipes, run, console, budget)
-    recipe = _searched(network, recipe, run, console)
-    task = _train(network, data, recipe, run, console)
+        recipe = _chosen(network, recipes, run, told, budget)
+    recipe = _searched(network, recipe, run, told)
+    with told.training(recipe, len(data.train)) as on_step:
+        task, records = train_recorded(network, data, recipe, on_step, run)
     task.save(out)
     if samples is not None:
         save_samples(data, samples)
+    if report is not None:
+        told.phase("measuring")
+        _write_report(report, task, out, network, data, records, recipe.seed)
     return task
+
+
+def _write_report(
+    path: Path,
+    task: TaskFile | Checkpoint,
+    out: Path,
+    network: Backbone,
+    data: TaskData,
+    records: list[dict[str, float]],
+    seed: int,
+) -> None:
+    from facet_vision.prompts_store import durable
+    from facet_vision.training.output.report import report
+
+    document = report(task, out, network, data, records, seed)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    durable.replace(path, text.encode())
 
 
 def summary(task: TaskFile | Checkpoint, out: Path) -> str:
@@ -189,14 +237,13 @@ def _not_served(task: TaskFile | Checkpoint) -> str:
     )
 
 
-def _run_folder(folder: Path | None, tensorboard: bool, console: Console) -> RunFolder | None:
+def _run_folder(folder: Path | None, tensorboard: bool, told: Told) -> RunFolder | None:
     from facet_vision.training.fitting.run_folder import RunFolder
 
     from .errors import TrainingError
 
     if folder is not None:
-        report = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-        return RunFolder(folder, tensorboard, report=report)
+        return RunFolder(folder, tensorboard, report=told.note)
     if tensorboard:
         raise TrainingError(
             "tensorboard: expected --run FOLDER to write the events into, found none"
@@ -208,7 +255,7 @@ def _chosen(
     network: Backbone,
     recipes: list[Recipe],
     run: RunFolder | None,
-    console: Console,
+    told: Told,
     budget: float | None,
 ) -> Recipe:
     """Try every method on the validation part; finished trials are kept beside the run."""
@@ -216,16 +263,16 @@ def _chosen(
 
     seconds = DEFAULT_BUDGET if budget is None else budget
     trials = _trials(network, recipes[0], run)
-    return choose_method(recipes, trials, _say(console), seconds)
+    return choose_method(recipes, trials, told.note, seconds, on_trial=told.trial)
 
 
-def _searched(network: Backbone, recipe: Recipe, run: RunFolder | None, console: Console) -> Recipe:
+def _searched(network: Backbone, recipe: Recipe, run: RunFolder | None, told: Told) -> Recipe:
     """Run the search that the recipe asks for; finished trials are kept beside the run."""
     from facet_vision.training.tuning.trials import choose
 
     if recipe.search is None:
         return recipe
-    return choose(recipe, _trials(network, recipe, run), _say(console))
+    return choose(recipe, _trials(network, recipe, run), told.note)
 
 
 def _trials(network: Backbone, recipe: Recipe, run: RunFolder | None) -> TrialResults:
@@ -236,18 +283,3 @@ def _trials(network: Backbone, recipe: Recipe, run: RunFolder | None) -> TrialRe
 
     data = read_data(recipe.model_copy(update={"measure_on": "validation"}))
     return TrialResults(network, data, None if run is None else Results(run.beside("trials.jsonl")))
-
-
-def _say(console: Console) -> Callable[[str], None]:
-    return partial(console.print, markup=False, highlight=False, soft_wrap=True)
-
-
-def _train(
-    network: Backbone, data: TaskData, recipe: Recipe, run: RunFolder | None, console: Console
-) -> TaskFile | Checkpoint:
-    from facet_vision.training.fitting.progress import training_progress
-
-    from .train import train_task
-
-    with training_progress(console, recipe.task, recipe.epochs, len(data.train)) as on_step:
-        return train_task(network, data, recipe, on_step, run)

@@ -51,9 +51,20 @@ def train_task(
         TrainingError: the method is unknown, the loss is no longer finite, or `run` holds another
             training.
     """
+    return train_recorded(backbone, data, recipe, on_step, run)[0]
+
+
+def train_recorded(
+    backbone: Backbone,
+    data: TaskData,
+    recipe: Recipe,
+    on_step: Callable[[Step], None] = ignore,
+    run: RunFolder | None = None,
+) -> tuple[TaskFile | Checkpoint, list[Record]]:
+    """Train one task as `train_task` does; return the records of all epochs as well."""
     method, records = _fitted(backbone, data, recipe, on_step, run)
     held_out = prepare(data.measured, backbone.preprocess)
-    return write(method, data, method.recipe, held_out, best_measured(records))
+    return write(method, data, method.recipe, held_out, best_measured(records)), records
 
 
 def fitted(

@@ -93,6 +93,19 @@ class Bucket:
         pages = obstore.list(self._store, prefix, offset=offset, chunk_size=_PAGE)
         return [meta["path"] for page in pages for meta in page]
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the objects and folders directly in a folder, in no order."""
+        with translated(folder):
+            found = obstore.list_with_delimiter(self._store, folder)
+            paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
+            return [path.rpartition("/")[2] for path in paths]
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder with all that is in it; nothing happens if there is none."""
+        with translated(folder):
+            while paths := self._list(folder):
+                obstore.delete(self._store, paths)
+
     def describe(self, path: str) -> Stored:
         """Return what is known of an object; raise FileNotFoundError."""
         with translated(path):

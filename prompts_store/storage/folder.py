@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from facet_vision.prompts_store.durable import Sync, make_folder, write_new
 from facet_vision.prompts_store.errors import StoreError, StoreFull, StoreUnavailable
-from facet_vision.prompts_store.keys import Key, Kind, Stored, is_partial, parse_key
+from facet_vision.prompts_store.keys import BESIDE, Key, Kind, Stored, is_partial, parse_key
 from facet_vision.prompts_store.names import is_task_name
 
 from .foreign import ForeignEntries
@@ -181,6 +182,28 @@ class Folder:
                 self._sync(folder)
             self._reserve.try_fill()
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the objects and folders directly in a folder, in no order."""
+        with _translated(folder):
+            try:
+                with self._open(*folder.split("/")) as opened:
+                    return os.listdir(opened)
+            except FileNotFoundError:
+                return []
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder with all that is in it; nothing happens if there is none."""
+        *above, name = folder.split("/")
+        with _translated(folder):
+            with contextlib.suppress(FileNotFoundError), self._open(*above) as opened:
+                shutil.rmtree(name, dir_fd=opened)  # it follows no link
+                self._sync(opened)
+            known = tuple(folder.split("/"))
+            self._synced_names = {
+                each for each in self._synced_names if each[: len(known)] != known
+            }
+            self._reserve.try_fill()
+
     def keys(self, kind: Kind, task: str | None = None) -> list[Key]:
         """Return the keys of all versions or events, of one task or of all, in no order."""
         with _translated(task or "/"):
@@ -228,7 +251,7 @@ class Folder:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if not is_ours(entry.name):
-                    if entry.name not in (STAGING, RESERVE):
+                    if entry.name not in (STAGING, RESERVE, *BESIDE):
                         self._foreign.skip(prefix + entry.name, "it is no object of the store")
                 elif not is_kind(entry):
                     self._foreign.skip(prefix + entry.name, "it is a link, or of another kind")

@@ -47,6 +47,12 @@ class Objects(Protocol):
     def keys(self, kind: Kind, task: str | None = None) -> list[Key]:
         """Return the keys of all versions or events, of one task or of all, in no order."""
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the objects and folders directly in a folder, in no order."""
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder with all that is in it; nothing happens if there is none."""
+
     def describe(self, path: str) -> Stored:
         """Return what is known of an object; raise FileNotFoundError."""
 

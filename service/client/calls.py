@@ -205,7 +205,7 @@ def add_examples(
     def done(_part: LabelledImages, answer: ExamplesChanged) -> None:
         made.append(answer)
 
-    yield from _each_part(images, send, done, max_images, max_bytes)
+    yield from each_part(images, send, done, max_images, max_bytes)
     if not made:
         raise ClientError("examples: expected at least one image, found none")
     ids = tuple(id for answer in made for id in answer.examples)
@@ -313,11 +313,11 @@ def _in_parts(
             found.append(answer.model_copy(update=place))
         sent += len(part)
 
-    yield from _each_part(named(images), send, done, max_images, max_bytes)
+    yield from each_part(named(images), send, done, max_images, max_bytes)
     return found
 
 
-def _each_part(
+def each_part(
     images: Iterable[tuple[Name, bytes | Path]],
     send: Callable[[Sequence[tuple[Name, bytes]]], Steps[T]],
     done: Callable[[Sequence[tuple[Name, bytes]], T], None],

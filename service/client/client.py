@@ -25,6 +25,14 @@ from .answers import (
 from .errors import ClientError as ClientError
 from .exchange import Exchange, Outcome, Read, Retries, Send, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
+from .trainings import calls as training_calls
+from .trainings.answers import (
+    TrainingDetail,
+    TrainingImage,
+    TrainingImages,
+    TrainingList,
+    TrainingSummary,
+)
 
 T = TypeVar("T")
 
@@ -252,6 +260,86 @@ class Client:
     def delete(self, task: str, version: int) -> None:
         """Delete a version that is not live; its number is never used again."""
         self._do(calls.delete(self._exchange(), task, version))
+
+    def trainings(self) -> TrainingList:
+        """List the trainings of the tasks that the key covers."""
+        return self._do(training_calls.every(self._exchange()))
+
+    def training(self, id: str) -> TrainingDetail:
+        """Show a training, with what came of it once it is done."""
+        return self._do(training_calls.one(self._exchange(), id))
+
+    def create_training(
+        self,
+        task: str,
+        *,
+        method: str | None = None,
+        budget_seconds: int | None = None,
+        keep_seconds: int | None = None,
+    ) -> TrainingSummary:
+        """Create a training, which takes images until it is started.
+
+        Args:
+            task: that it is of; it need not exist.
+            method: by default several are tried and the best is taken.
+            budget_seconds: for that.
+            keep_seconds: after which it is deleted with its images; a day by default.
+        """
+        asked = training_calls.create(
+            self._exchange(),
+            task,
+            method=method,
+            budget_seconds=budget_seconds,
+            keep_seconds=keep_seconds,
+        )
+        return self._do(asked)
+
+    def add_training_images(
+        self,
+        id: str,
+        labelled: Mapping[str, Image | Iterable[Image]],
+        *,
+        max_images: int = IMAGES_PER_REQUEST,
+        max_bytes: int = REQUEST_BYTES,
+    ) -> TrainingImages:
+        """Send a training images by label; see `add_examples`.
+
+        Raises:
+            ClientError: the server refuses, or cannot be reached; requests before stay done.
+            OSError: a file cannot be read.
+        """
+        asked = training_calls.add_images(
+            self._exchange(), id, labelled, max_images=max_images, max_bytes=max_bytes
+        )
+        return self._do(asked)
+
+    def training_images(self, id: str) -> TrainingImages:
+        """List the images of a training."""
+        return self._do(training_calls.images(self._exchange(), id))
+
+    def label_training_image(self, id: str, image: str, label: str) -> TrainingImage:
+        """Give an image of a training another label."""
+        return self._do(training_calls.label(self._exchange(), id, image, label))
+
+    def remove_training_image(self, id: str, image: str) -> None:
+        """Remove an image from a training; the server deletes its bytes."""
+        self._do(training_calls.remove_image(self._exchange(), id, image))
+
+    def start_training(self, id: str) -> TrainingSummary:
+        """Let a training wait for its turn, whether or not it was trained before."""
+        return self._do(training_calls.act(self._exchange(), id, "start"))
+
+    def cancel_training(self, id: str) -> TrainingSummary:
+        """Take a training out of the queue, or end it; it can be started again."""
+        return self._do(training_calls.act(self._exchange(), id, "cancel"))
+
+    def publish_training(self, id: str, *, activate: bool = True) -> Published:
+        """Make the next version of its task of what a training made."""
+        return self._do(training_calls.publish(self._exchange(), id, activate))
+
+    def delete_training(self, id: str) -> None:
+        """Delete a training with its images and all; what was published stays."""
+        self._do(training_calls.delete(self._exchange(), id))
 
     def _exchange(self, deadline: float | None = None) -> Exchange:
         most = self._deadline if deadline is None else deadline

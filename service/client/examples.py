@@ -48,7 +48,7 @@ def add(
 ) -> None:
     """Send labelled images; the server's next request sees them."""
     with connected(server, "examples add", key) as client:
-        found = _by_folder(images) if label is None else {label: _files(images)}
+        found = by_folder(images) if label is None else {label: _files(images)}
         made = client.add_examples(task, found, method=method)
     _tell(made, as_json)
 
@@ -93,7 +93,7 @@ def forget(
     _tell(made, as_json)
 
 
-def _by_folder(folders: Sequence[str]) -> dict[str, list[Path]]:
+def by_folder(folders: Sequence[str]) -> dict[str, list[Path]]:
     """Return the images in folders of labels.
 
     Raises:

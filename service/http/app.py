@@ -33,11 +33,13 @@ from .oip import routes as oip
 from .openapi import page
 from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
+from .trainings import images as training_images
+from .trainings import routes as trainings
 from .views import console, explain
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
-    explain.router,
+    *(explain.router, trainings.router, training_images.router),
     probes.router,
     *(oip.health, oip.infer, oip.router, page.router, console.router),
 )

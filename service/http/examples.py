@@ -56,7 +56,7 @@ _FORM = {
         },
     },
 }
-_BODY = {
+LABELLED_FORM = {
     "requestBody": {
         "required": True,
         "description": "Images as `file` parts of a form, each with its `label`.",
@@ -83,7 +83,7 @@ async def list_examples(task: TaskName, components: ComponentsDependency) -> Tas
     "/v1/tasks/{task}/examples",
     status_code=201,
     summary="Create or extend an instant task",
-    openapi_extra=_BODY,
+    openapi_extra=LABELLED_FORM,
     dependencies=_PUBLISH,
     responses={
         201: {"headers": _LOCATION},
@@ -119,7 +119,7 @@ async def add_examples(
     wanted = call.asking([BACKBONE], 1, output="features", example_of=task)
     await call.check(wanted)
     images, fields = await read_form(request, components.settings, fields=("label",))
-    labels = _labels(fields["label"], len(images))
+    labels = labels_of_files(fields["label"], len(images))
     ids = await aside_if_large(sum(len(image.data) for image in images), lambda: _ids(images))
     _check_labels(labels, ids)
     wanted = call.asking([BACKBONE], len(images), output="features", example_of=task)
@@ -169,7 +169,7 @@ async def forget_example(
     return ExamplesChanged.model_validate(made)
 
 
-def _labels(given: Sequence[str], files: int) -> list[str]:
+def labels_of_files(given: Sequence[str], files: int) -> list[str]:
     """Return the label of each file.
 
     Raises:

@@ -1,6 +1,7 @@
 """Prometheus metrics of one application, in a registry of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 from prometheus_client import (
@@ -158,6 +159,12 @@ class Metrics:
     def show_gateway(self, gateway: Gateway) -> None:
         """Show the gauges of gateways as well."""
         self._gateway = gateway
+
+    def watch_trainings(self, count: Callable[[str], int], states: Iterable[str]) -> None:
+        """Report, at every scrape, how many trainings are in each state."""
+        gauge = Gauge("facet_trainings", "Trainings, by state.", ["state"], registry=self.registry)
+        for state in states:
+            gauge.labels(state).set_function(partial(count, state))
 
     def watch_bodies(self, held_bytes: Callable[[], int]) -> None:
         """Report the bytes of request bodies at every scrape."""

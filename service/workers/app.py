@@ -59,7 +59,7 @@ def create_http_worker(
     folder: Path,
     lost: Callable[[], None],
     clock: Callable[[], float] = perf_counter,
-) -> tuple[ASGIApp, Shedding]:
+) -> tuple[ASGIApp, Shedding, Callable[[], None]]:
     """Build the application of one HTTP worker.
 
     Args:
@@ -69,7 +69,8 @@ def create_http_worker(
         clock: seconds, monotonic.
 
     Returns:
-        The application, and the early refusal for its server.
+        The application, the early refusal for its server, and what ends the answers that have no
+        end of their own.
     """
     keys = Keyring.of(settings)
     metrics = Metrics()
@@ -119,7 +120,8 @@ def create_http_worker(
     routes = [route for router in routers for route in router.routes]
     audited = AuditedChanges(served, routes, infers, passes_on=True)
     prefixed = Prefix(LingeringClose(audited), settings.root_path)
-    return RequestIds(prefixed, tracing), Shedding(refusal, metrics, keys, tracing)
+    shedding = Shedding(refusal, metrics, keys, tracing)
+    return RequestIds(prefixed, tracing), shedding, proxy.drain
 
 
 class _Dispatch:

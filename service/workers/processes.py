@@ -136,9 +136,14 @@ def run_http_worker(
             outcome.send(None)
 
     # `server` is assigned below; `lost` can only be called once it serves.
-    app, shed = create_http_worker(settings, folder, lost=lambda: server.stop())
+    app, shed, drain = create_http_worker(settings, folder, lost=lambda: server.stop())
     server = HttpServer(
-        app, settings, on_ready=ready, shed=shed, count_rejection=shed.count_rejection
+        app,
+        settings,
+        on_ready=ready,
+        on_exit=drain,
+        shed=shed,
+        count_rejection=shed.count_rejection,
     )
     server.serve_until_stopped([listener])
 

@@ -3,6 +3,7 @@
 It serves the calls that an HTTP worker does not answer itself.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Set
 from pathlib import Path
 
@@ -33,6 +34,9 @@ FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto"}
 """Headers that this proxy sets. The engine's process trusts them, so none may come from a client
 (uvicorn has already applied those of a reverse proxy that it trusts)."""
 
+EVENTS = b"text/event-stream"
+"""Media type of an answer that has no end of its own."""
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -56,10 +60,18 @@ class Proxy:
         transport = httpx.AsyncHTTPTransport(uds=str(path), limits=limits)
         self._client = httpx.AsyncClient(transport=transport, timeout=None)
         self._client.headers.clear()
+        self._endless: set[asyncio.Timeout] = set()
+        self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
+
+    def drain(self) -> None:
+        """End the answers that have no end of their own, and begin no further ones."""
+        self._draining = True
+        for limit in self._endless:
+            limit.reschedule(0)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -70,7 +82,7 @@ class Proxy:
             answer = await self._client.send(self._forwarded(request), stream=True)
             # The engine's process has recorded it, if it is a change.
             request.scope.setdefault("state", {})["passed_on"] = True
-            return _response(answer)
+            return self._response(answer)
         except httpx.TransportError:
             error: Exception = EngineGone("engine: expected it to answer, found its process gone")
         except (BadRequest, ClientDisconnect) as refused:
@@ -95,19 +107,34 @@ class Proxy:
             extensions={"target": target},
         )
 
+    def _response(self, answer: httpx.Response) -> Response:
+        headers = [(name.lower(), value) for name, value in answer.headers.raw]
+        endless = any(name == b"content-type" and EVENTS in value for name, value in headers)
+        chunks = self._until_drained(answer) if endless else _chunks(answer)
+        response = StreamingResponse(chunks, answer.status_code)
+        response.raw_headers = _end_to_end(headers)
+        return response
+
+    async def _until_drained(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+        """Yield the chunks of an answer until it, or this process, is to end."""
+        chunks = _chunks(answer)
+        while not self._draining:
+            try:
+                async with asyncio.timeout(None) as limit:
+                    self._endless.add(limit)
+                    chunk = await anext(chunks)
+            except (StopAsyncIteration, TimeoutError):
+                return
+            finally:
+                self._endless.discard(limit)
+            yield chunk
+
     def _bounded(self, request: Request) -> Request:
         # The call's own limit may be lower, and the engine's process applies it. But only this
         # process can see that a client stops sending.
         return bounded(
             request, self._settings.max_task_bytes, "a body", self._settings.idle_body_seconds
         )
-
-
-def _response(answer: httpx.Response) -> Response:
-    headers = [(name.lower(), value) for name, value in answer.headers.raw]
-    response = StreamingResponse(_chunks(answer), answer.status_code)
-    response.raw_headers = _end_to_end(headers)
-    return response
 
 
 def _end_to_end(headers: Headers, ours: Set[bytes] = frozenset()) -> Headers:

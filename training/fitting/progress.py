@@ -1,13 +1,15 @@
 """Progress of a training run: epoch, loss, throughput, time left.
 
-It is a bar on a terminal, and elsewhere a line every few seconds.
+It is a bar on a terminal, and elsewhere a line every few seconds; `json_progress` tells the same to
+programs.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -15,11 +17,54 @@ from rich.table import Column
 from rich.text import Text
 
 from facet_vision.common.pacing import Pace
+from facet_vision.training.recipe import Recipe
 
 from .loop import Step
 
 SMOOTHING = 0.95
 """Weight of the past in the displayed loss, an exponential mean over steps."""
+
+
+class Told(Protocol):
+    """Whom a run tells how far it is."""
+
+    def note(self, sentence: str, *, warning: bool = False) -> None:
+        """Tell a sentence for people."""
+        ...
+
+    def phase(self, phase: str, **facts: Any) -> None:
+        """Tell that a phase has begun, or how far it is."""
+        ...
+
+    def trial(self, method: str, done: int, total: int, score: float | None) -> None:
+        """Tell that a method is tried, with its score once it has one."""
+        ...
+
+    def training(
+        self, recipe: Recipe, images: int
+    ) -> AbstractContextManager[Callable[[Step], None]]:
+        """Tell how far the training is while the block runs; give the callback of its steps."""
+        ...
+
+
+class ConsoleProgress:
+    """Tells people, for whom notes and the progress of the training are enough."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def note(self, sentence: str, *, warning: bool = False) -> None:
+        style = "yellow" if warning else None
+        self._console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def phase(self, phase: str, **facts: Any) -> None: ...
+
+    def trial(self, method: str, done: int, total: int, score: float | None) -> None: ...
+
+    def training(
+        self, recipe: Recipe, images: int
+    ) -> AbstractContextManager[Callable[[Step], None]]:
+        return training_progress(self._console, recipe.task, recipe.epochs, images)
 
 
 class Throughput(ProgressColumn):

@@ -20,6 +20,14 @@ DEFAULT_BUDGET = 300.0
 """Seconds for all trials and the final training."""
 
 
+OnTrial = Callable[[str, int, int, float | None], None]
+"""Takes a method, how many of how many trials are done, and its score once it has one."""
+
+
+def untold(_method: str, _done: int, _total: int, _score: float | None) -> None:
+    """Tell nobody of a trial."""
+
+
 def is_auto(file: Path | None, given: Mapping[str, Any]) -> bool:
     """Whether the method is left to be chosen, by a flag or else by a recipe file."""
     values = ({} if file is None else read_recipe(file)) | dict(given)
@@ -51,6 +59,7 @@ def choose_method(
     say: Say,
     budget: float = DEFAULT_BUDGET,
     clock: Callable[[], float] = time.monotonic,
+    on_trial: OnTrial = untold,
 ) -> Recipe:
     """Return the recipe that scores best on the validation part; of equals the one tried first.
 
@@ -61,6 +70,7 @@ def choose_method(
         results: backbone and data of the trials, whose test part is the validation part, and the
             scores of finished trials.
         budget: seconds for trials and the final training.
+        on_trial: called before each trial and after it.
 
     Raises:
         TrainingError: every trial failed.
@@ -75,8 +85,10 @@ def choose_method(
             say(f"the budget of {budget:g} seconds leaves no time to try {left}")
             break
         trial = recipe.model_copy(update={"measure_on": "validation"})
+        on_trial(recipe.method, number, len(recipes), None)
         score, line = run_trial(trial, results)
         say(f"{recipe.method}: {line}")
+        on_trial(recipe.method, number + 1, len(recipes), score)
         longest = max(longest, clock() - start)
         if score is not None:
             scores[recipe.method] = score, recipe
