@@ -24,11 +24,7 @@ export const key = () => sessionStorage.getItem(KEY) ?? '';
 /** @param {string} text  the key until the tab is closed; empty for none */
 export const setKey = (text) => sessionStorage.setItem(KEY, text);
 
-/**
- * Write a path below this page; values are escaped.
- * @param {TemplateStringsArray} parts
- * @param {...(string | number | boolean)} values
- */
+/** Write a path below this page; values are escaped. @param {TemplateStringsArray} parts @param {...(string | number | boolean)} values */
 export const path = (parts, ...values) => String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 
 /** @param {string} relative  a path of `path` */
@@ -37,10 +33,8 @@ export const address = (relative) => new URL(relative, document.baseURI).href;
 /**
  * Make a call.
  * @param {string} relative
- * @param {{method?: string, json?: any, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal}} [options]
- *   json: a document to send in place of a body
- * @returns {Promise<Response>} an answer without an error
- * @throws {Problem}
+ * @param {{method?: string, json?: any, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal}} [options]  json: in place of a body
+ * @returns {Promise<Response>} an answer without an error; of any other a `Problem` is thrown
  */
 export async function request(relative, { method = 'GET', json, body, headers, signal } = {}) {
 	for (;;) {
@@ -59,12 +53,7 @@ export async function request(relative, { method = 'GET', json, body, headers, s
 	}
 }
 
-/**
- * Make a call whose answer is a JSON document; see `request`.
- * @param {string} relative
- * @param {Parameters<typeof request>[1]} [options]
- * @returns {Promise<any>} null if the answer is empty
- */
+/** Make a call whose answer is a JSON document, or nothing. @param {string} relative @param {Parameters<typeof request>[1]} [options] @returns {Promise<any>} */
 export async function call(relative, options) {
 	const response = await request(relative, options);
 	return response.status === 204 ? null : response.json();
@@ -72,12 +61,9 @@ export async function call(relative, options) {
 
 /**
  * Send a file and be told how far it is.
- * @param {string} relative
- * @param {Blob} file
+ * @param {string} relative @param {Blob} file
  * @param {(share: number) => void} progress  from 0 to 1
- * @param {AbortSignal} signal
- * @returns {Promise<any>} the answer's document
- * @throws {Problem}
+ * @param {AbortSignal} signal @returns {Promise<any>} the answer's document
  */
 export function upload(relative, file, progress, signal) {
 	return new Promise((resolve, reject) => {
@@ -99,10 +85,7 @@ export function upload(relative, file, progress, signal) {
 
 /**
  * Follow server-sent events; after a broken connection it goes on where it was. EventSource cannot show a key.
- * @param {string} relative
- * @param {AbortSignal} signal
- * @returns {AsyncGenerator<{event: string, data: any}>}
- * @throws {Problem}
+ * @param {string} relative @param {AbortSignal} signal @returns {AsyncGenerator<{event: string, data: any}>}
  */
 export async function* events(relative, signal) {
 	for (let last = ''; ; await pause(1000, signal)) {

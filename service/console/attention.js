@@ -6,12 +6,7 @@ import { t } from './texts.js';
 /** From no attention to the most: red, green, blue and opacity in 0…255. */
 const COLOURS = [[40, 0, 90, 0], [150, 20, 130, 110], [240, 90, 50, 190], [255, 200, 40, 235], [255, 255, 200, 255]];
 
-/**
- * Make the controls of a canvas.
- * @param {HTMLCanvasElement} canvas  lies over the image
- * @param {HTMLImageElement} image
- * @param {AbortSignal} signal
- */
+/** Make the controls of a canvas. @param {HTMLCanvasElement} canvas  lies over the image @param {HTMLImageElement} image @param {AbortSignal} signal */
 export function attention(canvas, image, signal) {
 	let [file, shown, grids, asked] = [/** @type {File | null} */ (null), 'off', null, ''];
 	const failure = h('div.outcome');

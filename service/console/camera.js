@@ -2,11 +2,7 @@
 import { announce, button, dialog, h, put } from './dom.js';
 import { t } from './texts.js';
 
-/**
- * Open the camera and take photos.
- * @param {(file: File) => void} onphoto
- * @param {boolean} many  whether it stays open after the first
- */
+/** Open the camera and take photos. @param {(file: File) => void} onphoto @param {boolean} many  whether it stays open after the first */
 export async function takePhoto(onphoto, many) {
 	const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } }).catch(() => null);
 	if (!stream) return void dialog(t.camera, [h('p', t.noCamera)]);

@@ -7,10 +7,7 @@ const [WIDTH, HEIGHT] = [600, 160];
 const MOST_POINTS = 400;
 const MOST_LABELS = 24;
 
-/**
- * Draw what a training has reached so far.
- * @param {{epoch: number, loss?: number | null, score?: number | null}[]} points
- */
+/** Draw what a training has reached so far. @param {{epoch: number, loss?: number | null, score?: number | null}[]} points */
 export function curve(points) {
 	const step = Math.ceil(points.length / MOST_POINTS);
 	const last = points.at(-1)?.epoch ?? 0;

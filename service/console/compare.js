@@ -8,11 +8,7 @@ import { thumbnail } from './try.js';
 
 const MOST_IMAGES = 64;
 
-/**
- * Make the section.
- * @param {any} task  with at least two versions
- * @param {AbortSignal} signal
- */
+/** Make the section. @param {any} task  with at least two versions @param {AbortSignal} signal */
 export function compare(task, signal) {
 	const numbers = task.stored.map(({ number }) => number).reverse();
 	const first = task.live ?? numbers[0];

@@ -1,8 +1,6 @@
-/**
- * Elements, dialogs and announcements. What comes from data becomes text, never markup.
- *
- * @typedef {Node | string | number | null | undefined | false} Child
- */
+/** Elements, dialogs and announcements. What comes from data becomes text, never markup. */
+
+/** @typedef {Node | string | number | null | undefined | false} Child */
 import { t } from './texts.js';
 
 const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Object.prototype;
@@ -10,9 +8,8 @@ const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Ob
 /**
  * Make an element.
  * @param {string} selector  its tag with classes: 'li.row.wide'
- * @param {...any} children  before them, if there are any, its properties, listeners (`onclick`) and other
- *   attributes; null and undefined are left out
- * @returns {any} the element
+ * @param {...any} children  perhaps after an object of properties, listeners (`onclick`) and other attributes
+ * @returns {any}
  */
 export function h(selector, ...children) {
 	const props = isPlain(children[0]) ? children.shift() : {};
@@ -28,12 +25,7 @@ export function h(selector, ...children) {
 	return element;
 }
 
-/**
- * Make an element of a drawing.
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {...Node} children
- */
+/** Make an element of a drawing. @param {string} tag @param {Record<string, string | number>} attributes @param {...Node} children */
 export function svg(tag, attributes, ...children) {
 	const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
 	for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
@@ -41,11 +33,7 @@ export function svg(tag, attributes, ...children) {
 	return element;
 }
 
-/**
- * Give an element these children in place of what it has.
- * @param {Element} element
- * @param {...(Child | Child[])} children
- */
+/** Give an element these children in place of what it has. @param {Element} element @param {...(Child | Child[])} children */
 export function put(element, ...children) {
 	element.replaceChildren(...children.flat()
 		.filter((each) => each !== null && each !== undefined && each !== false)
@@ -60,20 +48,12 @@ export function announce(text) {
 	document.getElementById('live').textContent = text;
 }
 
-/**
- * Show why something was not done, in place of what the element shows.
- * @param {Element} element
- * @param {any} error  an abort says nothing
- */
+/** Show why something was not done, in place of what the element shows. @param {Element} element @param {any} error  an abort says nothing */
 export function showError(element, error) {
 	if (error.name !== 'AbortError') put(element, h('p.error', { role: 'alert' }, error.message));
 }
 
-/**
- * Do something; if it fails, show why.
- * @param {Element} place  of the sentence; emptied first
- * @param {() => Promise<void>} work
- */
+/** Do something; if it fails, show why. @param {Element} place  of the sentence; emptied first @param {() => Promise<void>} work */
 export async function attempt(place, work) {
 	place.replaceChildren();
 	await work().catch((error) => showError(place, error));
@@ -109,8 +89,7 @@ export const segments = (legend, options, onchange) => h('fieldset.segments', h(
  * Open a dialog and wait until it is closed.
  * @param {string} title
  * @param {Child[]} content
- * @param {{action?: string, kind?: string, wide?: boolean}} [options]  action: of the button that agrees, and
- *   its class; without one there is only a button that closes
+ * @param {{action?: string, kind?: string, wide?: boolean}} [options]  of the button that agrees, if there is one
  * @returns {Promise<boolean>} whether the person agreed
  */
 export const dialog = (title, content, { action, kind = 'primary', wide = false } = {}) => new Promise((resolve) => {

@@ -7,31 +7,19 @@ const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|heif)$/i;
 
 const isImage = (path) => IMAGE.test(path) && !path.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
 
-/**
- * Find the images in what was dropped. Must be called while the drop is handled: later it is forgotten.
- * @param {DataTransfer} data
- * @returns {Promise<Found[]>}
- */
+/** Find the images in what was dropped. Must be called while the drop is handled: later it is forgotten. @param {DataTransfer} data @returns {Promise<Found[]>} */
 export function dropped(data) {
 	const entries = [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
 	const loose = entries.length ? [] : [...data.files].map((file) => ({ path: file.name, file }));
 	return opened((async () => [...loose, ...(await Promise.all(entries.map(walk))).flat()])());
 }
 
-/**
- * Find the images among chosen files.
- * @param {File[]} files
- * @returns {Promise<Found[]>}
- */
+/** Find the images among chosen files. @param {File[]} files @returns {Promise<Found[]>} */
 export function chosen(files) {
 	return opened(files.map((file) => ({ path: file.webkitRelativePath || file.name, file })));
 }
 
-/**
- * Sort images into classes: a class is the folder in which an image lies.
- * @param {Found[]} found
- * @returns {Map<string | null, File[]>} null: those in no folder
- */
+/** Sort images into classes: a class is the folder in which an image lies. @param {Found[]} found @returns {Map<string | null, File[]>} null: those in no folder */
 export function byFolder(found) {
 	const classes = new Map();
 	for (const { path, file } of found) {

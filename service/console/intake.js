@@ -3,11 +3,7 @@ import { takePhoto } from './camera.js';
 import { button, h } from './dom.js';
 import { t } from './texts.js';
 
-/**
- * Take what is dropped on an element, which has the class `over` while something is above it.
- * @param {HTMLElement} zone
- * @param {(data: DataTransfer) => void} ondrop
- */
+/** Take what is dropped on an element, which has the class `over` while something is above it. @param {HTMLElement} zone @param {(data: DataTransfer) => void} ondrop */
 export function dropping(zone, ondrop) {
 	let depth = 0;
 	const enter = (by) => zone.classList.toggle('over', (depth += by) > 0);

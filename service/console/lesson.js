@@ -82,13 +82,14 @@ export class Lesson {
 
 	/**
 	 * Make a training of it and start it.
-	 * @param {{method: string, budget: number, keep: number | null}} choice  budget and keep in seconds
+	 * @param {{method: string, budget: number, keep: number | null}} choice  in seconds; the budget counts with method auto
 	 * @param {(sent: number) => void} progress
 	 * @param {AbortSignal} signal
 	 * @returns {Promise<string>} its id
 	 */
 	async train({ method, budget, keep }, progress, signal) {
-		const { id } = await call('v1/trainings', { method: 'POST', json: { task: this.task, method, budget_seconds: budget, keep_seconds: keep }, signal });
+		const json = { task: this.task, method, keep_seconds: keep, ...(method === 'auto' && { budget_seconds: budget }) };
+		const { id } = await call('v1/trainings', { method: 'POST', json, signal });
 		const here = path`v1/trainings/${id}`;
 		try {
 			let sent = 0;

@@ -10,11 +10,7 @@ export const TOP = 5;
 export const card = (task) => h('article.card', { 'aria-busy': 'true', 'data-task': task },
 	h('header', h('h3', taskLink(task)), h('span.muted', '…')), h('div.answer'));
 
-/**
- * Show an answer in its card.
- * @param {HTMLElement} element  of `card`
- * @param {any} result  as the server sent it
- */
+/** Show an answer in its card. @param {HTMLElement} element  of `card` @param {any} result  as the server sent it */
 export function fill(element, { version, timings, label, labels, reason, predictions }) {
 	const [, head, answer] = settle(element);
 	put(head, `${t.version(version)} · ${duration(timings.total)}`);

@@ -9,12 +9,7 @@ import { uploader } from './uploader.js';
 const MOST_EVENTS = 100;
 const MOST_LABELS = 200;
 
-/**
- * Show a task.
- * @param {HTMLElement} root
- * @param {AbortSignal} signal
- * @param {string} name
- */
+/** Show a task. @param {HTMLElement} root @param {AbortSignal} signal @param {string} name */
 export async function show(root, signal, name) {
 	const [about, outcome, facts, labels] = [h('p.lead'), h('div.outcome'), h('div'), h('details')];
 	const [actions, comparison, versions, history] = [h('div.actions'), h('div'), h('tbody'), h('ol.history')];

@@ -1,19 +1,7 @@
 /** What the server says of its tasks. */
 import { call, path } from './api.js';
 
-/**
- * @typedef {object} Task  as `GET /v1/tasks` describes it
- * @property {string} task
- * @property {string} state
- * @property {string} [reason]
- * @property {string} [description]
- * @property {string} [method]
- * @property {number} [size]
- * @property {string} [place]
- * @property {number} [live]
- * @property {string[]} [labels]
- * @property {Record<string, number>} [metrics]  the main one first
- */
+/** @typedef {{task: string, state: string, live?: number, labels?: string[], description?: string, [other: string]: any}} Task  as `GET /v1/tasks` describes it */
 
 /** @param {AbortSignal} signal @returns {Promise<Task[]>} all tasks that the key covers, by name */
 export async function listTasks(signal) {

@@ -39,6 +39,7 @@ async function lesson(root, signal) {
 		step(t.stepInstant, h('p.muted', t.instantAbout), h('div.actions', learn), instant, answer),
 		step(t.stepTrain, h('p.muted', t.trainAbout), h('div.row.fields', field(t.method, method), field(t.budget, budget), field(t.keep, keep), train), bar, trained),
 		section(t.trainings, trainings(signal)));
+	method.onchange = () => { budget.disabled = method.value !== '0'; };
 	classes();
 
 	function sort(files) {

@@ -195,7 +195,7 @@ export default {
 	// a training
 	progress: 'Progress',
 	waiting: 'Waits for its turn.',
-	phases: {},
+	phases: { reading: 'Reading images', trying: 'Trying methods', training: 'Training', measuring: 'Measuring' },
 	ofTotal: (done, all) => `${done} of ${all}`,
 	took: (time) => `It took ${time}.`,
 	loss: 'loss',
@@ -219,7 +219,7 @@ export default {
 	wasTaken: (label, as) => `${label}, answered ${as}`,
 	doubtful: 'Doubtful labels',
 	doubtfulAbout: 'Images whose own label looks unlikely by all the others. Correct what is wrong, then train again.',
-	looksLike: (label, as) => `labelled ${label}, looks like ${as}`,
+	looksLike: (label, as) => `labelled ${label}, looks like ${as}; the label's probability:`,
 	rightLabel: 'Right label',
 	takeIt: 'Take it',
 	corrected: (label) => `Now ${label}.`,

@@ -192,7 +192,7 @@ export default {
 	// a training
 	progress: '진행',
 	waiting: '차례를 기다립니다.',
-	phases: {},
+	phases: { reading: '이미지 읽기', trying: '방법 비교', training: '훈련', measuring: '평가' },
 	ofTotal: (done, all) => `${all} 중 ${done}`,
 	took: (time) => `${time} 걸렸습니다.`,
 	loss: '손실',
@@ -216,7 +216,7 @@ export default {
 	wasTaken: (label, as) => `${label}, 답은 ${as}`,
 	doubtful: '의심스러운 레이블',
 	doubtfulAbout: '다른 이미지에 비추어 레이블이 의심스러운 이미지. 틀린 것을 고치고 다시 훈련하세요.',
-	looksLike: (label, as) => `${label}(으)로 표시, ${as} 같음`,
+	looksLike: (label, as) => `${label}(으)로 표시, ${as} 같음. 레이블의 확률:`,
 	rightLabel: '올바른 레이블',
 	takeIt: '적용',
 	corrected: (label) => `이제 ${label}.`,

@@ -8,12 +8,7 @@ import { imagesOf, isUnderWay, keptUntil, state } from './trainings.js';
 
 const MOST_PICTURES = 48;
 
-/**
- * Show a training and follow it.
- * @param {HTMLElement} root
- * @param {AbortSignal} signal
- * @param {string} id
- */
+/** Show a training and follow it. @param {HTMLElement} root @param {AbortSignal} signal @param {string} id */
 export async function show(root, signal, id) {
 	const here = path`v1/trainings/${id}`;
 	const read = () => call(here, { signal });
@@ -31,7 +26,7 @@ export async function show(root, signal, id) {
 		for await (const { event, data } of events(`${here}/events`, signal)) {
 			if (event === 'progress') {
 				training.progress = data;
-				if (typeof data.loss === 'number') points.push({ epoch: data.done, loss: data.loss, score: data.score });
+				if (data.phase === 'training' && data.done) points.push({ epoch: data.done, loss: data.loss, score: data.score });
 				fillProgress();
 				continue;
 			}

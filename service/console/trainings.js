@@ -32,7 +32,7 @@ export function trainings(signal) {
 			// While nothing changes the rows stay, so that no button is taken from under a finger.
 			if (JSON.stringify(all) === before) return;
 			before = JSON.stringify(all);
-			put(body, all.map(row), !all.length && h('tr', h('td.empty', { colSpan: headings.length }, t.noTrainings)));
+			put(body, all.reverse().map(row), !all.length && h('tr', h('td.empty', { colSpan: headings.length }, t.noTrainings)));
 		} catch (error) {
 			showError(failure, error);
 		}

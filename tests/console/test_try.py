@@ -71,7 +71,7 @@ def test_what_a_task_does_not_know_is_none_of_these(
     shown: Console, server: Server, tiny: Backbone
 ) -> None:
     known, other = png(1), picture("count").read_bytes()
-    file = sure(tiny, task_file(tiny, "sure", labels=["one", "two"]), [known, png(2)], 0.01)
+    file = sure(tiny, task_file(tiny, "sure", labels=["one", "two"]), [known, png(2)], 3)
     with server.client() as client:
         assert upload(client, file).status_code == 201
         try:

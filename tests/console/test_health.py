@@ -1,0 +1,35 @@
+"""Health: numbers that move, and who changed what."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.support.browser import Console, picture
+from tests.service.support.processes import Server
+
+
+def test_the_numbers_follow_the_server(shown: Console, server: Server) -> None:
+    image = picture("digits").read_bytes()
+    with server.client() as client:
+        client.post("/v1/tasks/digits/predict", content=image).raise_for_status()
+        client.post("/v1/tasks/digits/predict", content=b"none")
+        shown.open("health")
+        for name in ("Answers per second", "Median of requests", "Images in a batch", "Memory"):
+            tile = shown.page.locator(".tile", has_text=name)
+            expect(tile.locator("strong")).to_have_text(re.compile(r"\d"))
+        expect(shown.page.locator("tr", has_text="bad-image")).to_contain_text("1")
+        number = shown.page.locator(".tile strong").first
+        expect(number).to_have_text("0", timeout=10_000)
+        with shown.page.expect_response("**/metrics"):
+            pass
+        client.post("/v1/tasks/digits/predict", content=image).raise_for_status()
+        expect(number).not_to_have_text("0", timeout=10_000)
+
+
+def test_the_last_changes_say_who(shown: Console, server: Server) -> None:
+    if httpx.get(f"{server.url}/v1/events").status_code == 404:
+        pytest.skip("this server tells no events")
+    shown.open("health")
+    expect(shown.page.locator(".history li").first).to_contain_text("builtin")

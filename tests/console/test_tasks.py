@@ -1,0 +1,95 @@
+"""Tasks: what is served, uploads and their refusals, and going back to an older version."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from facet_vision.backbone import Backbone
+from tests.console.support.browser import Console, picture
+from tests.service.support.app import numbered, upload
+from tests.service.support.processes import Server
+
+
+@pytest.fixture
+def parts(server: Server, tiny: Backbone) -> Iterator[str]:
+    """A task with two versions, which answer `v1` and `v2`; the second is live."""
+    with server.client() as client:
+        for number in (1, 2):
+            upload(client, numbered(tiny, "parts", number)).raise_for_status()
+        yield "parts"
+        client.delete("/v1/tasks/parts")
+
+
+def test_every_task_is_listed_with_what_it_answers_now(shown: Console, server: Server) -> None:
+    shown.open("tasks")
+    row = shown.page.locator("tr", has_text="digits")
+    expect(row).to_contain_text("99.2%")
+    for text in ("version 1", "vpt-deep", "32.6 kB"):
+        expect(row).to_contain_text(text)
+    shown.page.get_by_label("Filter").fill("handwritten")
+    expect(shown.page.locator("tbody tr")).to_have_count(1)
+    with server.client() as client:
+        # The first reading is what was counted before.
+        for _ in range(2):
+            with shown.page.expect_response("**/v2/models/stats"):
+                image = picture("digits").read_bytes()
+            client.post("/v1/tasks/digits/predict", content=image).raise_for_status()
+    expect(shown.page.locator(".sparkcell").nth(1)).to_contain_text("ms", timeout=15_000)
+
+
+def test_rolling_back_takes_a_click_and_a_confirmation(shown: Console, parts: str) -> None:
+    shown.open(f"tasks/{parts}")
+    row = shown.page.locator("tr[data-version='1']")
+    row.get_by_role("button", name="Roll back").click()
+    expect(shown.page.locator("dialog")).to_contain_text("in place of version 2")
+    shown.page.keyboard.press("Escape")
+    expect(shown.page.locator("tr.live")).to_have_attribute("data-version", "2")
+    row.get_by_role("button", name="Roll back").click()
+    shown.agree("Roll back")
+    shown.says("Version 1 of parts is live.")
+    expect(shown.page.locator("tr.live")).to_have_attribute("data-version", "1")
+    expect(shown.page.locator(".history li").first).to_contain_text("version 1 made live")
+    shown.open(f"try/{parts}")
+    shown.page.set_input_files("input[type=file]", picture("digits"))
+    assert shown.best(parts) == "v1"
+
+
+def test_a_version_can_be_downloaded_and_deleted(
+    shown: Console, parts: str, tiny: Backbone
+) -> None:
+    shown.open(f"tasks/{parts}")
+    row = shown.page.locator("tr[data-version='1']")
+    with shown.page.expect_download() as coming:
+        row.get_by_role("button", name="Download").click()
+    assert coming.value.suggested_filename == "parts-v1.safetensors"
+    assert Path(coming.value.path()).read_bytes() == numbered(tiny, parts, 1)
+    row.get_by_role("button", name="Delete").click()
+    shown.agree("Delete")
+    shown.says("Version 1 is deleted.")
+    expect(row).to_have_count(0)
+
+
+def test_a_task_can_be_retired_and_activated_again(shown: Console, parts: str) -> None:
+    shown.open(f"tasks/{parts}")
+    shown.press("Retire")
+    shown.agree("Retire")
+    shown.says("parts is out of service.")
+    shown.page.locator("tr[data-version='2']").get_by_role("button", name="Activate").click()
+    shown.agree("Activate")
+    expect(shown.page.locator("tr.live")).to_have_attribute("data-version", "2")
+
+
+def test_a_dropped_task_file_is_uploaded_under_the_name_it_proposes(
+    shown: Console, parts: str, tiny: Backbone
+) -> None:
+    shown.open("tasks")
+    shown.drop(".dropzone", "x.safetensors", numbered(tiny, parts, 3))
+    expect(shown.page.get_by_label("Name of the task")).to_have_value(parts)
+    shown.press("Upload")
+    shown.says("parts has version 3, which is live.")
+    shown.drop(".dropzone", "x.safetensors", b"\x08\0\0\0\0\0\0\0no file.")
+    shown.page.get_by_label("Name of the task").fill(parts)
+    shown.press("Upload")
+    expect(shown.page.locator(".dropzone .error")).to_contain_text("task file")
