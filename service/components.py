@@ -38,6 +38,7 @@ from .residency.loader import TaskLoader
 from .residency.publisher import TaskPublisher
 from .residency.registry import Registry
 from .residency.resolver import TaskResolver
+from .residency.samples import TaskSamples
 from .settings import Settings
 from .telemetry.gateway import Gateway
 from .telemetry.loop_lag import watch_lag
@@ -62,6 +63,7 @@ class Components:
     listing: Listing
     publisher: TaskPublisher
     examples: TaskExamples
+    samples: TaskSamples
     engine: Engine
     batcher: Batcher
     context: RequestContext
@@ -144,6 +146,7 @@ class Components:
             listing=listing,
             publisher=publisher,
             examples=TaskExamples(store, bank, publisher, backbone),
+            samples=TaskSamples(store, bank, listing),
             engine=engine,
             batcher=batcher,
             context=RequestContext(settings, decoder, predictor, clock),

@@ -33,11 +33,11 @@ from .oip import routes as oip
 from .openapi import page
 from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
-from .views import console, explain
+from .views import console, events, explain, samples
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
-    explain.router,
+    *(part.router for part in (explain, samples, events)),
     probes.router,
     *(oip.health, oip.infer, oip.router, page.router, console.router),
 )

@@ -219,6 +219,13 @@ class Listing:
         entries = map(self._registry.get, names)
         return [entry for entry in entries if entry and entry.condition == "live"]
 
+    async def known(self) -> list[Entry]:
+        """Return the entries of all tasks; where a few histories are missing, they are read."""
+        unread = [entry.name for entry in self._registry.entries() if entry.state is None]
+        if len(unread) <= HISTORIES_AT_ONCE:
+            await asyncio.gather(*map(self._entry, unread))
+        return self._registry.entries()
+
     async def find(self, task: str) -> Listed:
         """Return a task as a page lists it.
 
