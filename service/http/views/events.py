@@ -7,8 +7,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from facet_vision.service.http.deps import ComponentsDependency, caller_of, needs
 from facet_vision.service.http.parameters import PlainDigits, known_parameters
 from facet_vision.service.http.schemas import Problem
-from facet_vision.service.predictor.bulk import aside
-from facet_vision.service.residency.recent import newest
 
 from .schemas import EventList, TaskEvent
 
@@ -37,9 +35,7 @@ async def list_events(
     asked, listed or changed. A few histories that are missing are read now; of more, `unread` tells
     how many there are.
     """
-    entries = await components.listing.known()
-    sees = caller_of(request).sees
-    found, unread = await aside(len(entries), lambda: newest(entries, limit, sees))
+    found, unread = await components.listing.newest(limit, caller_of(request).sees)
     events = [
         TaskEvent(task=task, **event.model_dump(include={"event", "version", "at", "by"}))
         for task, event in found

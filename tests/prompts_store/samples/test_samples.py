@@ -108,7 +108,7 @@ SAMPLE = torch.tensor(list(PNG), dtype=torch.uint8)
         ([FACTS], {"samples.1": SAMPLE}, InvalidTensors, "expected 'samples.0'"),
         (
             [FACTS],
-            {"samples.0": SAMPLE, "samples.1": SAMPLE},
+            {"samples.0": SAMPLE, "samples.1": SAMPLE.clone()},
             InvalidTensors,
             "found 'samples.1' as well",
         ),
