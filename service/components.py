@@ -38,6 +38,7 @@ from .residency.loader import TaskLoader
 from .residency.publisher import TaskPublisher
 from .residency.registry import Registry
 from .residency.resolver import TaskResolver
+from .residency.samples import TaskSamples
 from .settings import Settings
 from .telemetry.gateway import Gateway
 from .telemetry.loop_lag import watch_lag
@@ -65,6 +66,7 @@ class Components:
     publisher: TaskPublisher
     examples: TaskExamples
     trainings: Trainings
+    samples: TaskSamples
     engine: Engine
     batcher: Batcher
     context: RequestContext
@@ -150,6 +152,7 @@ class Components:
             publisher=publisher,
             examples=TaskExamples(store, bank, publisher, backbone),
             trainings=trainings,
+            samples=TaskSamples(store, bank, listing),
             engine=engine,
             batcher=batcher,
             context=RequestContext(settings, decoder, predictor, clock),

@@ -15,6 +15,7 @@
     ├─ ForeignOrigin           a page of another site asks for a change
     ├─ UnknownTask             no task of that name is served
     ├─ TaskUnavailable         the task exists, but its live version cannot be served here
+    ├─ UnknownSample           the task's file has no such sample image
     ├─ NoThreshold             the task's file does not say when it is not sure enough
     ├─ TrainingError           a training cannot do this
     │  ├─ UnknownTraining      there is none with this id
@@ -149,6 +150,10 @@ class TrainingFull(TrainingError):
 
 class TrainingsOff(TrainingError):
     """This server trains nothing."""
+
+
+class UnknownSample(ServiceError):
+    """The task's live version has no such sample image."""
 
 
 class UnfitTask(ServiceError):

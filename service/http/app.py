@@ -35,11 +35,11 @@ from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
 from .trainings import images as training_images
 from .trainings import routes as trainings
-from .views import console, explain
+from .views import console, events, explain, samples
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
-    *(explain.router, trainings.router, training_images.router),
+    *(part.router for part in (explain, samples, events, trainings, training_images)),
     probes.router,
     *(oip.health, oip.infer, oip.router, page.router, console.router),
 )

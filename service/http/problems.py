@@ -56,6 +56,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.ForeignOrigin: (403, "foreign-origin"),
     errors.UnknownTask: (404, "unknown-task"),
     errors.TaskUnavailable: (503, "task-unavailable"),
+    errors.UnknownSample: (404, "unknown-sample"),
     errors.NoThreshold: (409, "no-threshold"),
     errors.UnfitTask: (422, "unfit-task"),
     errors.UnknownTraining: (404, "unknown-training"),

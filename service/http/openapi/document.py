@@ -77,11 +77,14 @@ def _kinds(path: str, operation: dict[str, Any]) -> set[str]:
         "listing": "security" in operation and "{task}" not in path,
         "examples": "/examples" in path,
         "explains": "/explain" in path,
+        "sample": "{sample}" in path,
         "training": "/trainings/{training}" in path,
         "image": "{image}" in path,
         "trains": "/trainings" in path and "{image}" not in path,
         "learns": path.endswith(("/examples", "/images")) and "requestBody" in operation,
     }
+    if not has["body"]:
+        scopes.discard("infer")  # what shows samples computes nothing
     return scopes | {name for name, holds in has.items() if holds}
 
 

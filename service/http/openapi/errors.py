@@ -49,6 +49,7 @@ ERRORS = {
     "bad-image": Told("Bytes are no image that can be read.", _IMAGES),
     "unfit-task": Told("The task is made for another backbone.", _INFER | _CHANGE),
     "task-unavailable": Told("The task is live and cannot be served here.", {"infer", "examples"}),
+    "unknown-sample": Told("The task's live version has no such sample.", {"sample"}),
     "no-threshold": Told("`abstain` is asked of a task that states no threshold.", {"abstain"}),
     "device-full": Told("Tasks in use fill the device.", _INFER | _CHANGE),
     "loading": Told("Too many tasks are being loaded already.", _INFER),

@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, Field
 
+from facet_vision.prompts_store.samples.facts import MediaType
+from facet_vision.service.http.schemas import EventRecord
+
 Grid = list[list[float]]
 
 
@@ -24,3 +27,31 @@ class Explanation(BaseModel):
         "under the task, the mean over heads; they sum to 1."
     )
     bare: Grid = Field(description="Likewise in the bare backbone.")
+
+
+class Sample(BaseModel):
+    """An image that a task's file carries."""
+
+    label: str = Field(description="What it was labelled as.", examples=["7"])
+    media_type: MediaType
+
+
+class SampleList(BaseModel):
+    """The samples of a task's live version, in the order of their numbers from 0."""
+
+    samples: list[Sample]
+
+
+class TaskEvent(EventRecord):
+    """One entry of the history of a task."""
+
+    task: str = Field(examples=["digits"])
+
+
+class EventList(BaseModel):
+    """The last events of all tasks together, the newest first."""
+
+    events: list[TaskEvent]
+    unread: int = Field(
+        description="Number of tasks whose histories are not in memory; their events are missing."
+    )

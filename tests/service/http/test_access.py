@@ -30,7 +30,8 @@ PROBES = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 ANY_SCOPE = {
     "GET /openapi.json",
-    *("GET /v1/tasks", "GET /v1/tasks/{task}", "GET /v1/models", "GET /v1/models/{task}"),
+    *("GET /v1/events", "GET /v1/tasks", "GET /v1/tasks/{task}"),
+    *("GET /v1/models", "GET /v1/models/{task}"),
     *("GET /v2", "GET /v2/", "GET /v2/models/stats", "POST /v2/repository/index"),
     *("GET /v2/models/{task}", "GET /v2/models/{task}/versions/{version}"),
     *(
@@ -47,7 +48,7 @@ OF_NO_TASK = {
 """What concerns no task."""
 
 SEVERAL_TASKS = {
-    *("GET /v1/tasks", "POST /v1/predict", "GET /metrics"),
+    *("GET /v1/events", "GET /v1/tasks", "POST /v1/predict", "GET /metrics"),
     *("GET /v1/models", "POST /v1/embeddings"),
     *("GET /v2/models/stats", "POST /v2/repository/index"),
 }
@@ -67,7 +68,7 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
     def call(self, client: TestClient, headers: dict[str, str], task: str = "pets") -> Any:
-        path = self.path.format(task=task, version=1, example="0" * 16)
+        path = self.path.format(task=task, version=1, example="0" * 16, sample=0)
         return client.request(self.method, path, headers=headers, **self._body())
 
     def _body(self) -> dict[str, Any]:
