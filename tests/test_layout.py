@@ -31,6 +31,7 @@ BELOW_IN_SERVICE = {
     "oip": {"errors", "engine", "residency", "predictor"},
     "http": {
         "errors",
+        "panels",
         "settings",
         "hosts",
         "components",

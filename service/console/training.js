@@ -64,12 +64,14 @@ export async function show(root, signal, id) {
 		put(line, curve(name === 'done' && reached?.curve?.length ? reached.curve : points));
 	}
 
-	const resultOf = ({ accuracy, interval, held_out_images: images, labels, wrong, doubtful, size: bytes, confusion: matrix }) => [
+	function resultOf({ accuracy, interval, held_out_images: images, labels, wrong, doubtful, size: bytes, confusion: matrix }) {
+		return [
 		section(t.result, h('p.accuracy', h('strong', percent(accuracy)), ' ', t.interval(...interval.map(percent))), h('p.muted', t.heldOut(images), bytes ? ` · ${size(bytes)}` : '')),
 		section(t.confusion, confusion(labels, matrix)),
 		pictures(t.doubtful, t.doubtfulAbout, doubtful, ({ label, suggested }) => t.looksLike(label, suggested)),
 		pictures(t.wrong, t.wrongAbout, wrong, ({ label, predicted }) => t.wasTaken(label, predicted)),
-	];
+		];
+	}
 
 	/** Images with what is said of each, and their labels to correct. */
 	function pictures(title, about, entries, say) {
@@ -84,11 +86,13 @@ export async function show(root, signal, id) {
 		})));
 	}
 
-	const correct = (entry, label, place) => attempt(place, async () => {
+	function correct(entry, label, place) {
+		return attempt(place, async () => {
 		await call(path`v1/trainings/${id}/images/${entry.image}`, { method: 'PUT', json: { label }, signal });
 		put(place, h('p.done', t.corrected(label)));
 		put(outcome, h('div.row', h('p.done', t.correctedCount(++corrected)), button(t.trainAgain, start, { kind: 'primary' })));
-	});
+		});
+	}
 
 	/** An image of the training; it needs the key, so it comes by a call. */
 	function picture(image) {
@@ -100,11 +104,13 @@ export async function show(root, signal, id) {
 		return element;
 	}
 
-	const change = (what, json) => attempt(outcome, async () => {
+	function change(what, json) {
+		return attempt(outcome, async () => {
 		await call(`${here}/${what}`, { method: 'POST', json, signal });
 		training = await read();
 		fill();
-	});
+		});
+	}
 
 	async function start() {
 		[points, corrected] = [[], 0];
