@@ -16,8 +16,8 @@ def test_the_numbers_follow_the_server(shown: Console, server: Server) -> None:
         client.post("/v1/tasks/digits/predict", content=image).raise_for_status()
         client.post("/v1/tasks/digits/predict", content=b"none")
         shown.open("health")
-        for name in ("Answers per second", "Median of requests", "Images in a batch", "Memory"):
-            tile = shown.page.locator(".tile", has_text=name)
+        for name in ("Answers per second", "Median of requests", "Images in a batch", "Evictions"):
+            tile = shown.page.locator(".tile").filter(has=shown.page.get_by_text(name, exact=True))
             expect(tile.locator("strong")).to_have_text(re.compile(r"\d"))
         expect(shown.page.locator("tr", has_text="bad-image")).to_contain_text("1")
         number = shown.page.locator(".tile strong").first

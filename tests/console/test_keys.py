@@ -12,8 +12,8 @@ Opened = Callable[..., Console]
 
 
 def give(shown: Console, key: str) -> None:
-    shown.page.get_by_role("dialog").get_by_label("API key").fill(key)
-    shown.agree("Use")
+    shown.page.get_by_role("dialog").get_by_label("API key").last.fill(key)
+    shown.press("Use", "dialog")
 
 
 def test_the_page_asks_for_a_key_and_shows_it(opened: Opened, guarded: Server, keys: Keys) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from facet_vision.service.http.views.console import FOLDER
-from tests.console.support.browser import Console, picture
+from tests.console.support.browser import SECONDS, Console, picture
 from tests.service.support.processes import Server
 
 VIEWS = ("try", "tasks", "tasks/digits", "teach", "health")
@@ -20,7 +20,7 @@ MARKUP = (
     '"><svg onload=document.title=`ran`>',
     "javascript:document.title='ran'",
     "{{constructor.constructor('document.title=1')()}}",
-    "&lt;b&gt; <b>bold</b> \u202etxt",
+    "&lt;b&gt; <b>bold</b>",
 )
 
 AXE = os.environ.get("AXE_CORE", "")
@@ -49,8 +49,8 @@ def test_labels_and_file_names_with_markup_are_shown_as_text(
         texts = shown.page.locator(".labels li").all_inner_texts()
         assert sorted(texts) == sorted(MARKUP)
         shown.open("teach")
-        shown.drop(".class", f"{MARKUP[2]}.png", picture("count").read_bytes())
-        expect(shown.page.get_by_label(f"Remove {MARKUP[2]}.png")).to_be_visible()
+        shown.drop(".class", f"{MARKUP[2]}\u202e.png", picture("count").read_bytes())
+        expect(shown.page.get_by_label(f"Remove {MARKUP[2]}\u202e.png")).to_be_visible()
         assert "ran" not in shown.page.title()
     finally:
         with server.client() as client:
@@ -64,7 +64,7 @@ def test_no_script_writes_markup() -> None:
 
 
 def test_a_page_left_open_does_not_grow(shown: Console) -> None:
-    # An hour of readings, which the page takes as fast as it can: no wait is longer than nothing.
+    # Half an hour of readings, which the page takes as fast as it can: no wait is longer than nothing.
     shown.page.add_init_script(
         """
         const ask = window.fetch, answers = new Map(), later = window.setTimeout;
@@ -83,13 +83,13 @@ def test_a_page_left_open_does_not_grow(shown: Console) -> None:
     developer = shown.page.context.new_cdp_session(shown.page)
 
     def held(readings: int) -> tuple[int, float]:
-        shown.until(f"window.readings >= {readings}")
+        shown.until(f"window.readings >= {readings}", 4 * SECONDS)
         developer.send("HeapProfiler.collectGarbage")
         heap = developer.send("Runtime.getHeapUsage")["usedSize"]
         return shown.page.evaluate("document.querySelectorAll('*').length"), heap
 
-    elements, heap = held(300)
-    later_elements, later_heap = held(1800)
+    elements, heap = held(200)
+    later_elements, later_heap = held(900)
     assert later_elements == elements
     assert later_heap < heap + 500_000
 

@@ -88,9 +88,9 @@ class Console:
         """Wait until the page shows a text."""
         self.page.get_by_text(text).first.wait_for()
 
-    def until(self, expression: str) -> None:
+    def until(self, expression: str, seconds: float = SECONDS) -> None:
         """Wait until an expression holds in the page, whose policy forbids Playwright's own way."""
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + seconds
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, expression
             self.page.wait_for_timeout(50)
