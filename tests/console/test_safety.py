@@ -64,7 +64,7 @@ def test_no_script_writes_markup() -> None:
 
 
 def test_a_page_left_open_does_not_grow(shown: Console) -> None:
-    # Half an hour of readings, which the page takes as fast as it can: no wait is longer than nothing.
+    # Half an hour of readings, as fast as the page can take them: it never waits between two.
     shown.page.add_init_script(
         """
         const ask = window.fetch, answers = new Map(), later = window.setTimeout;
