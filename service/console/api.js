@@ -61,8 +61,7 @@ export async function call(relative, options) {
 
 /**
  * Send a file and be told how far it is.
- * @param {string} relative @param {Blob} file
- * @param {(share: number) => void} progress  from 0 to 1
+ * @param {string} relative @param {Blob} file @param {(share: number) => void} progress  from 0 to 1
  * @param {AbortSignal} signal @returns {Promise<any>} the answer's document
  */
 export function upload(relative, file, progress, signal) {
@@ -123,12 +122,7 @@ export const pause = (milliseconds, signal) => new Promise((resolve, reject) => 
 	signal.addEventListener('abort', aborted);
 });
 
-/**
- * Do something again and again while the page is looked at.
- * @param {number} milliseconds  between two times
- * @param {AbortSignal} signal
- * @param {() => Promise<void>} work
- */
+/** Do something again and again while the page is looked at. @param {number} milliseconds  between two times @param {AbortSignal} signal @param {() => Promise<void>} work */
 export async function every(milliseconds, signal, work) {
 	try {
 		for (;; await pause(milliseconds, signal)) if (!document.hidden) await work();

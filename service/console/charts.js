@@ -27,8 +27,7 @@ export function curve(points) {
 
 /**
  * Show how often each label was taken for which; of many labels only what was confused most.
- * @param {string[]} labels
- * @param {number[][]} matrix  rows: the true label; columns: the predicted one
+ * @param {string[]} labels @param {number[][]} matrix  rows: the true label; columns: the predicted one
  */
 export function confusion(labels, matrix) {
 	if (labels.length > MOST_LABELS) {

@@ -47,8 +47,7 @@ export function compare(task, signal) {
 
 /**
  * Ask a version by the Open Inference Protocol: JSON, and the image's bytes behind it.
- * @param {any} task @param {string} version @param {File} file @param {AbortSignal} signal
- * @returns {Promise<{label: string, value: number}>}
+ * @param {any} task @param {string} version @param {File} file @param {AbortSignal} signal @returns {Promise<{label: string, value: number}>}
  */
 async function best({ task, activation }, version, file, signal) {
 	const head = new Blob([JSON.stringify({

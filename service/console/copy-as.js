@@ -8,9 +8,7 @@ const python = (text) => JSON.stringify(text);
 
 /**
  * Write the same question for other clients.
- * @param {string} file  name of the image's file
- * @param {string} type  its media type
- * @param {string[]} tasks  at least one
+ * @param {string} file  name of the image's file @param {string} type  its media type @param {string[]} tasks  at least one
  * @returns {Record<string, string>} by 'curl', 'python' and 'oip'
  */
 export function snippets(file, type, tasks) {

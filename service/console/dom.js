@@ -8,8 +8,7 @@ const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Ob
 /**
  * Make an element.
  * @param {string} selector  its tag with classes: 'li.row.wide'
- * @param {...any} children  perhaps after an object of properties, listeners (`onclick`) and other attributes
- * @returns {any}
+ * @param {...any} children  perhaps after an object of properties, listeners (`onclick`) and other attributes @returns {any}
  */
 export function h(selector, ...children) {
 	const props = isPlain(children[0]) ? children.shift() : {};
@@ -78,8 +77,7 @@ export const field = (text, input, hint) => h('label.field', text, input, hint &
 
 /**
  * Make a choice of one among a few: radio buttons that look like one control.
- * @param {string} legend  read aloud, not shown
- * @param {[string, string][]} options  values with their texts; the first is chosen
+ * @param {string} legend  read aloud, not shown @param {[string, string][]} options  values with their texts; the first is chosen
  * @param {(value: string) => void} onchange
  */
 export const segments = (legend, options, onchange) => h('fieldset.segments', h('legend.hidden', legend),
@@ -87,8 +85,7 @@ export const segments = (legend, options, onchange) => h('fieldset.segments', h(
 
 /**
  * Open a dialog and wait until it is closed.
- * @param {string} title
- * @param {Child[]} content
+ * @param {string} title @param {Child[]} content
  * @param {{action?: string, kind?: string, wide?: boolean}} [options]  of the button that agrees, if there is one
  * @returns {Promise<boolean>} whether the person agreed
  */

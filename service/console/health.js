@@ -1,7 +1,7 @@
 /** Health: what the server does now, from its metrics, and who changed what. */
 import { call, every, request } from './api.js';
 import { h, put, section, showError, table } from './dom.js';
-import { duration, percent, short, size, whole } from './format.js';
+import { duration, short, size, whole } from './format.js';
 import { counts, histogram, parse, total } from './metrics.js';
 import { keep, sparkline } from './sparkline.js';
 import { event } from './task.js';
@@ -62,11 +62,6 @@ class Now {
 	requests(share) { return 1000 * this.histogram('facet_request_seconds', ({ route }) => PREDICTS.test(route)).quantile(share); }
 
 	tier(name) { return `${size(this.gauge(`facet_${name}_bytes`))} ${t.of(size(this.gauge(`facet_${name}_budget_bytes`)))}`; }
-
-	foundOnDevice() {
-		const found = Object.fromEntries(counts(undefined, this.last, 'facet_task_lookups_total', 'found'));
-		return (found.device ?? 0) / (this.gauge('facet_task_lookups_total') || 1);
-	}
 }
 
 /** Names, values, how they are written, and what is said below them. @returns {[string, (now: Now) => number, (value: number) => string, ((now: Now) => string)?][]} */
@@ -79,10 +74,7 @@ const figuresOf = () => [
 	[t.batchTasks, (now) => now.histogram('facet_batch_tasks').mean, short],
 	[t.resident, (now) => now.gauge('facet_resident_tasks'), whole, (now) => now.tier('resident')],
 	[t.hosted, (now) => now.gauge('facet_hosted_tasks'), whole, (now) => now.tier('hosted')],
-	[t.found, (now) => now.foundOnDevice(), percent, (now) => t.lookups(whole(now.gauge('facet_task_lookups_total')))],
 	[t.evictions, (now) => now.gauge('facet_task_eviction_age_seconds_count'), whole],
-	[t.memory, (now) => now.gauge('process_resident_memory_bytes'), size],
-	[t.cores, (now) => now.rate('process_cpu_seconds_total'), short],
 ];
 
 function tile([name, value, form, note]) {

@@ -24,8 +24,7 @@ export function pasting(onfiles, signal) {
 
 /**
  * Make a button that opens the file dialog.
- * @param {string} text
- * @param {(files: File[]) => void} onfiles
+ * @param {string} text @param {(files: File[]) => void} onfiles
  * @param {{kind?: string, [name: string]: any}} [options]  class of the button, and properties of the input
  */
 export function chooser(text, onfiles, { kind, ...options } = {}) {

@@ -4,10 +4,7 @@ import { call, path } from './api.js';
 /** Limits of a request, below those that a server has by default. */
 const [MOST_IMAGES, MOST_BYTES] = [32, 32e6];
 
-/**
- * @typedef {{file: File, sent: {id: string, label: string} | null}} Picture  sent: the example that the server has of it
- * @typedef {{label: string, pictures: Picture[]}} Class
- */
+/** @typedef {{file: File, sent: {id: string, label: string} | null}} Picture  sent: the example that the server has of it @typedef {{label: string, pictures: Picture[]}} Class */
 
 export class Lesson {
 	task = '';
@@ -58,11 +55,7 @@ export class Lesson {
 		this.classes.splice(this.classes.indexOf(which), 1);
 	}
 
-	/**
-	 * Have the server learn what it does not know yet, as an instant task.
-	 * @param {AbortSignal} signal
-	 * @returns {Promise<any>} its last answer; null if there was nothing to do
-	 */
+	/** Have the server learn what it does not know yet, as an instant task. @param {AbortSignal} signal @returns {Promise<any>} its last answer; null if there was nothing to do */
 	async teach(signal) {
 		let answer = null;
 		for (const batch of this.#batches(({ sent }, label) => sent?.label !== label)) {
@@ -83,9 +76,7 @@ export class Lesson {
 	/**
 	 * Make a training of it and start it.
 	 * @param {{method: string, budget: number, keep: number | null}} choice  in seconds; the budget counts with method auto
-	 * @param {(sent: number) => void} progress
-	 * @param {AbortSignal} signal
-	 * @returns {Promise<string>} its id
+	 * @param {(sent: number) => void} progress @param {AbortSignal} signal @returns {Promise<string>} its id
 	 */
 	async train({ method, budget, keep }, progress, signal) {
 		const json = { task: this.task, method, keep_seconds: keep, ...(method === 'auto' && { budget_seconds: budget }) };

@@ -3,10 +3,7 @@ import { call, key, setKey, whenUnauthorized } from './api.js';
 import { dialog, field, h, put, showError } from './dom.js';
 import { preferred, speak, t } from './texts.js';
 
-/**
- * A view fills its element until the signal aborts: listeners, timers and calls end with it.
- * @typedef {(root: HTMLElement, name: string, signal: AbortSignal) => Promise<void>} View
- */
+/** A view fills its element until the signal aborts: listeners, timers and calls end with it. @typedef {(root: HTMLElement, name: string, signal: AbortSignal) => Promise<void>} View */
 const VIEWS = {
 	try: () => import('./try.js'),
 	tasks: () => import('./tasks.js'),
@@ -64,10 +61,10 @@ function askForKey(reason = key() ? t.keyRefused : t.keyNeeded) {
 }
 
 whenUnauthorized(() => askForKey());
-speak(preferred());
+await speak(preferred());
 frame();
 byId('key').onclick = async () => { if (await askForKey(t.keyAbout)) show(); };
-byId('language').onchange = () => { speak(byId('language').value, true); frame(); show(); };
+byId('language').onchange = async () => { await speak(byId('language').value, true); frame(); show(); };
 byId('skip').onclick = (event) => { event.preventDefault(); byId('main').focus(); };
 addEventListener('hashchange', () => { show(); byId('main').focus({ preventScroll: true }); scrollTo(0, 0); });
 // A file that misses its place must not take the page's.

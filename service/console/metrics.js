@@ -27,12 +27,8 @@ export const total = (reading, name, wanted = any) => (reading?.get(name) ?? [])
 
 /**
  * What was counted between two readings, by a label.
- * @param {Reading | undefined} before  undefined: since the server's start
- * @param {Reading} after
- * @param {string} name
- * @param {string} label
- * @param {Wanted} [wanted]
- * @returns {[string, number][]} the most first
+ * @param {Reading | undefined} before  undefined: since the server's start @param {Reading} after @param {string} name @param {string} label
+ * @param {Wanted} [wanted] @returns {[string, number][]} the most first
  */
 export function counts(before, after, name, label, wanted = any) {
 	const found = new Map();
@@ -44,12 +40,9 @@ export function counts(before, after, name, label, wanted = any) {
 
 /**
  * What a histogram counted between two readings.
- * @param {Reading | undefined} before  as of `counts`
- * @param {Reading} after
- * @param {string} name
- * @param {Wanted} [wanted]
+ * @param {Reading | undefined} before  as of `counts` @param {Reading} after @param {string} name @param {Wanted} [wanted]
  * @returns {{count: number, mean: number, quantile: (share: number) => number}} quantile: linear within a
- *   bucket, as Prometheus has it
+ * bucket, as Prometheus has it
  */
 export function histogram(before, after, name, wanted) {
 	const difference = (end) => total(after, name + end, wanted) - total(before, name + end, wanted);

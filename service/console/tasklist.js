@@ -16,12 +16,7 @@ export async function listTasks(signal) {
 
 const abstaining = new Map();
 
-/**
- * Tell whether a task's live version can answer "none of these": whether its file states a threshold.
- * @param {Task} task
- * @param {AbortSignal} signal
- * @returns {Promise<boolean>}
- */
+/** Tell whether a task's live version can answer "none of these": whether its file states a threshold. @param {Task} task @param {AbortSignal} signal @returns {Promise<boolean>} */
 export async function abstains({ task, live }, signal) {
 	const version = `${live} ${task}`;
 	if (!abstaining.has(version)) {

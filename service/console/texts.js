@@ -1,12 +1,13 @@
 /** Which language the page speaks. `t` is its catalogue; a new language is a file and a line here. */
-import en from './texts.en.js';
-import ko from './texts.ko.js';
 
-const CATALOGUES = { en, ko };
+const CATALOGUES = {
+	en: () => import('./texts.en.js'),
+	ko: () => import('./texts.ko.js'),
+};
 const CHOICE = 'facet-language';
 
-/** The texts, by name. */
-export let t = en;
+/** The texts, by name. @type {typeof import('./texts.en.js').default} */
+export let t;
 /** The language as a tag, for dates and numbers. */
 export let locale = 'en';
 
@@ -17,8 +18,8 @@ export function preferred() {
 }
 
 /** @param {string} code @param {boolean} [keep]  whether the next visit begins with it */
-export function speak(code, keep = false) {
-	[t, locale] = [CATALOGUES[code], code];
+export async function speak(code, keep = false) {
+	[t, locale] = [(await CATALOGUES[code]()).default, code];
 	document.documentElement.lang = code;
 	if (keep) localStorage.setItem(CHOICE, code);
 }

@@ -45,7 +45,7 @@ export async function show(root, signal, id) {
 			[t.state, state(training)], [t.method, reached?.method ?? method], [t.images, t.imagesInLabels(images, labels.length)],
 			[t.by, by], [t.started, started && moment(started)], [t.imagesKept, keptUntil(training)],
 		]));
-		put(actions, isUnderWay(training) && button(t.stop, () => change('cancel')),
+		put(actions, isUnderWay(training) && button(t.cancel, () => change('cancel')),
 			!isUnderWay(training) && images > 0 && button(name === 'collecting' ? t.train : t.trainAgain, start),
 			name === 'done' && button(t.publish, publish, { kind: 'primary' }), button(t.delete, remove, { kind: 'danger' }));
 		put(outcome, error && h('p.error', error), published && h('p.done', t.publishedAs(task, published), ' ', taskLink(task, t.show)));

@@ -32,7 +32,7 @@ export function trainings(signal) {
 			// While nothing changes the rows stay, so that no button is taken from under a finger.
 			if (JSON.stringify(all) === before) return;
 			before = JSON.stringify(all);
-			put(body, all.reverse().map(row), !all.length && h('tr', h('td.empty', { colSpan: headings.length }, t.noTrainings)));
+			put(body, all.reverse().map(row), !all.length && h('tr', h('td.empty', { colSpan: headings.length }, t.noChanges)));
 		} catch (error) {
 			showError(failure, error);
 		}
@@ -43,7 +43,7 @@ export function trainings(signal) {
 		const cells = [state(training), method, whole(imagesOf(training)), by, keptUntil(training)];
 		return h('tr', h('th', { scope: 'row' }, h('a', { href: `#/teach/${encodeURIComponent(id)}` }, task), h('small.muted', { title: moment(created) }, ' ', ago(created))),
 			cells.map((cell, at) => h('td', { 'data-label': headings[at + 1] }, cell)),
-			h('td.row', isUnderWay(training) && button(t.stop, () => change(path`v1/trainings/${id}/cancel`, 'POST')),
+			h('td.row', isUnderWay(training) && button(t.cancel, () => change(path`v1/trainings/${id}/cancel`, 'POST')),
 				button(t.delete, async () => {
 					if (await confirm(t.delete, t.deleteTrainingAsk(task), 'danger')) change(path`v1/trainings/${id}`, 'DELETE');
 				}, { kind: 'danger' })));

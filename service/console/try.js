@@ -112,10 +112,10 @@ export async function view(root, name, signal) {
 	}
 
 	function pick() {
-		const chips = h('div.chips', { role: 'group', 'aria-label': t.tasks });
+		const chips = h('div.chips', { role: 'group', 'aria-label': t.views.tasks });
 		const filter = h('input', { type: 'search', placeholder: t.filter, 'aria-label': t.filter, oninput: list });
 		const choose = (text, names) => button(text, () => { kept.chosen = new Set(names); list(); changed(); }, { kind: 'quiet' });
-		put(picker, h('div.row', h('h2', t.tasks), live.length > 8 && filter, choose(t.all, live), choose(t.none, [])), chips);
+		put(picker, h('div.row', h('h2', t.views.tasks), live.length > 8 && filter, choose(t.all, live), choose(t.none, [])), chips);
 		list();
 		function list() {
 			const fitting = tasks.filter(({ task }) => task.includes(filter.value.trim()));
@@ -157,10 +157,7 @@ export function thumbnail(file, signal) {
 
 /**
  * Ask tasks about an image.
- * @param {File} file
- * @param {string[]} tasks
- * @param {boolean} abstain  whether "none of these" is an answer
- * @param {AbortSignal} signal
+ * @param {File} file @param {string[]} tasks @param {boolean} abstain  whether "none of these" is an answer @param {AbortSignal} signal
  * @returns {Promise<any[]>} a result for each
  */
 export async function predict(file, tasks, abstain, signal) {

@@ -4,12 +4,9 @@ import { announce, attempt, button, h, put } from './dom.js';
 import { chooser, dropping } from './intake.js';
 import { t } from './texts.js';
 
-const MOST_HEADER = 8e6;
-
 /**
  * Make a place to drop task files.
- * @param {string | null} task  what they are versions of; null: the person says, and the file proposes
- * @param {AbortSignal} signal
+ * @param {string | null} task  what they are versions of; null: the person says, and the file proposes @param {AbortSignal} signal
  * @param {() => Promise<void>} done  called after each that was taken
  */
 export function uploader(task, signal, done) {
@@ -24,13 +21,13 @@ export function uploader(task, signal, done) {
 	dropping(zone, ({ files }) => take([...files]));
 	return zone;
 
-	async function take(/** @type {File[]} */ [next]) {
+	function take(/** @type {File[]} */ [next]) {
 		if (!next) return;
 		file = next;
 		put(outcome);
 		put(chosen, file.name);
 		row.hidden = false;
-		if (task === null) name.value = (await taskOf(file)) ?? '';
+		if (task === null) name.value = file.name.replace(/(-v\d+)?\.safetensors$/, '');
 		(task === null ? name : send).focus();
 	}
 
@@ -45,16 +42,5 @@ export function uploader(task, signal, done) {
 			row.hidden = true;
 		});
 		[send.disabled, bar.hidden] = [false, true];
-	}
-}
-
-/** @param {Blob} file @returns {Promise<string | null>} the name that a task file gives itself, in the header of its safetensors; null if it is none */
-export async function taskOf(file) {
-	try {
-		const length = Number(new DataView(await file.slice(0, 8).arrayBuffer()).getBigUint64(0, true));
-		const header = JSON.parse(await file.slice(8, 8 + Math.min(length, MOST_HEADER)).text());
-		return JSON.parse(header.__metadata__.facet).task;
-	} catch {
-		return null;
 	}
 }

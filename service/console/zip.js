@@ -11,9 +11,7 @@ const MOST_FILES = 20000;
 
 /**
  * Read the files of an archive, one after another.
- * @param {Blob} archive
- * @param {(path: string) => boolean} wanted
- * @returns {AsyncGenerator<{path: string, file: File}>}
+ * @param {Blob} archive @param {(path: string) => boolean} wanted @returns {AsyncGenerator<{path: string, file: File}>}
  * @throws {Error} a sentence, if it is no archive that this can read
  */
 export async function* unzip(archive, wanted) {
