@@ -122,7 +122,7 @@ class LocalPredictor:
         return key
 
     async def _bind(self, request: PredictRequest, key: Key | None) -> list[Answerer]:
-        """Return what answers: the versions live now, whatever is published from now on."""
+        """Return what answers: the version that is named, or those that are live now."""
         caller = key.caller if key else ANYONE
         tasks = request.tasks
         if tasks is None:
@@ -132,9 +132,13 @@ class LocalPredictor:
                 f"request: expected at most {self._limit} images x tasks, found {rows}"
             )
         bare = {task for task in tasks if self._is_backbone(task, request)}
-        residents = await self._resolver.residents(
-            [task for task in tasks if task not in bare], skip_unavailable=request.tasks is None
-        )
+        named = [task for task in tasks if task not in bare]
+        if request.version is not None:
+            residents = [await self._resolver.version(task, request.version) for task in named]
+        else:
+            residents = await self._resolver.residents(
+                named, skip_unavailable=request.tasks is None
+            )
         found = {resident.task: resident for resident in residents}
         answerers = [
             Pooled() if task in bare else _answerer(found[task], request)
@@ -143,11 +147,6 @@ class LocalPredictor:
         ]
         if not answerers:
             raise UnknownTask("tasks: expected at least one live task, found none")
-        if request.version not in (None, answerers[0].version):
-            raise UnknownTask(
-                f"version of task {answerers[0].task!r}: expected the live one, "
-                f"{answerers[0].version}, found {request.version}"
-            )
         return answerers
 
     def _is_backbone(self, task: str, request: PredictRequest) -> bool:

@@ -37,7 +37,7 @@ class PredictRequest:
         caller: name of the key that the client has shown; empty where no keys are configured.
         output: what is wanted; for features, `top_k` and `activation` are of no effect.
         activation: what makes scores of logits; None for what each task says itself.
-        version: the one that must be live, of the only task; None for whichever is.
+        version: a stored one of the only task; None for whichever is live.
         example_of: the task that the images are to be examples of; the caller's key must let it
             publish this one, in place of asking the others.
         abstain: whether a task may answer with no label; only where labels are wanted.

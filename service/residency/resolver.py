@@ -158,6 +158,29 @@ class TaskResolver:
             partial(self._finish_load, task, version),
         )
 
+    async def version(self, task: str, number: int) -> Resident:
+        """Return a stored version. One that is not live is loaded for those who ask, and not kept.
+
+        Raises:
+            UnknownTask: the task has no such version.
+            TaskUnavailable, TooManyMisses: see `residents`.
+        """
+        entry = await self.entry(task)
+        assert entry.state is not None, "its history has been read"
+        if number == entry.live:
+            [resident] = await self.residents([task])
+            if resident.version == number:  # else another went live meanwhile
+                return resident
+        if number not in (each.number for each in entry.state.versions):
+            raise UnknownTask(f"version of task {task!r}: expected a stored one, found {number}")
+        with self.loads.reserve(1):
+            return await self.loads.once(
+                # Not the key of `load`, of which the version may be made live meanwhile.
+                (task, -number),
+                partial(self._loader.load, task, number, self._bank.data(task, number)),
+                partial(self._finish_version, task),
+            )
+
     async def entry(self, task: str, reads: SingleFlight | None = None) -> Entry:
         """Return the entry of a task with its history, which is read if it is not known yet.
 
@@ -245,6 +268,15 @@ class TaskResolver:
         # and get the version that they waited for.
         if entry is not None and entry.live == version:
             self._bank.put(loaded.resident, loaded.data)
+        return loaded.resident
+
+    async def _finish_version(self, task: str, loading: Awaitable[LoadedTask]) -> Resident:
+        try:
+            loaded = await loading
+        except (StoreError, DeviceFull, *FINAL) as error:
+            # Of the live version this tells nothing, so nothing is remembered.
+            raise unavailable(task, str(error), not isinstance(error, FINAL)) from error
+        self._observe.count_load(loaded.source, loaded.seconds)
         return loaded.resident
 
     async def _learn_again(self, task: str) -> None:

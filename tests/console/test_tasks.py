@@ -77,6 +77,17 @@ def test_a_version_can_be_downloaded_and_deleted(
     expect(row).to_have_count(0)
 
 
+def test_two_versions_are_compared_on_dropped_images(shown: Console, parts: str) -> None:
+    shown.open(f"tasks/{parts}")
+    shown.drop("section[aria-label^=Compare] .dropzone", "a.png", picture("count").read_bytes())
+    shown.says("The same label for 0 of 1 image.")
+    cells = shown.page.locator("tr.differs td")
+    expect(cells.nth(0)).to_contain_text("v2")
+    expect(cells.nth(1)).to_contain_text("v1")
+    shown.page.get_by_label("Version 2 of the comparison").select_option(label="version 2")
+    shown.says("The same label for 1 of 1 image.")
+
+
 def test_a_task_can_be_retired_and_activated_again(shown: Console, parts: str) -> None:
     shown.open(f"tasks/{parts}")
     shown.press("Retire")
@@ -91,7 +102,7 @@ def test_a_dropped_task_file_is_uploaded_under_the_name_it_proposes(
     shown: Console, parts: str, tiny: Backbone
 ) -> None:
     shown.open("tasks")
-    shown.drop(".dropzone", "x.safetensors", version(tiny, 3))
+    shown.drop(".dropzone", "parts-v3.safetensors", version(tiny, 3))
     expect(shown.page.get_by_label("Name of the task")).to_have_value(parts)
     shown.press("Upload")
     shown.says("parts has version 3, which is live.")
