@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --constraint constraints.txt --editable
 BUILTIN := prompts_store/builtin
 TASKS   := count digits letters orientation position textures
 
-.PHONY: serve test fuzz check format builtin-tasks image-check proto clean
+.PHONY: serve test fuzz check format builtin-tasks pictures image-check proto clean
 
 serve: $(VENV)/.serving
 	$(BIN)/facet serve
@@ -53,6 +53,10 @@ builtin-tasks: $(VENV)/.serving
 builtin-task-%:
 	OMP_NUM_THREADS=1 $(BIN)/facet train --recipe training/recipes/$*.toml --device cpu \
 		--out $(BUILTIN)/$*.safetensors --samples $(BUILTIN)/samples/$* --embed-samples 3
+
+# Takes the pictures of README from a real run, in Debian's Chromium.
+pictures: $(VENV)/.development
+	$(BIN)/python -m tests.console.pictures docs/pictures
 
 # Builds the Dockerfile without a Docker engine and tries the image; as root, on Debian, with 40 GB of disk.
 image-check:
