@@ -41,10 +41,8 @@ function ranking(predictions, given) {
 
 const valueOf = ({ probability, score }) => (probability === undefined ? short(score) : percent(probability));
 
-function stages({ decode, queue, forward, total }) {
-	const parts = [[t.decode, decode], [t.queue, queue], [t.forward, forward], [t.rest, Math.max(total - decode - queue - forward, 0)]];
-	return parts.map(([name, value], at) => h('span', `${name} ${brief(value)}${at === 3 ? ' ms' : ''}`));
-}
+/** The parts of the time; what is left to the total are the network's and the server's other work. */
+const stages = ({ decode, queue, forward }) => [[t.decode, brief(decode)], [t.queue, brief(queue)], [t.forward, `${brief(forward)} ms`]].map((part) => h('span', part.join(' ')));
 
 /** @param {any} result @returns {string} one line for a screen reader */
 export const spoken = ({ task, reason, predictions: [best] }) => `${task}: ${reason ? t.noneOfThese : `${best.label}, ${valueOf(best)}`}`;

@@ -44,7 +44,6 @@ export default {
 	decode: 'decode',
 	queue: 'queue',
 	forward: 'forward',
-	rest: 'other',
 	samplesOf: (task) => `Samples of ${task}`,
 	sample: (label) => `Sample: ${label}`,
 	attention: 'Attention',

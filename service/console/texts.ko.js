@@ -41,7 +41,6 @@ export default {
 	decode: '디코딩',
 	queue: '대기',
 	forward: '순전파',
-	rest: '기타',
 	samplesOf: (task) => `${task} 예시`,
 	sample: (label) => `예시: ${label}`,
 	attention: '어텐션',

@@ -19,7 +19,7 @@ def test_a_dropped_image_gets_the_labels_of_every_task(shown: Console) -> None:
     expect(cards).to_have_count(6)
     expect(cards.locator(".stages")).to_have_count(6)
     assert re.search(r"version 1 · [\d.]+ m?s", cards.first.inner_text())
-    for stage in ("decode", "queue", "forward", "other"):
+    for stage in ("decode", "queue", "forward"):
         assert stage in cards.first.inner_text()
     expect(shown.page.locator("#live")).to_contain_text("digits: 6")
 
