@@ -13,6 +13,9 @@ export class Problem extends Error {
 
 let askForKey = async () => false;
 
+/** The key that the person left as it is when asked; calls that go on by themselves do not ask again. @type {string | null} */
+let declined = null;
+
 /** @param {() => Promise<boolean>} ask  asks the person for a key; resolves to whether there is another */
 export function whenUnauthorized(ask) {
 	askForKey = ask;
@@ -48,7 +51,7 @@ export async function request(relative, { method = 'GET', json, body, headers, s
 		});
 		if (response.ok) return response;
 		// Another call may have asked for the key meanwhile.
-		if (response.status === 401 && (before !== key() || (await askForKey()))) continue;
+		if (response.status === 401 && (before !== key() || (await anotherKey()))) continue;
 		throw problem(response.status, await response.text());
 	}
 }
@@ -72,7 +75,7 @@ export function upload(relative, file, progress, signal) {
 		sending.upload.onprogress = ({ loaded, total }) => progress(loaded / (total || 1));
 		sending.onload = async () => {
 			if (sending.status < 300) resolve(JSON.parse(sending.responseText));
-			else if (sending.status === 401 && (await askForKey())) resolve(upload(relative, file, progress, signal));
+			else if (sending.status === 401 && (await anotherKey())) resolve(upload(relative, file, progress, signal));
 			else reject(problem(sending.status, sending.responseText));
 		};
 		sending.onerror = () => reject(new Problem(0, 'Failed to send', 'unreachable'));
@@ -129,6 +132,13 @@ export async function every(milliseconds, signal, work) {
 	} catch (error) {
 		if (!signal.aborted) throw error;
 	}
+}
+
+async function anotherKey() {
+	if (declined === key()) return false;
+	const agreed = await askForKey();
+	declined = agreed ? null : key();
+	return agreed;
 }
 
 const authorization = () => (key() ? { Authorization: `Bearer ${key()}` } : {});

@@ -28,6 +28,7 @@ export function attention(canvas, image, signal) {
 				const found = await call(path`v1/tasks/${wanted}/explain`, { method: 'POST', body: sent, signal, headers });
 				if (sent === file && asked === wanted) grids = found;
 			});
+			if (!grids && asked === wanted) asked = '';  // it may be asked again
 		}
 		draw();
 	}

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.console.support.browser import CHROMIUM, Console, console, start
 
-SETTINGS = {"port": 0, "device": "cpu", "engine_threads": 1}
+SETTINGS = {"port": 0, "device": "cpu", "engine_threads": 1, "training_priority": "normal"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
