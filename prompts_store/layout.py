@@ -98,8 +98,8 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
     else:
         stems = [f"head.{index}" for index in range(hidden)] + ["head"]
         expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
-    if manifest.threshold is not None:
-        expected += [f"{PREFIX}{part}" for part in PARTS]
+        if manifest.threshold is not None:
+            expected += [f"{PREFIX}{part}" for part in PARTS]
     for name in expected:
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")

@@ -40,7 +40,8 @@ class TaskFile:
             what computes of either.
         parts: whatever else the task changes in the forward, by names as in `layout.KINDS`. All
             dtypes are float16, bfloat16 or float32.
-        distance: how far features are from its classes, where the manifest states a threshold.
+        distance: how far features are from its classes, where the manifest states a threshold; of
+            an instant task it is in its examples. `far` gives either.
 
     Raises:
         InvalidTensors: tensors and manifest disagree.
@@ -63,6 +64,15 @@ class TaskFile:
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.nbytes for tensor in self.tensors().values())
+
+    def far(self) -> Distance | None:
+        """Return how far features are from the task's classes; None where it states no threshold.
+
+        On the CPU; that of an instant task is made of its examples, in float64.
+        """
+        if self.manifest.threshold is None or not isinstance(self.head, InstantHead):
+            return self.distance
+        return self.head.distance()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""

@@ -118,10 +118,10 @@ class Collection:
         )
 
     def equals(self, other: Self) -> bool:
-        """Return whether these are the same examples under the same labels, in any order."""
-        return {label: set(known) for label, known in self.labels.items()} == {
-            label: set(known) for label, known in other.labels.items()
-        }
+        """Return whether they make the same head of the same labelled examples, in any order."""
+        return self.kind == other.kind and {
+            label: set(known) for label, known in self.labels.items()
+        } == {label: set(known) for label, known in other.labels.items()}
 
     def uses(self, kind: InstantKind | None) -> Self:
         """Return the same collection if heads of this kind are made of it, or None is asked for.

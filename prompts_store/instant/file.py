@@ -58,6 +58,7 @@ def instant_file(
         metrics={} if accuracy is None else {LEFT_OUT_ACCURACY: accuracy},
         created=datetime.now(UTC),
         description=description,
+        threshold=head.threshold(),
         **{name: getattr(backbone, name) for name in _FACTS},
     )
     return TaskFile(manifest, (), head)

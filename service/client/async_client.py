@@ -204,6 +204,10 @@ class AsyncClient:
         """List the examples of an instant task by label."""
         return await self._do(calls.examples(self._exchange(), task))
 
+    async def change_method(self, task: str, method: Method) -> ExamplesChanged:
+        """Tell an instant task's labels apart by another method; its examples stay."""
+        return await self._do(calls.change_method(self._exchange(), task, method))
+
     async def forget(
         self, task: str, *, label: str | None = None, example: str | None = None
     ) -> ExamplesChanged:

@@ -212,6 +212,12 @@ def add_examples(
     return made[-1].model_copy(update={"examples": ids})
 
 
+def change_method(exchange: Exchange, name: str, method: str) -> Steps[ExamplesChanged]:
+    """Make another kind of head of the examples of an instant task."""
+    path, params = f"{_path(name)}/examples", {"method": method}
+    return (yield from exchange.get(ExamplesChanged, "PATCH", path, params=params))
+
+
 def forget(
     exchange: Exchange, name: str, label: str | None, example: str | None
 ) -> Steps[ExamplesChanged]:

@@ -221,6 +221,10 @@ class Client:
         """List the examples of an instant task by label."""
         return self._do(calls.examples(self._exchange(), task))
 
+    def change_method(self, task: str, method: Method) -> ExamplesChanged:
+        """Tell an instant task's labels apart by another method; its examples stay."""
+        return self._do(calls.change_method(self._exchange(), task, method))
+
     def forget(
         self, task: str, *, label: str | None = None, example: str | None = None
     ) -> ExamplesChanged:

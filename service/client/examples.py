@@ -68,6 +68,20 @@ def list_examples(
 
 
 @app.command()
+def method(
+    task: Task,
+    name: Annotated[Literal["ncm", "knn", "lda"], typer.Argument(help="The method from now on.")],
+    server: Server = URL,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the labels of a task apart by another method; its examples stay."""
+    with connected(server, "examples method", key) as client:
+        made = client.change_method(task, name)
+    _tell(made, as_json)
+
+
+@app.command()
 def forget(
     task: Task,
     ids: Annotated[

@@ -104,7 +104,7 @@ async def add_examples(
         Query(
             description="How labels are told apart: nearest class mean, nearest neighbours or "
             "linear discriminant analysis. A task that begins has lda unless this says otherwise; "
-            "of one that is there it must be the task's."
+            "of one that is there it must be the task's, which PATCH changes."
         ),
     ] = None,
 ) -> ExamplesChanged:
@@ -135,6 +135,24 @@ async def add_examples(
         response.status_code = 200
     prefix = request.scope.get("root_path", "")
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{made.version}"
+    return ExamplesChanged.model_validate(made)
+
+
+@router.patch(
+    "/v1/tasks/{task}/examples", summary="Change an instant task's method", dependencies=_PUBLISH
+)
+async def change_method(
+    task: TaskName,
+    request: Request,
+    components: ComponentsDependency,
+    method: Annotated[InstantKind, Query(description="How labels are told apart from now on.")],
+) -> ExamplesChanged:
+    """Make another kind of head of the examples; the next version of the task is live with it.
+
+    Nothing happens if the task has this method already.
+    """
+    made = await components.examples.use(task, method, by=actor_of(request))
+    tell(request.scope, version=made.version, sha256=made.sha256)
     return ExamplesChanged.model_validate(made)
 
 

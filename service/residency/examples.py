@@ -187,6 +187,10 @@ class TaskExamples:
         """Forget an example; raises what `forget_label` does."""
         return await self._change(task, partial(_forget, task, id), by)
 
+    async def use(self, task: str, kind: InstantKind, *, by: str) -> Examples:
+        """Make another kind of head of a task's examples; raises what `forget_label` does."""
+        return await self._change(task, partial(_use, task, kind), by)
+
     async def _change(self, task: str, apply: Apply, by: str) -> Examples:
         change = _Change(apply, by)
         waiting = self._waiting.setdefault(task, [])
@@ -305,6 +309,14 @@ def _forget(task: str, id: str, before: Collection | None) -> tuple[Collection, 
     if before is None:
         raise _not_live(task)
     return before.forget(id), [id]
+
+
+def _use(
+    task: str, kind: InstantKind, before: Collection | None
+) -> tuple[Collection, Sequence[str]]:
+    if before is None:
+        raise _not_live(task)
+    return replace(before, kind=kind), []
 
 
 def _examples(

@@ -52,7 +52,8 @@ class TaskNetwork(nn.Module):
         super().__init__()
         self.features = bake(backbone, task.prompts, task.parts)
         self._head = task.head.to(backbone.device, backbone.dtype)
-        self._distance = task.distance and task.distance.to(backbone.device, backbone.dtype)
+        distance = task.far()
+        self._distance = distance and distance.to(backbone.device, backbone.dtype)
         self._manifest = task.manifest
 
     @property

@@ -1,11 +1,7 @@
 """The largest distance from its classes at which a task still answers."""
 
-from __future__ import annotations
-
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable
 
 SHARE = 0.95
 """Of images like those that a task was learned from, so many are to be answered."""
@@ -14,7 +10,7 @@ LEAST_SCORES = 19
 """Fewer distances say nothing about a share of SHARE: 1 / (1 - SHARE) - 1."""
 
 
-def keeping(distances: NDArray[np.float64]) -> float | None:
+def keeping(distances: Iterable[float]) -> float | None:
     """Return the smallest threshold that keeps SHARE of images like those at these distances.
 
     It is one of the distances. A further image whose distance is drawn as theirs were is at most as
@@ -24,8 +20,9 @@ def keeping(distances: NDArray[np.float64]) -> float | None:
     such place.
 
     Args:
-        distances: (images,), of images that were not learned from.
+        distances: of images that were not learned from.
     """
+    ordered = sorted(distances)
     # a little more, since 1 - SHARE is rounded
-    place = math.floor((1 - SHARE) * (len(distances) + 1) + 1e-9)
-    return float(np.sort(distances)[-place]) if place else None
+    place = math.floor((1 - SHARE) * (len(ordered) + 1) + 1e-9)
+    return float(ordered[-place]) if place else None

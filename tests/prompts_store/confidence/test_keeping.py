@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facet_vision.training.confidence.thresholds import LEAST_SCORES, SHARE, keeping
+from facet_vision.prompts_store.confidence.keeping import LEAST_SCORES, SHARE, keeping
 
 
 @given(st.integers(LEAST_SCORES, 400), st.integers(0, 10_000))
