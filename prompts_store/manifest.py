@@ -175,11 +175,6 @@ class Manifest(BaseModel):
                 "examples.neighbours: expected a number with the head 'knn' and only then, "
                 f"found {examples.neighbours} with {self.head!r}"
             )
-        if self.layers:
-            raise ValueError(
-                f"layers: expected 0 with the head {self.head!r}, whose examples are features of "
-                f"the bare backbone, found {self.layers}"
-            )
 
     @model_validator(mode="after")
     def _confidence_fits(self) -> Self:

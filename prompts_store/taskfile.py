@@ -112,11 +112,11 @@ class TaskFile:
     @classmethod
     def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
         prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
+        parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
         if manifest.examples is not None:
-            return cls(manifest, prompts, InstantHead.of(manifest, tensors))
+            return cls(manifest, prompts, InstantHead.of(manifest, tensors), parts)
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
         return cls(manifest, prompts, head, parts, Distance.of(tensors))
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:

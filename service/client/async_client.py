@@ -172,6 +172,7 @@ class AsyncClient:
         examples: Mapping[str, Image | Iterable[Image]],
         *,
         method: Method | None = None,
+        adaptation: str | None = None,
         max_images: int = IMAGES_PER_REQUEST,
         max_bytes: int = REQUEST_BYTES,
         deadline: float | None = None,
@@ -184,6 +185,8 @@ class AsyncClient:
             task: its name.
             examples: images by label; a label may be new.
             method: ncm, knn or lda of a task that begins, lda by default.
+            adaptation: task under whose adaptation the images of one that begins become features;
+                None for the bare backbone.
             max_images, max_bytes, deadline: see `predict`. Each request is a version.
 
         Raises:
@@ -195,6 +198,7 @@ class AsyncClient:
             task,
             examples,
             method=method,
+            adaptation=adaptation,
             max_images=max_images,
             max_bytes=max_bytes,
         )

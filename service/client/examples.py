@@ -42,6 +42,13 @@ def add(
         Literal["ncm", "knn", "lda"] | None,
         typer.Option(help="Of a task that begins.", show_default="lda"),
     ] = None,
+    adaptation: Annotated[
+        str | None,
+        typer.Option(
+            help="Task under whose adaptation the images of one that begins become features.",
+            show_default="the bare backbone",
+        ),
+    ] = None,
     server: Server = URL,
     key: Key = None,
     as_json: AsJson = False,
@@ -49,7 +56,7 @@ def add(
     """Send labelled images; the server's next request sees them."""
     with connected(server, "examples add", key) as client:
         found = _by_folder(images) if label is None else {label: _files(images)}
-        made = client.add_examples(task, found, method=method)
+        made = client.add_examples(task, found, method=method, adaptation=adaptation)
     _tell(made, as_json)
 
 
