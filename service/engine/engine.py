@@ -88,6 +88,11 @@ class Engine:
             # In the head a temperature costs no batch anything.
             head = head.divided(file.manifest.temperature)
         distance = file.far()
+        if distance is None and file.manifest.threshold is not None:
+            raise UnfitTask(
+                f"task {file.manifest.task!r}: expected a threshold of examples that vary within "
+                "their labels, found some that do not"
+            )
         distance = distance and distance.to(device, torch.float32)
         resident = Resident(file.manifest, version, adaptation, head, distance)
         if device.type == "cuda":
