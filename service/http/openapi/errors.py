@@ -56,7 +56,9 @@ ERRORS = {
     "deadline-unreachable": Told("The work that waits takes longer than `timeout_ms`.", _INFER),
     "deadline-exceeded": Told("There was no answer in time.", _IMAGES),
     "forward-failed": Told("The forward has failed.", _IMAGES),
-    "not-instant": Told("The task has no examples, or is of another method.", {"examples"}),
+    "not-instant": Told(
+        "The task has no examples, or is of another method or adaptation.", {"examples"}
+    ),
     "invalid-example": Told("The label can be none.", {"learns"}),
     "unknown-example": Told("The task has no such label or example.", {"examples"}),
     "too-many-examples": Told("The task would have more than it may have.", {"learns"}),

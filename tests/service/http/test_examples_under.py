@@ -1,18 +1,22 @@
 """Instant tasks under the adaptation of a task that was trained."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from starlette.testclient import TestClient
 
 from facet_vision.backbone import Backbone, decode_image
-from facet_vision.prompts_store import InstantHead, TaskFile
+from facet_vision.prompts_store import InstantHead, NotInstant, TaskFile
+from facet_vision.service.residency.examples import Examples
 from tests.service.support.app import DEPTH, ask, assert_problem, task_file, upload
 from tests.service.support.keys import Keys
+from tests.service.support.residency import components
 from tests.service.support.shades import best, shade, shades, teach
 
 BOTH = {"dark": shades("dark", 4), "light": shades("light", 3)}
@@ -111,3 +115,24 @@ def test_the_key_must_cover_the_other_task(
     client.headers.update(own)
     refused = teach(client, "team-a", BOTH, adaptation="flowers")
     assert_problem(refused, 403, "expected a task that it covers")
+
+
+def test_two_that_begin_it_under_different_adaptations(client: TestClient, deep: TaskFile) -> None:
+    """Whoever comes first begins the task, and the other is told so."""
+    del deep
+
+    async def both() -> list[Any]:
+        examples = components(client).examples
+        feature = np.ones(32, np.float32)
+        return await asyncio.gather(
+            examples.add("t", [("a", "0" * 16, feature)], None, by="1", under=("flowers", 1)),
+            examples.add("t", [("b", "1" * 16, 2 * feature)], None, by="2"),
+            return_exceptions=True,
+        )
+
+    told = client.portal.call(both)  # type: ignore[union-attr]
+    (refused,) = [each for each in told if isinstance(each, NotInstant)]
+    (made,) = [each for each in told if isinstance(each, Examples)]
+    assert "adaptation: expected" in str(refused)
+    assert len(made.labels) == 1
+    assert client.get("/v1/tasks/t").json()["versions"] == 1
