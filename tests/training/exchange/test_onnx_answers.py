@@ -38,7 +38,7 @@ def served(task: TaskFile, net: Backbone, images: Tensor) -> dict[str, Tensor]:
     (logits,) = Engine(net).run([(Reactivated(resident, "none"), pixels)])
     (scores,) = Engine(net).run([(resident, pixels)])
     found = {"logits": logits, "probabilities": scores}
-    if task.distance is not None:
+    if task.manifest.threshold is not None:
         (both,) = Engine(net).run([(WithDistance(resident, resident.activation), pixels)])
         found["distance"] = both[:, -1]
     return found
@@ -76,7 +76,7 @@ def learned(net: Backbone, kind: InstantKind, labels: int = 3) -> TaskFile:
     generator = torch.Generator().manual_seed(0)
     made = Collection(kind, neighbours=4)
     for label in range(labels):
-        rows = torch.randn(5, net.feature_dim, generator=generator) + label
+        rows = torch.randn(10, net.feature_dim, generator=generator) + label
         examples = [Example(f"{label:08x}{row:08x}", each) for row, each in enumerate(rows)]
         made = made.add(f"label {label}", examples)
     return TaskFile.from_bytes(instant_file("pets", made, net).to_bytes())
@@ -84,7 +84,9 @@ def learned(net: Backbone, kind: InstantKind, labels: int = 3) -> TaskFile:
 
 @pytest.mark.parametrize("kind", ["knn", "lda"])
 def test_instant_tasks(kind: InstantKind, net: Backbone, tmp_path: Path) -> None:
-    check(learned(net, kind), net, tmp_path / "pets.onnx")
+    task = learned(net, kind)
+    assert task.manifest.threshold is not None
+    check(task, net, tmp_path / "pets.onnx")
 
 
 def test_another_distance_is_not_written(
