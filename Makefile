@@ -52,7 +52,7 @@ builtin-tasks: $(VENV)/.serving
 
 builtin-task-%:
 	OMP_NUM_THREADS=1 $(BIN)/facet train --recipe training/recipes/$*.toml --device cpu \
-		--out $(BUILTIN)/$*.safetensors --samples $(BUILTIN)/samples/$*
+		--out $(BUILTIN)/$*.safetensors --samples $(BUILTIN)/samples/$* --embed-samples 3
 
 # Builds the Dockerfile without a Docker engine and tries the image; as root, on Debian, with 40 GB of disk.
 image-check:

@@ -17,7 +17,7 @@ The room imports no other room: it knows no task names, versions, files or HTTP.
 from facet_vision.backbone.execution.native import has_bfloat16
 
 from .adaptation import Adaptation, Parts
-from .attention import class_token_attention
+from .attention import check_class_token, class_token_attention, patch_attention
 from .backbone import Backbone
 from .decode import MAX_PIXELS, OpenImage, decode_image, open_image
 from .entering import entering_patches
@@ -36,6 +36,7 @@ __all__ = [
     "Pixels",
     "Preprocess",
     "UnsupportedBackbone",
+    "check_class_token",
     "class_token_attention",
     "decode_image",
     "entering_patches",
@@ -43,5 +44,6 @@ __all__ = [
     "limit_aspect",
     "load",
     "open_image",
+    "patch_attention",
     "wrap",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .adaptation import NO_PARTS, Parts
+from .adaptation import NO_PARTS, Adaptation, Parts
 from .backbone import Backbone
 from .errors import UnsupportedBackbone
 from .vit import VisionTransformerFamily
@@ -35,13 +35,57 @@ def class_token_attention(
     Raises:
         UnsupportedBackbone: the backbone has no class token.
     """
+    family = check_class_token(backbone)
+    return _weights(family, backbone, images, backbone.encode(prompts, parts), layer)
+
+
+def patch_attention(
+    backbone: Backbone, images: Tensor, adaptation: Adaptation, *, layer: int = -1
+) -> Tensor:
+    """Return how the class token's attention to the patches of an image is spread over them.
+
+    It is the mean over the heads. What goes to other tokens than patches is left out.
+
+    Args:
+        images: (batch, 3, height, width), preprocessed.
+        adaptation: of the task, encoded; an empty one for the bare backbone.
+        layer: from 0; negative ones count from the last.
+
+    Returns:
+        (batch, rows, columns) of float32, each of which sums to 1.
+
+    Raises:
+        UnsupportedBackbone: the backbone has no class token.
+    """
+    family = check_class_token(backbone)
+    weights = _weights(family, backbone, images, adaptation, layer).float().mean(dim=1)
+    rows, columns = family.model.patch_embed.grid_size
+    patches = weights[:, -rows * columns :]
+    return (patches / patches.sum(dim=1, keepdim=True)).unflatten(1, (rows, columns))
+
+
+def check_class_token(backbone: Backbone) -> VisionTransformerFamily:
+    """Return the backbone's family if it has a class token.
+
+    Raises:
+        UnsupportedBackbone: it has none.
+    """
     family = backbone._family
     if not isinstance(family, VisionTransformerFamily) or family.model.cls_token is None:
         raise UnsupportedBackbone(
             f"backbone: expected a ViT with a class token, found {backbone.name!r}"
         )
+    return family
+
+
+def _weights(
+    family: VisionTransformerFamily,
+    backbone: Backbone,
+    images: Tensor,
+    adaptation: Adaptation,
+    layer: int,
+) -> Tensor:
     layer %= len(family.blocks)
-    adaptation = backbone.encode(prompts, parts)
     images = images.to(backbone.device, backbone.dtype)
     weights = family.class_token_scores(images, adaptation, layer).softmax(dim=-1)
     in_front = adaptation.prefix_tokens(layer)

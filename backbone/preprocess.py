@@ -42,6 +42,10 @@ tensor. As float32 it is normalised already.
 """
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of an image, in fractions of its width and height."""
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """Resize, centre crop and normalisation of one backbone, taken from timm's data config.
@@ -117,6 +121,24 @@ class Preprocess:
             image = self._thickened(image)
         pixels: Pixels = self._transform(image).numpy()
         return pixels
+
+    def box(self, size: tuple[int, int]) -> Box:
+        """Return which part of an upright image becomes the input.
+
+        What a border adds lies outside of the image, so fractions may be below 0 and above 1.
+
+        Args:
+            size: width and height of the image, or of a smaller copy of it.
+        """
+        sides = self.input_size[:0:-1]  # width and height
+        scaled = [math.floor(side / self.crop_pct) for side in sides]
+        resized: list[float] = list(scaled)
+        if self.crop_mode != "squash":
+            ratios = [side / wanted for side, wanted in zip(size, scaled, strict=True)]
+            ratio = max(ratios) if self.crop_mode == "border" else min(ratios)
+            resized = [side / ratio for side in size]
+        width, height = (side / whole for side, whole in zip(sides, resized, strict=True))
+        return (1 - width) / 2, (1 - height) / 2, (1 + width) / 2, (1 + height) / 2
 
     def _thickened(self, image: Image.Image) -> Image.Image:
         """Keep a line of one pixel of an image that would be resized to a side of none."""

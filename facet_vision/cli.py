@@ -33,6 +33,12 @@ COMMANDS = (
     ),
     LazyCommand("tasks", "service.client.command", "List the tasks of a server.", SERVED),
     LazyCommand(
+        "events",
+        "service.client.command",
+        "List the last changes of a server's tasks, the newest first.",
+        SERVED,
+    ),
+    LazyCommand(
         "versions",
         "service.client.versions",
         "List the versions of a task, and say which one is live.",

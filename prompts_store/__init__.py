@@ -8,6 +8,7 @@
 * `prune`: finds and removes what uploads that were cut off have left, and old versions.
 * `events`: the state of a task as the sum of its events.
 * `instant`: heads that are made of examples, which may come and go.
+* `samples`: a few images in the file, to look at.
 * `builtin`: the demo tasks that ship with the package.
 
 The room knows tensors and manifests, not networks. Names are imported on first use, so that the

@@ -13,6 +13,7 @@ from .errors import InvalidTensors, shown
 from .header import TensorSpec
 from .instant.facts import ID_BYTES, INSTANT_KINDS
 from .manifest import Manifest
+from .samples import facts as samples
 
 MAX_LAYERS = 1000
 
@@ -49,6 +50,11 @@ def hidden_layers(names: Iterable[str]) -> int:
     return count
 
 
+def sample_names(manifest: Manifest) -> list[str]:
+    """Return the names of the tensors of the samples that a manifest describes."""
+    return [f"{samples.PREFIX}{number}" for number in range(len(manifest.samples or ()))]
+
+
 def is_part(name: str) -> bool:
     """Whether the name begins like that of a part."""
     return name.partition(".")[0] in KINDS
@@ -69,6 +75,8 @@ def check_specs(manifest: Manifest, tensors: Mapping[str, TensorSpec]) -> None:
         shape = _matrix(name, tensors[name])
         _expect(f"rows of '{name}' (tokens)", manifest.tokens, shape[0])
     _check_parts({name: spec for name, spec in tensors.items() if is_part(name)})
+    for name in sample_names(manifest):
+        _check_sample(name, tensors[name].shape)
     if manifest.examples is not None:
         _check_examples(tensors, sum(manifest.examples.counts))
         return
@@ -100,6 +108,8 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
         expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
         if manifest.threshold is not None:
             expected += [f"{PREFIX}{part}" for part in PARTS]
+    of_bytes = {IDS, *sample_names(manifest)}
+    expected += sample_names(manifest)
     for name in expected:
         if name not in tensors:
             raise InvalidTensors(f"tensors: expected '{name}', found none of that name")
@@ -108,12 +118,20 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
             f"tensors: expected only those that the manifest describes, found {shown(name)} as well"
         )
     for name in expected:
-        dtypes = ("U8",) if name == IDS else FLOATS
+        dtypes = ("U8",) if name in of_bytes else FLOATS
         if tensors[name].dtype not in dtypes:
             raise InvalidTensors(
                 f"dtype of '{name}': expected one of {', '.join(dtypes)}, "
                 f"found {tensors[name].dtype}"
             )
+
+
+def _check_sample(name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 1 or not 1 <= shape[0] <= samples.MAX_SAMPLE_BYTES:
+        raise InvalidTensors(
+            f"shape of '{name}': expected one size of 1 to {samples.MAX_SAMPLE_BYTES} bytes, "
+            f"found {list(shape)}"
+        )
 
 
 def _check_examples(tensors: Mapping[str, TensorSpec], count: int) -> None:

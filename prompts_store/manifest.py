@@ -20,6 +20,7 @@ from .confidence.threshold import Threshold
 from .errors import InvalidManifest, shown
 from .instant.facts import INSTANT_KINDS, MAX_EXAMPLES, ExampleFacts
 from .names import check_task_name
+from .samples.facts import MAX_SAMPLES, SampleFacts
 
 MAX_LABELS = 100_000
 MAX_LABEL_LENGTH = 200
@@ -33,7 +34,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Options = Annotated[dict[str, Scalar | list[Scalar]], Field(min_length=1, max_length=5000)]
 
 
-_MAY_LACK = ("identity", "examples", "temperature", "threshold", "class_thresholds")
+_MAY_LACK = ("identity", "examples", "temperature", "threshold", "class_thresholds", "samples")
 """Fields that not every file has; their absence is not written, as it was before they existed."""
 
 
@@ -70,7 +71,8 @@ class Manifest(BaseModel):
 
     Logits divided by `temperature` give probabilities that can be believed; `threshold` says when
     an image is of none of the labels; where an image may have several, `class_thresholds` are the
-    probabilities from which on each is given. Not every file states them.
+    probabilities from which on each is given. `samples` are a few images in the file to look at.
+    Not every file states them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,6 +103,9 @@ class Manifest(BaseModel):
     temperature: Annotated[float, Field(ge=0.001, le=1000)] | None = None
     threshold: Threshold | None = None
     class_thresholds: Annotated[tuple[Share, ...], Field(max_length=MAX_LABELS)] | None = None
+    samples: (
+        Annotated[tuple[SampleFacts, ...], Field(min_length=1, max_length=MAX_SAMPLES)] | None
+    ) = None
 
     @field_validator("task")
     @classmethod

@@ -18,9 +18,11 @@ from .fits import BackboneFacts, check_fits
 from .head import Head
 from .header import MAX_START_BYTES, METADATA_KEY, TensorSpec, read_header
 from .instant.head import InstantHead
-from .layout import FLOATS, check_specs, hidden_layers, is_part
+from .layout import FLOATS, check_specs, hidden_layers, is_part, sample_names
 from .manifest import Identity, Manifest
 from .preview import Preview
+from .samples.facts import PREFIX as SAMPLES
+from .samples.facts import begins_as
 
 _DTYPE_NAMES = {
     torch.float16: "F16",
@@ -42,6 +44,7 @@ class TaskFile:
             dtypes are float16, bfloat16 or float32.
         distance: how far features are from its classes, where the manifest states a threshold; of
             an instant task it is in its examples. `far` gives either.
+        samples: bytes of the images that the manifest describes, each (bytes,) uint8.
 
     Raises:
         InvalidTensors: tensors and manifest disagree.
@@ -52,6 +55,7 @@ class TaskFile:
     head: Head | InstantHead
     parts: Mapping[str, Tensor] = field(default_factory=dict)
     distance: Distance | None = None
+    samples: tuple[Tensor, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.head, InstantHead):
@@ -59,6 +63,14 @@ class TaskFile:
         tensors = self.tensors()
         check_specs(self.manifest, {name: _spec(name, tensor) for name, tensor in tensors.items()})
         _check_finite(tensors)
+        for number, (sample, facts) in enumerate(
+            zip(self.samples, self.manifest.samples or (), strict=True)
+        ):
+            if not begins_as(sample_bytes(sample), facts.media_type):
+                raise InvalidTensors(
+                    f"values of 'samples.{number}': expected an image of type {facts.media_type} "
+                    "as the manifest says, found other bytes"
+                )
 
     @property
     def nbytes(self) -> int:
@@ -78,7 +90,8 @@ class TaskFile:
         """Return all tensors by their names in the file."""
         named = {f"prompts.{layer}": prompt for layer, prompt in enumerate(self.prompts)}
         distance = self.distance.tensors() if self.distance else {}
-        return {**named, **self.parts, **self.head.tensors(), **distance}
+        samples = {f"{SAMPLES}{number}": each for number, each in enumerate(self.samples)}
+        return {**named, **self.parts, **self.head.tensors(), **distance, **samples}
 
     def to_bytes(self, dtype: torch.dtype | None = None) -> bytes:
         """Return safetensors bytes, the same for the same content.
@@ -113,11 +126,13 @@ class TaskFile:
     def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
         prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
         parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
+        samples = tuple(tensors[name] for name in sample_names(manifest))
         if manifest.examples is not None:
-            return cls(manifest, prompts, InstantHead.of(manifest, tensors), parts)
+            instant = InstantHead.of(manifest, tensors)
+            return cls(manifest, prompts, instant, parts, samples=samples)
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        return cls(manifest, prompts, head, parts, Distance.of(tensors))
+        return cls(manifest, prompts, head, parts, Distance.of(tensors), samples)
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the file atomically: a reader sees either the old content or the new."""
@@ -148,6 +163,11 @@ class TaskFile:
         identity = Identity.model_validate(facts.identity)
         stated = {"fingerprint": facts.fingerprint, "identity": identity}
         return replace(self, manifest=self.manifest.model_copy(update=stated))
+
+
+def sample_bytes(sample: Tensor) -> bytes:
+    """Return the bytes of a sample, which is an encoded image."""
+    return sample.numpy().tobytes()
 
 
 def _check_start(file: BinaryIO) -> None:

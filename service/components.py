@@ -15,6 +15,7 @@ from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Store
 
 from .access import Keyring
+from .access.limits import Limits
 from .engine.batch import BatchReport
 from .engine.batch_size import batch_sizes
 from .engine.batcher import Batcher
@@ -25,6 +26,7 @@ from .oip.repository import Repository
 from .oip.statistics import Statistics
 from .predictor.context import RequestContext
 from .predictor.decoder import Decoder
+from .predictor.explainer import Explainer
 from .predictor.local import LocalPredictor
 from .predictor.socket_server import PredictorServer
 from .residency.bank import Bank
@@ -36,6 +38,7 @@ from .residency.loader import TaskLoader
 from .residency.publisher import TaskPublisher
 from .residency.registry import Registry
 from .residency.resolver import TaskResolver
+from .residency.samples import TaskSamples
 from .settings import Settings
 from .telemetry.gateway import Gateway
 from .telemetry.loop_lag import watch_lag
@@ -60,9 +63,11 @@ class Components:
     listing: Listing
     publisher: TaskPublisher
     examples: TaskExamples
+    samples: TaskSamples
     engine: Engine
     batcher: Batcher
     context: RequestContext
+    explainer: Explainer
     predictor_server: PredictorServer
     metrics: Metrics
     tracing: Tracing
@@ -114,6 +119,7 @@ class Components:
         )
         metrics.watch(bank, registry, resolver.loads, batcher)
 
+        limits = Limits()
         predictor = LocalPredictor(
             resolver,
             listing,
@@ -122,6 +128,7 @@ class Components:
             limit=settings.queue_limit,
             count=metrics.count_images,
             keys=keys,
+            limits=limits,
         )
         predictor_server = PredictorServer(predictor, backbone.preprocess, clock, tracing)
         metrics.watch_http_workers(lambda: len(predictor_server), settings.http_workers)
@@ -139,9 +146,11 @@ class Components:
             listing=listing,
             publisher=publisher,
             examples=TaskExamples(store, bank, publisher, backbone),
+            samples=TaskSamples(store, bank, listing),
             engine=engine,
             batcher=batcher,
             context=RequestContext(settings, decoder, predictor, clock),
+            explainer=Explainer(backbone, resolver, decoder, keys, limits, clock),
             predictor_server=predictor_server,
             metrics=metrics,
             tracing=tracing,
@@ -188,6 +197,7 @@ class Components:
                 task.cancel()
             await self.publisher.close()
             await self.batcher.drain()
+            self.explainer.close()
             self.context.decoder.close()
             self.resolver.loads.close()
             self.listing.reads.close()
@@ -201,6 +211,7 @@ class Components:
         """Refuse new requests and changes from now on; admitted ones are finished."""
         self.batcher.draining = True
         self.publisher.closed = True
+        self.explainer.closed = True
 
     async def _follow_store(self) -> None:
         seconds = self.settings.store_poll_seconds

@@ -15,6 +15,7 @@
     ├─ ForeignOrigin           a page of another site asks for a change
     ├─ UnknownTask             no task of that name is served
     ├─ TaskUnavailable         the task exists, but its live version cannot be served here
+    ├─ UnknownSample           the task's file has no such sample image
     ├─ NoThreshold             the task's file does not say when it is not sure enough
     ├─ UnfitTask               a task file that this name or backbone cannot serve
     ├─ DeviceFull              the device has no room for a task
@@ -119,6 +120,10 @@ class TaskUnavailable(ServiceError):
 
 class NoThreshold(ServiceError):
     """The task's live version states no threshold below which it would not answer."""
+
+
+class UnknownSample(ServiceError):
+    """The task's live version has no such sample image."""
 
 
 class UnfitTask(ServiceError):

@@ -90,6 +90,7 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
         "backbone/weights/facet_tiny.safetensors",
         "prompts_store/builtin/digits.safetensors",
         "prompts_store/builtin/samples/digits/6-5.png",
+        "service/console/index.html",
         "training/recipes/digits.toml",
     ):
         assert f"facet_vision/{data}" in names

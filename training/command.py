@@ -40,6 +40,15 @@ def train(
     samples: Annotated[
         Path | None, typer.Option(help="Folder for a few held-out images of the task.")
     ] = None,
+    embed_samples: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=8,
+            help="So many held-out images go into the task file, small, for people who look at the "
+            "task: whoever gets the file or may ask the task can see them.",
+        ),
+    ] = 0,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -74,9 +83,10 @@ def train(
     with one_sentence("train", ExitCode.USAGE):
         tried = _recipes(recipe, given, budget)
         check_out(out)
+        _check_embedding(embed_samples, tried)
         run_folder = _run_folder(run, tensorboard, console)
     with one_sentence("train"):
-        task = _run(tried, out, samples, device, run_folder, console, budget)
+        task = _run(tried, out, samples, embed_samples, device, run_folder, console, budget)
         text = json.dumps(document(task, out), indent=2, ensure_ascii=False)
         typer.echo(text if as_json else summary(task, out))
 
@@ -99,10 +109,24 @@ def _recipes(file: Path | None, given: dict[str, Any], budget: float | None) -> 
     return [recipe]
 
 
+def _check_embedding(count: int, recipes: list[Recipe]) -> None:
+    """Refuse samples in the file of a method that writes no task file."""
+    from .errors import TrainingError
+    from .methods import find
+
+    for recipe in recipes:
+        if count and not find(recipe.method).served:
+            raise TrainingError(
+                f"embed_samples: expected none of a method that writes a checkpoint, found {count} "
+                f"with {recipe.method}"
+            )
+
+
 def _run(
     recipes: list[Recipe],
     out: Path,
     samples: Path | None,
+    embed_samples: int,
     device: str,
     run: RunFolder | None,
     console: Console,
@@ -112,7 +136,8 @@ def _run(
     from facet_vision.training.data.datasets import balance
     from facet_vision.training.data.reading import read_data
     from facet_vision.training.data.remarks import remarks
-    from facet_vision.training.output.samples import save_samples
+    from facet_vision.training.output.checkpoints import Checkpoint
+    from facet_vision.training.output.samples import save_samples, with_samples
 
     recipe, *others = recipes
     data = read_data(recipe)
@@ -126,6 +151,8 @@ def _run(
         recipe = _chosen(network, recipes, run, console, budget)
     recipe = _searched(network, recipe, run, console)
     task = _train(network, data, recipe, run, console)
+    if not isinstance(task, Checkpoint):
+        task = with_samples(task, data, embed_samples)
     task.save(out)
     if samples is not None:
         save_samples(data, samples)

@@ -21,6 +21,8 @@ from .answers import (
 from .client import TASKS_PER_REQUEST, Method, Priority
 from .exchange import Exchange, Outcome, Read, Retries, Send, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
+from .views import calls as view_calls
+from .views.answers import EventList, Explanation, SampleList
 
 T = TypeVar("T")
 
@@ -131,6 +133,22 @@ class AsyncClient:
             max_bytes=max_bytes,
         )
         return await self._do(asked)
+
+    async def explain(self, task: str, image: Image, *, layer: int = -1) -> Explanation:
+        """Show where the class token looks in an image, with the task and without."""
+        return await self._do(view_calls.explain(self._exchange(), task, image, layer))
+
+    async def samples(self, task: str) -> SampleList:
+        """List the images that a task's file carries."""
+        return await self._do(view_calls.samples(self._exchange(), task))
+
+    async def sample(self, task: str, number: int) -> bytes:
+        """Return one of them by its place in that list, from 0."""
+        return await self._do(view_calls.sample(self._exchange(), task, number))
+
+    async def events(self, limit: int = 50) -> EventList:
+        """List the last changes of all tasks, the newest first."""
+        return await self._do(view_calls.events(self._exchange(), limit))
 
     async def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> TaskList:
         """List all tasks, with the backbone that serves them."""

@@ -25,6 +25,8 @@ from .answers import (
 from .errors import ClientError as ClientError
 from .exchange import Exchange, Outcome, Read, Retries, Send, Steps, Wait
 from .parts import IMAGES_PER_REQUEST, REQUEST_BYTES, Image
+from .views import calls as view_calls
+from .views.answers import EventList, Explanation, SampleList
 
 T = TypeVar("T")
 
@@ -148,6 +150,22 @@ class Client:
             max_bytes=max_bytes,
         )
         return self._do(asked)
+
+    def explain(self, task: str, image: Image, *, layer: int = -1) -> Explanation:
+        """Show where the class token looks in an image, with the task and without."""
+        return self._do(view_calls.explain(self._exchange(), task, image, layer))
+
+    def samples(self, task: str) -> SampleList:
+        """List the images that a task's file carries."""
+        return self._do(view_calls.samples(self._exchange(), task))
+
+    def sample(self, task: str, number: int) -> bytes:
+        """Return one of them by its place in that list, from 0."""
+        return self._do(view_calls.sample(self._exchange(), task, number))
+
+    def events(self, limit: int = 50) -> EventList:
+        """List the last changes of all tasks, the newest first."""
+        return self._do(view_calls.events(self._exchange(), limit))
 
     def tasks(self, *, per_request: int = TASKS_PER_REQUEST) -> TaskList:
         """List all tasks, with the backbone that serves them."""

@@ -1,4 +1,4 @@
-"""The commands `facet push`, `facet predict` and `facet tasks`."""
+"""The commands `facet push`, `facet predict`, `facet tasks` and `facet events`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facet_vision.common.exits import ExitCode
-from facet_vision.common.terminal import complain
+from facet_vision.common.terminal import aligned, complain
 
 from .options import URL, AsJson, Key, connected, print_json
 
@@ -87,6 +87,28 @@ def tasks(url: Url = URL, key: Key = None, as_json: AsJson = False) -> None:
     width = max((len(task.task) for task in listed.tasks), default=0)
     for task in listed.tasks:
         typer.echo(f"{task.task:<{width}}  {describe(task.document())}")
+
+
+def events(
+    url: Url = URL,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most changes to list.")] = 20,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the last changes of a server's tasks, the newest first."""
+    with connected(url, "events", key) as client:
+        found = client.events(limit)
+    if as_json:
+        print_json(found.document())
+        return
+    rows = [
+        [f"{each.at:%Y-%m-%d %H:%M} UTC", each.task, f"{each.event} {each.version}", each.by]
+        for each in found.events
+    ]
+    for row in aligned(rows):
+        typer.echo(row)
+    if found.unread:
+        complain(f"facet events: the histories of {found.unread} tasks are not read yet")
 
 
 def _task_name(data: bytes) -> str:

@@ -14,6 +14,7 @@ import typer
 from facet_vision.common.terminal import aligned, one_sentence
 from facet_vision.prompts_store.layout import is_part, kinds
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, metric_words, ranked
+from facet_vision.prompts_store.samples.facts import PREFIX as SAMPLES
 
 from .options import AsJson, print_json
 
@@ -83,6 +84,7 @@ def _rows(manifest: Manifest, tensors: dict[str, TensorSpec], size: int) -> list
         ("prompts", _prompts(manifest, tensors)),
         ("parts", _parts(tensors)),
         ("head", _head(manifest, tensors)),
+        ("samples", _samples(manifest)),
         ("size", f"{size / 1000:.0f} kB, {_dtypes(tensors)}"),
         ("data", manifest.data),
         ("recipe", ", ".join(f"{name} {value}" for name, value in _given(manifest))),
@@ -152,8 +154,17 @@ def _head(manifest: Manifest, tensors: dict[str, TensorSpec]) -> str:
     return f"{manifest.head}, {' to '.join(map(str, widths))}, {manifest.activation}{divided}"
 
 
+def _samples(manifest: Manifest) -> str:
+    """Return what images the file carries, which travel with it wherever it goes."""
+    samples = manifest.samples or ()
+    images = "1 image" if len(samples) == 1 else f"{len(samples)} images"
+    return f"{images} of {', '.join(each.label for each in samples)}" if samples else ""
+
+
 def _dtypes(tensors: dict[str, TensorSpec]) -> str:
-    return " and ".join(sorted({spec.dtype for spec in tensors.values()}))
+    return " and ".join(
+        sorted({spec.dtype for name, spec in tensors.items() if not name.startswith(SAMPLES)})
+    )
 
 
 def _given(manifest: Manifest) -> list[tuple[str, Any]]:

@@ -33,11 +33,13 @@ from .oip import routes as oip
 from .openapi import page
 from .openapi.document import complete_document
 from .protocols import embeddings, huggingface, models
+from .views import console, events, explain, samples
 
 ROUTERS = (
     *(part.router for part in (predict, tasks, examples, embeddings, models, huggingface)),
+    *(part.router for part in (explain, samples, events)),
     probes.router,
-    *(oip.health, oip.infer, oip.router, page.router),
+    *(oip.health, oip.infer, oip.router, page.router, console.router),
 )
 
 DESCRIPTION = (

@@ -72,8 +72,17 @@ class Call:
             DeadlineExceeded: the deadline has passed before.
         """
         note(tasks=wanted.tasks or (), images=len(images))
+        return await self.wait_for(self.context.answer(wanted, images))
+
+    async def wait_for(self, work: Awaitable[T]) -> T:
+        """Return the outcome of the work, which is given up when its outcome is of no use.
+
+        Raises:
+            ClientGone: the client has left before.
+            DeadlineExceeded: the deadline has passed before.
+        """
         left = self.deadline - self.context.clock()
-        return await _while_connected(self.request, self.context.answer(wanted, images), left)
+        return await _while_connected(self.request, work, left)
 
 
 async def _while_connected(request: Request, work: Awaitable[T], seconds: float) -> T:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from facet_vision.prompts_store.names import MAX_LENGTH
 
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
+_PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -24,6 +25,16 @@ def _canonical(value: Any) -> Any:
 
 PlainDigits = BeforeValidator(_canonical)
 """Annotation of an integer in a path or query: exactly one text stands for a number."""
+
+
+def _canonical_integer(value: Any) -> Any:
+    if not _PLAIN_INTEGER.fullmatch(str(value)):
+        raise PydanticCustomError("whole_number", "expected a whole number in plain digits")
+    return value
+
+
+PlainInteger = BeforeValidator(_canonical_integer)
+"""Annotation of an integer that may be negative, in a query."""
 
 
 def _json_number(value: Any) -> Any:

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from facet_vision.backbone import BackboneError, ImageError
+from facet_vision.backbone import BackboneError, ImageError, UnsupportedBackbone
 from facet_vision.prompts_store import (
     DamagedObject,
     InvalidExample,
@@ -56,6 +56,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.ForeignOrigin: (403, "foreign-origin"),
     errors.UnknownTask: (404, "unknown-task"),
     errors.TaskUnavailable: (503, "task-unavailable"),
+    errors.UnknownSample: (404, "unknown-sample"),
     errors.NoThreshold: (409, "no-threshold"),
     errors.UnfitTask: (422, "unfit-task"),
     errors.DeviceFull: (503, "device-full"),
@@ -74,6 +75,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     ValidationError: (422, "invalid-body"),
     ImageError: (422, "bad-image"),
     BackboneError: (422, "unfit-task"),
+    UnsupportedBackbone: (422, "unsupported-backbone"),
     TaskFileError: (422, "bad-task-file"),
     InvalidTaskName: (422, "invalid-task-name"),
     TaskNotFound: (404, "unknown-task"),

@@ -25,6 +25,7 @@ from .schemas import (
     TaskList,
     TaskSummary,
 )
+from .views.caching import is_current
 
 MAX_JSON_BYTES = 64 * 1024
 MAX_PAGE = 1000
@@ -192,7 +193,7 @@ async def download_version(
     record, data = await components.listing.read(task, version)
     etag = f'"{record.sha256}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if _matches(etag, ",".join(request.headers.getlist("if-none-match"))):
+    if is_current(etag, request):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="{task}-v{version}.safetensors"'
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -259,9 +260,3 @@ def _tell_version(
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _matches(etag: str, condition: str) -> bool:
-    """Compare weakly, as If-None-Match asks for (RFC 9110, section 13.1.2)."""
-    named = [part.strip().removeprefix("W/") for part in condition.split(",")]
-    return etag in named or "*" in named

@@ -9,4 +9,5 @@ Each module owns one kind of state:
     wire           frames and messages between the two; only the bytes of an incomplete frame
     decoder        the decoding threads
     context        the parts that a process needs to answer predict calls
+    explainer      a thread of its own beside the batches, and how many images wait for it
 """

@@ -35,11 +35,14 @@ class DecodedImage:
         pixels: (3, height, width).
         name: the file name that the client gave, if any.
         seconds: the time of decoding, resizing and cropping.
+        size: width and height of the upright image, or of the smaller copy that was decoded; None
+            where its pixels were sent.
     """
 
     pixels: Pixels
     name: str | None
     seconds: float
+    size: tuple[int, int] | None = None
 
 
 class Decoder:
@@ -129,7 +132,8 @@ class Decoder:
             pixels = self._preprocess.decode_opened(opened)
         except ImageError as error:
             return error
-        return DecodedImage(pixels, name, perf_counter() - begun)
+        # Decoding has turned the image upright, in place.
+        return DecodedImage(pixels, name, perf_counter() - begun, opened.image.size)
 
     def _counted(
         self, decoded: DecodedImage | ImageError, position: int, count: int

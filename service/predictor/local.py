@@ -39,6 +39,7 @@ class LocalPredictor:
         limit: most rows of a request.
         count: called with a task and the number of images that it has answered.
         keys: what the callers may ask, and how much.
+        limits: how much they have asked; shared with whatever else computes for them.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class LocalPredictor:
         limit: int,
         count: Callable[[str, int], None],
         keys: Keyring | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._resolver = resolver
         self._listing = listing
@@ -59,7 +61,7 @@ class LocalPredictor:
         self._limit = limit
         self._count = count
         self._keys = keys or Keyring()
-        self._limits = Limits()
+        self._limits = limits or Limits()
 
     async def check(self, request: PredictRequest, body: int | None) -> None:  # noqa: ARG002  (a check is cheap here)
         """See `Predictor.check`."""

@@ -22,6 +22,7 @@ from .bank import Bank
 from .follower import StoreFollower
 from .loader import TaskLoader
 from .registry import Registry
+from .samples import check_samples
 
 logger = logging.getLogger("facet.service")
 
@@ -234,6 +235,8 @@ class TaskPublisher:
     async def _tested(self, task: str, data: bytes) -> Resident:
         """Return the resident that a file makes, once it has answered."""
         file = await asyncio.to_thread(self._loader.check, task, data)
+        if file.samples:
+            await asyncio.to_thread(check_samples, file)
         # Version 0 for now: the number comes from the store.
         resident = await asyncio.to_thread(self._loader.place, file, 0)
         await self._on_engine(partial(self._smoke_test, resident))

@@ -97,6 +97,10 @@ class Registry:
         """Return the names of all tasks of the store, in order."""
         return sorted(self._entries)
 
+    def entries(self) -> list[Entry]:
+        """Return the entries of all tasks, in no order."""
+        return list(self._entries.values())
+
     def __len__(self) -> int:
         return len(self._entries)
 

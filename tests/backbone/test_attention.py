@@ -11,6 +11,7 @@ from facet_vision.backbone import (
     BackboneError,
     UnsupportedBackbone,
     class_token_attention,
+    patch_attention,
 )
 from tests.backbone import families
 from tests.backbone.adaptation.reference import draw_parts
@@ -118,3 +119,38 @@ def test_changes_of_a_task_are_seen() -> None:
     )
     bare = class_token_attention(net, images(), layer=0)
     assert not torch.allclose(without[..., -16:], bare[..., -16:], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_map_is_what_the_patches_get_of_the_mean_over_heads(variant: str, kind: str) -> None:
+    net, prompts = network(variant), families.prompts(network(variant), kind, 5)
+    maps = patch_attention(net, images(), net.encode(prompts), layer=1)
+    assert maps.shape == (2, 4, 4)
+    torch.testing.assert_close(maps.sum(dim=(1, 2)), torch.ones(2))
+    weights = class_token_attention(net, images(), prompts, layer=1).mean(dim=1)[:, -16:]
+    expected = weights / weights.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(maps.flatten(1), expected)
+
+
+def test_a_map_of_a_bfloat16_backbone_sums_to_one_and_is_close() -> None:
+    exact = network("plain")
+    rough = backbone.wrap(families.build("plain"), name="plain", device="cpu", dtype="bfloat16")
+    found = [patch_attention(net, images(), net.encode(), layer=-1) for net in (exact, rough)]
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[1].sum(dim=(1, 2)), torch.ones(2))
+    torch.testing.assert_close(*found, atol=0.02, rtol=0.2)
+
+
+def test_a_map_of_a_packed_backbone_is_the_same() -> None:
+    plain, packed = network("plain"), network("plain")
+    if not packed.can_pack:
+        pytest.skip("this build of PyTorch cannot pack weights")
+    packed.pack()
+    prompts = families.prompts(plain, "deep", 5)
+    parts = draw_parts(plain, ["lora", "adapter"], 2, 0)
+    with torch.inference_mode():
+        found = [
+            patch_attention(net, images(), net.encode(prompts, parts)) for net in (plain, packed)
+        ]
+    torch.testing.assert_close(*found)

@@ -196,3 +196,37 @@ def test_the_input_of_a_model_is_what_timm_makes_of_its_data_config(
     found = backbone.wrap(model, device="cpu").preprocess(image)
 
     torch.testing.assert_close(found, timms(image), rtol=0, atol=0)
+
+
+def ramp(width: int, height: int) -> Image.Image:
+    """An image whose red says how far to the right a pixel is, and whose green how far down."""
+    right = np.tile((np.arange(width) + 0.5) / width * 255, (height, 1))
+    down = np.tile(((np.arange(height) + 0.5) / height * 255)[:, None], (1, width))
+    values = np.stack([right, down, np.full_like(right, 128)], axis=2)
+    return Image.fromarray(values.round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("size", [(300, 200), (150, 400), (90, 90), (900, 100)])
+@pytest.mark.parametrize("sides", [(64, 64), (64, 96)])
+@pytest.mark.parametrize("crop_pct", [1.0, 0.875])
+@pytest.mark.parametrize("mode", ["center", "squash", "border"])
+def test_the_box_is_what_becomes_the_input(
+    mode: str, crop_pct: float, sides: tuple[int, int], size: tuple[int, int]
+) -> None:
+    half = (0.5, 0.5, 0.5)
+    preprocess = backbone.Preprocess((3, *sides), half, half, "bilinear", crop_pct, mode)
+    left, top, right, bottom = preprocess.box(size)
+    pixels = preprocess.pixels(ramp(*size)).astype(float) / 255
+    across = left + (np.arange(sides[1]) + 0.5) / sides[1] * (right - left)
+    down = top + (np.arange(sides[0]) + 0.5) / sides[0] * (bottom - top)
+    # to half a pixel of the input; at the edge of the image resizing mixes in what is beyond
+    for found, wanted, part in (
+        (pixels[0, sides[0] // 2], across, right - left),
+        (pixels[1, :, sides[1] // 2], down, bottom - top),
+    ):
+        inside = (wanted > 0.03) & (wanted < 0.97)
+        assert np.abs(found - wanted)[inside].max() < 0.02 + 0.5 * part / len(wanted)
+    assert mode == "border" or min(left, top) >= 0
+    # of a smaller copy of the image it is the same
+    smaller = preprocess.box((size[0] // 2, size[1] // 2))
+    assert smaller == pytest.approx((left, top, right, bottom), abs=0.02)

@@ -26,6 +26,8 @@ def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> 
             checkpoint,
             "--samples",
             samples,
+            "--embed-samples",
+            1,
         ),
         *(
             "--epochs",
@@ -46,6 +48,7 @@ def test_trains_on_a_folder(colours: Path, checkpoint: Path, tmp_path: Path) -> 
     assert "torn.png" in stderr
     manifest = TaskFile.load(out).manifest
     assert (manifest.task, manifest.labels, manifest.tokens) == ("colours", ("blue", "red"), 3)
+    assert [each.label for each in manifest.samples or ()] == ["blue"]
     assert (manifest.recipe["seed"], manifest.description) == (7, "red or blue")
     assert manifest.metrics["held_out_images"] == 2
     assert f"accuracy {manifest.metrics['accuracy']:.3f}" in stdout
@@ -331,3 +334,11 @@ def test_parts_and_augmentation_by_options(colours: Path, checkpoint: Path, tmp_
     }
     given |= {"color_jitter": 0.1, "auto_augment": "rand-m3", "random_erase": 0.25}
     assert given.items() <= manifest.recipe.items()
+
+
+def test_samples_in_the_file_of_a_checkpoint_are_refused_at_once(tmp_path: Path) -> None:
+    out = tmp_path / "x.safetensors"
+    given = ("--task", "x", "--out", out, "--method", "full", "--embed-samples", 2)
+    code, _, stderr = run_train(tmp_path / "nothing", *given)
+    assert code == 2
+    assert "embed_samples: expected none of a method that writes a checkpoint" in stderr

@@ -10,13 +10,14 @@ from facet_vision.service.access import ANYONE, Caller, Keyring
 from facet_vision.service.errors import Unauthorized
 from facet_vision.service.http.openapi.page import PATHS as PAGE
 from facet_vision.service.http.problems import refusal
+from facet_vision.service.http.views.console import PATHS as CONSOLE
 
 METRICS = "/metrics"
 
 PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 """Paths that are answered without a key: an orchestrator has none, and they tell nothing."""
 
-_OPEN = PROBES | PAGE
+_OPEN = PROBES | PAGE | CONSOLE
 
 
 class KnownCallers:

@@ -76,8 +76,12 @@ def _kinds(path: str, operation: dict[str, Any]) -> set[str]:
         "abstain": any(each["name"] == "abstain" for each in operation["parameters"]),
         "listing": "security" in operation and "{task}" not in path,
         "examples": "/examples" in path,
+        "explains": "/explain" in path,
+        "sample": "{sample}" in path,
         "learns": "/examples" in path and "requestBody" in operation,
     }
+    if not has["body"]:
+        scopes.discard("infer")  # what shows samples computes nothing
     return scopes | {name for name, holds in has.items() if holds}
 
 

@@ -49,12 +49,14 @@ ERRORS = {
     "bad-image": Told("Bytes are no image that can be read.", _IMAGES),
     "unfit-task": Told("The task is made for another backbone.", _INFER | _CHANGE),
     "task-unavailable": Told("The task is live and cannot be served here.", {"infer", "examples"}),
+    "unknown-sample": Told("The task's live version has no such sample.", {"sample"}),
     "no-threshold": Told("`abstain` is asked of a task that states no threshold.", {"abstain"}),
     "device-full": Told("Tasks in use fill the device.", _INFER | _CHANGE),
     "loading": Told("Too many tasks are being loaded already.", _INFER),
     "too-many-requests": Told("The key has no images left for now.", _IMAGES),
     "deadline-unreachable": Told("The work that waits takes longer than `timeout_ms`.", _INFER),
     "deadline-exceeded": Told("There was no answer in time.", _IMAGES),
+    "unsupported-backbone": Told("The backbone has no class token.", {"explains"}),
     "forward-failed": Told("The forward has failed.", _IMAGES),
     "not-instant": Told(
         "The task has no examples, or is of another method or adaptation.", {"examples"}

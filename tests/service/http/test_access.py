@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from facet_vision.backbone import Backbone
 from facet_vision.service.access.caller import SCOPES
 from facet_vision.service.http.deps import Needs, needed_by
+from facet_vision.service.http.views import console
 from tests.service.support.app import PNG, TASK_FILE, ask, assert_problem, png, task_file, upload
 from tests.service.support.forms import FORMS, assert_refused, told
 from tests.service.support.keys import Keys
@@ -23,11 +24,14 @@ SWAGGER_UI = ("swagger-ui.js", "swagger-ui.css")
 PAGE = {"/docs", *(f"/docs/{name}" for name in ("page.js", "page.css", *SWAGGER_UI))}
 """The page that shows the document, which a browser opens before it has a key."""
 
+CONSOLE = console.PATHS - {""}
+
 PROBES = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 ANY_SCOPE = {
     "GET /openapi.json",
-    *("GET /v1/tasks", "GET /v1/tasks/{task}", "GET /v1/models", "GET /v1/models/{task}"),
+    *("GET /v1/events", "GET /v1/tasks", "GET /v1/tasks/{task}"),
+    *("GET /v1/models", "GET /v1/models/{task}"),
     *("GET /v2", "GET /v2/", "GET /v2/models/stats", "POST /v2/repository/index"),
     *("GET /v2/models/{task}", "GET /v2/models/{task}/versions/{version}"),
     *(
@@ -44,11 +48,15 @@ OF_NO_TASK = {
 """What concerns no task."""
 
 SEVERAL_TASKS = {
-    *("GET /v1/tasks", "POST /v1/predict", "GET /metrics"),
+    *("GET /v1/events", "GET /v1/tasks", "POST /v1/predict", "GET /metrics"),
     *("GET /v1/models", "POST /v1/embeddings"),
     *("GET /v2/models/stats", "POST /v2/repository/index"),
 }
 """What concerns tasks that are not in the path; each has a test of its own for other patterns."""
+
+
+BESIDE_THE_BATCHES = {"/v1/tasks/{task}/explain"}
+"""What asks a task about an image without the predictor."""
 
 
 class Route(NamedTuple):
@@ -60,7 +68,7 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
     def call(self, client: TestClient, headers: dict[str, str], task: str = "pets") -> Any:
-        path = self.path.format(task=task, version=1, example="0" * 16)
+        path = self.path.format(task=task, version=1, example="0" * 16, sample=0)
         return client.request(self.method, path, headers=headers, **self._body())
 
     def _body(self) -> dict[str, Any]:
@@ -72,12 +80,12 @@ class Route(NamedTuple):
 
 
 def routes_of(app: Any) -> Iterator[Route]:
-    """Every route but the probes and the page."""
+    """Every route but the probes and the pages."""
     assert isinstance(app, FastAPI)
     for route in iter_route_contexts(app.routes):
         assert route.path is not None
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            if route.path not in PROBES | PAGE:
+            if route.path not in PROBES | PAGE | CONSOLE:
                 yield Route(method, route.path, needed_by(route.original_route))
 
 
@@ -105,8 +113,12 @@ def guarded(serve: Callable[..., TestClient], keys: Keys, small: Backbone) -> Te
 
 
 def test_there_is_a_form_for_every_call_of_the_predictor(app: FastAPI) -> None:
-    asked = [route for route in routes_of(app) if route.needed and route.needed.scope == "infer"]
-    assert {route.path for route in asked} == set(FORMS)
+    asked = {
+        route.path
+        for route in routes_of(app)
+        if route.method == "POST" and route.needed and route.needed.scope == "infer"
+    }
+    assert asked - BESIDE_THE_BATCHES == set(FORMS)
 
 
 def test_no_route_answers_without_a_key_that_holds(guarded: TestClient, keys: Keys) -> None:
@@ -130,10 +142,11 @@ def test_a_path_without_a_route_tells_no_more(guarded: TestClient, keys: Keys) -
         assert guarded.get(path, headers=keys.shown("root")).status_code == 404
 
 
-def test_probes_and_the_page_need_none(guarded: TestClient) -> None:
-    for path in PROBES | PAGE:
-        assert guarded.get(path).status_code == 200
-        assert guarded.head(path).status_code == 200
+def test_probes_and_pages_need_none(guarded: TestClient) -> None:
+    for path in PROBES | PAGE | CONSOLE:
+        expected = 204 if path == console.ICON else 200
+        assert guarded.get(path).status_code == expected
+        assert guarded.head(path).status_code == expected
 
 
 def test_no_route_answers_a_key_without_its_scope(guarded: TestClient, keys: Keys) -> None:
