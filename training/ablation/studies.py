@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from facet_vision.training.errors import TrainingError
@@ -85,6 +86,10 @@ def points_of(
     for method in methods or study.methods:
         for value in _values(study, method, values, facts):
             found += _points(study, method, value, facts)
+    names = [point.name for point in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise TrainingError(f"values: expected each once, found {name} twice")
     for point in found:
         if point.variant is not None:
             point.variant.check(point.method, facts.layers)
@@ -200,10 +205,17 @@ def _fraction(method: str, value: str, _: Facts) -> list[Point]:
 
 
 def _backbone(method: str, value: str, _facts: Facts) -> list[Point]:
-    """Return the point of a backbone: NAME, or NAME=FILE for weights of a local file."""
+    """Return the point of a backbone: NAME, or NAME=FILE for weights of a local file.
+
+    It is called NAME where the file is, as `facet pretrain` calls it, and else NAME=FILE without
+    the folder.
+    """
     name, _, checkpoint = value.partition("=")
+    file = Path(checkpoint)
+    plain = not checkpoint or file.stem == name.replace("-", "_")
+    shown = name if plain else f"{name}={file.name}"
     changes = {"backbone": name, "checkpoint": checkpoint or None}
-    return [Point(value, method, method, changes=changes)]
+    return [Point(shown, method, method, changes=changes)]
 
 
 def _switch(

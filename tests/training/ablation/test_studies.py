@@ -99,10 +99,17 @@ def test_sizes_fractions_and_backbones() -> None:
         0.25,
         1.0,
     ]
-    found = points("backbone", values=["facet-tiny", "vit_small_patch16_224=small.safetensors"])
+    values = [
+        "facet-tiny",
+        "vit_small_patch16_224=small.safetensors",
+        "facet-nano=x/facet_nano.pth",
+    ]
+    found = points("backbone", values=values)
+    assert [point.value for point in found] == [*values[:2], "facet-nano"]
     assert [point.changes for point in found] == [
         {"backbone": "facet-tiny", "checkpoint": None},
         {"backbone": "vit_small_patch16_224", "checkpoint": "small.safetensors"},
+        {"backbone": "facet-nano", "checkpoint": "x/facet_nano.pth"},
     ]
 
 
@@ -117,6 +124,7 @@ def test_sizes_fractions_and_backbones() -> None:
             "depth: expected at most 12, the layers of the backbone, found 13",
         ),
         ("depth", ["vpt-shallow"], ["2"], "depth: expected no value for vpt-shallow, found 2"),
+        ("length", ["vpt-deep"], ["5", "5"], "values: expected each once, found vpt-deep 5 twice"),
         ("shared", ["vpt-deep"], ["some"], "shared: expected own or shared, found 'some'"),
         ("dropout", ["vpt-deep"], ["x"], "dropout: expected a number, found 'x'"),
         ("dropout", ["vpt-deep"], ["1"], "dropout: expected less than 1, found 1.0"),
