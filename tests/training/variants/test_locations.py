@@ -10,9 +10,10 @@ from torch import Tensor
 
 from facet_vision import backbone
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.locations import Add, Below, Pad, PrependPixel
-from facet_vision.training.ablation.tokens import position_embedding
+from facet_vision.training.errors import TrainingError
 from facet_vision.training.fitting.optimizer import make_optimizer
+from facet_vision.training.variants.locations import Add, AddOnSwin, Below, Pad, PrependPixel
+from facet_vision.training.variants.tokens import position_embedding
 from tests.training.support.methods import images, network
 from tests.training.support.variants import TOKENS, at, by_hand, close, made
 
@@ -168,3 +169,35 @@ def test_gradients_reach_what_is_trained_and_nothing_else(location: str, net: Ba
     make_optimizer(variant, variant.recipe).step()
     assert all(torch.equal(value, before[key]) for key, value in net.model.state_dict().items())
     assert not any(parameter.requires_grad for parameter in net.model.parameters())
+
+
+# Swin
+
+
+@pytest.mark.parametrize(("location", "numbers"), [("add", 8 * 8 * 12), ("add-1", 12)])
+def test_vectors_added_to_the_tokens_of_a_swin(location: str, numbers: int) -> None:
+    net = network("swin")
+    variant, batch = at(location, net), images()
+    model, location_part = net.model, variant.location
+    assert isinstance(location_part, AddOnSwin)
+    assert location_part.added.numel() == numbers
+    tokens = model.patch_embed(batch)
+    grid = location_part.added.expand(tokens.shape[1:])
+    x = torch.stack([image + grid for image in tokens])
+    for stage in model.layers:
+        x = stage(x)
+    close(variant.features(batch), model.norm(x).mean(dim=(1, 2)))
+    close(at(location, net, init="zero").features(batch), net.features(batch))
+
+
+@pytest.mark.parametrize(
+    ("method", "location"),
+    [("vpt-deep", "add-1"), ("vpt-shallow", "pad"), ("vpt-shallow", "prepend-pixel")],
+)
+def test_other_locations_on_a_swin_are_refused(method: str, location: str) -> None:
+    with pytest.raises(TrainingError) as raised:
+        made(network("swin"), method, location=location)
+    assert str(raised.value) == (
+        "backbone: expected a plain ViT for prompt variants, found swin (SwinTransformer); "
+        "a Swin has only the locations add and add-1 of vpt-shallow"
+    )

@@ -5,9 +5,10 @@ its prompts.
 """
 
 from .add import Add
+from .add_on_swin import AddOnSwin
 from .below import Below
 from .pad import Pad
 from .prepend import Prepend
 from .prepend_pixel import PrependPixel
 
-__all__ = ["Add", "Below", "Pad", "Prepend", "PrependPixel"]
+__all__ = ["Add", "AddOnSwin", "Below", "Pad", "Prepend", "PrependPixel"]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.initial import drawn, xavier_bound
-from facet_vision.training.ablation.pooling import pool
-from facet_vision.training.ablation.tokens import embed, patch_tokens, run, vision_transformer
+from facet_vision.training.variants.initial import drawn, xavier_bound
+from facet_vision.training.variants.pooling import pool
+from facet_vision.training.variants.tokens import embed, patch_tokens, run, vision_transformer
 
 
 class PrependPixel(nn.Module):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.depth import schedule
-from facet_vision.training.ablation.locations import Prepend
-from facet_vision.training.ablation.variant import make_variant
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.variants.depth import schedule
+from facet_vision.training.variants.locations import Prepend
+from facet_vision.training.variants.variant import make_variant
 from tests.training.support.methods import images, network
 from tests.training.support.variants import (
     TOKENS,

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.initial import drawn, prototypes
-from facet_vision.training.ablation.method import PromptVariant
-from facet_vision.training.ablation.variant import make_variant
 from facet_vision.training.data.images import InMemory
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import make_recipe
+from facet_vision.training.variants.initial import drawn, prototypes
+from facet_vision.training.variants.method import PromptVariant
+from facet_vision.training.variants.variant import make_variant
 from tests.training.support.methods import images, network
 
 TARGETS = torch.tensor([0, 1, 1, 2, 0])

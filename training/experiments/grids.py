@@ -1,8 +1,8 @@
-"""Rules of a fair search: equal numbers of trials, the same images for all methods."""
+"""Rules of a fair search: equal numbers of trials, the same images for all entries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.load_cache import DATA_FIELDS
@@ -14,16 +14,17 @@ SPLIT_FIELDS = tuple(sorted(DATA_FIELDS - {"data", "seed", "measure_on"}))
 """Fields of a recipe that decide, with source and seed, which images are in which part."""
 
 
-def check_grids(recipes: Mapping[str, Recipe]) -> None:
-    """Check that no method has more trials than another, or other images.
+def check_grids(recipes: Mapping[str, Recipe], varied: Collection[str] = ()) -> None:
+    """Check that nothing that is compared has more trials than another, or other images.
 
     Args:
-        recipes: before the search, by method.
+        recipes: before the search, by name.
+        varied: fields that are what is compared, so that they may differ.
 
     Raises:
         TrainingError: one has, or a grid is not usable.
     """
-    for field in SPLIT_FIELDS:
+    for field in sorted(set(SPLIT_FIELDS) - set(varied)):
         readers = _readers(field, recipes)
         _check_equal(field, {name: getattr(recipe, field) for name, recipe in readers})
     trials = {
@@ -34,7 +35,7 @@ def check_grids(recipes: Mapping[str, Recipe]) -> None:
 
 
 def _readers(field: str, recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, Recipe]]:
-    """Yield the methods that read a field: those without a gradient have nothing to search."""
+    """Yield the recipes that read a field: those without a gradient have nothing to search."""
     for name, recipe in recipes.items():
         if field not in FITTING_FIELDS or field in find(recipe.method).reads():
             yield name, recipe
@@ -59,9 +60,9 @@ def _check_equal(what: str, found: Mapping[str, object]) -> None:
     if not found:
         return
     (first, expected), *others = found.items()
-    for method, value in others:
+    for name, value in others:
         if value != expected:
             raise TrainingError(
-                f"{what}: expected the same for every method, found {expected} for {first} "
-                f"and {value} for {method}"
+                f"{what}: expected the same for all, found {expected} for {first} "
+                f"and {value} for {name}"
             )

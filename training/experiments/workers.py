@@ -16,6 +16,7 @@ from facet_vision.backbone import Backbone
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.recipe import Recipe
+from facet_vision.training.variants.variant import Variant
 
 from .cells import final, trial
 from .outcomes import Outcome
@@ -26,8 +27,8 @@ ACTIVATION_BYTES = 2 * 2**30
 _cache: LoadCache
 """The backbones and data that this process has loaded; set when a worker starts."""
 
-Run = Callable[[Recipe], "Future[Outcome]"]
-"""Starts a training."""
+Run = Callable[[Recipe, Variant | None], "Future[Outcome]"]
+"""Starts a training of a method, or of a variant of it."""
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def workers(jobs: int, device: str) -> Iterator[Run]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(device, threads))
     try:
-        yield lambda recipe: pool.submit(_train, recipe)
+        yield lambda recipe, variant: pool.submit(_train, recipe, variant)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -102,6 +103,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _train(recipe: Recipe) -> Outcome:
+def _train(recipe: Recipe, variant: Variant | None) -> Outcome:
     run = trial if recipe.measure_on == "validation" else final
-    return run(recipe, _cache.data(recipe), _cache.backbone(recipe))
+    return run(recipe, _cache.data(recipe), _cache.backbone(recipe), variant)

@@ -1,8 +1,8 @@
-"""Order of the trainings, so that a comparison that is stopped early is balanced.
+"""Order of the trainings, so that an experiment that is stopped early is balanced.
 
-The first seed comes first: task by task all methods, each with its trials and then its final
-training. The other seeds' final trainings follow, seed by seed and task by task. A search whose
-choice is recorded is over.
+The first seed comes first: entry by entry, each with its trials and then its final training. The
+other seeds' final trainings follow, seed by seed and in the same order. A search whose choice is
+recorded is over.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
+from .entry import Entry
 from .outcomes import Outcome, Outcomes
-from .plan import Entry
 from .workers import Run, first_finished
 
 Say = Callable[[str], None]
@@ -108,9 +108,10 @@ class Schedule:
         return entry.final(choice.trial, job.seed)
 
     def _begin(self, run: Run, progress: _Progress, recipe: Recipe) -> None:
-        outcome = self.outcomes.find(recipe)
+        entry = progress.entry
+        outcome = self.outcomes.find(entry, recipe)
         if outcome is None:
-            self._running[run(recipe)] = progress, recipe
+            self._running[run(recipe, entry.variant)] = progress, recipe
         else:
             self._settle(progress, recipe, f"{_result(outcome)} (finished before)")
 
@@ -123,13 +124,13 @@ class Schedule:
         for remark in outcome.pop("remarks", []):
             self._remark(f"{recipe.data}: {remark}")
         if "failed" not in outcome:
-            self.outcomes.add(recipe, outcome)
+            self.outcomes.add(progress.entry, recipe, outcome)
             self._settle(progress, recipe, f"{_result(outcome)} ({outcome['seconds']:.0f} s)")
             return
         # A trial that fails would fail again, and could change the choice if it did not; a final
         # training is tried again by the next run.
         if recipe.measure_on == "validation":
-            self.outcomes.add(recipe, outcome)
+            self.outcomes.add(progress.entry, recipe, outcome)
         self._settle(progress, recipe, _result(outcome))
 
     def _remark(self, sentence: str) -> None:
@@ -140,7 +141,7 @@ class Schedule:
     def _settle(self, progress: _Progress, recipe: Recipe, what: str) -> None:
         """Report a training that ended; record the choice after an entry's last trial."""
         self.ended += 1
-        self.say(f"[{self.ended}/{self.total}] {_name(recipe)}: {what}")
+        self.say(f"[{self.ended}/{self.total}] {_name(progress.entry, recipe)}: {what}")
         if recipe.measure_on != "validation":
             return
         progress.open_trials -= 1
@@ -158,7 +159,7 @@ def _result(outcome: Outcome) -> str:
     return f"failed: {outcome['failed']}" if "failed" in outcome else f"{outcome['score']:.3f}"
 
 
-def _name(recipe: Recipe) -> str:
+def _name(entry: Entry, recipe: Recipe) -> str:
     if recipe.measure_on != "validation":
-        return f"{recipe.data} {recipe.method} seed {recipe.seed}"
-    return f"{recipe.data} {recipe.method} lr {recipe.lr:g} weight decay {recipe.weight_decay:g}"
+        return f"{recipe.data} {entry.name} seed {recipe.seed}"
+    return f"{recipe.data} {entry.name} lr {recipe.lr:g} weight decay {recipe.weight_decay:g}"

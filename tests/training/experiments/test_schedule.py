@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.comparison.cells import final
-from facet_vision.training.comparison.outcomes import Outcome
-from facet_vision.training.comparison.schedule import Schedule
 from facet_vision.training.data.datasets import TaskData, for_selection
 from facet_vision.training.errors import SealedPartError
+from facet_vision.training.experiments.cells import final
+from facet_vision.training.experiments.outcomes import Outcome
+from facet_vision.training.experiments.schedule import Schedule
 from facet_vision.training.recipe import Recipe
+from facet_vision.training.variants.variant import Variant
 from tests.training.support.plans import Trainer, drive, grown, outcomes_in, plan_of
 
 SEARCH = "lr=0.1 weight_decay=0.25,0.5,0.125"
@@ -48,13 +49,13 @@ def test_final_trainings_have_what_their_search_chose(tmp_path: Path) -> None:
 @pytest.mark.parametrize("jobs", [1, 2, 3, 50])
 def test_no_final_training_begins_before_its_choice_is_recorded(jobs: int, tmp_path: Path) -> None:
     class Watching(Trainer):
-        def __call__(self, recipe: Recipe):
+        def __call__(self, recipe: Recipe, variant: Variant | None):
             if recipe.measure_on == "test":
                 assert (
                     f'{{"choice": {{"method": "{recipe.method}", "data": "{recipe.data}"}}}}'
                     in (tmp_path / "cells.jsonl").read_text()
                 )
-            return super().__call__(recipe)
+            return super().__call__(recipe, variant)
 
     trainer, _, _ = drive(plan_of(tmp_path, search=SEARCH), tmp_path, Watching(), jobs)
     assert len(trainer.ran) == 20
@@ -121,8 +122,8 @@ def test_without_a_search_there_are_only_final_trainings(tmp_path: Path) -> None
 
 def test_a_remark_on_the_data_is_said_once(tmp_path: Path) -> None:
     class Remarking(Trainer):
-        def __call__(self, recipe: Recipe):
-            future = super().__call__(recipe)
+        def __call__(self, recipe: Recipe, variant: Variant | None):
+            future = super().__call__(recipe, variant)
             future.result()["remarks"] = ["skipped x.png"]
             return future
 
@@ -137,7 +138,7 @@ def test_a_search_that_touches_the_held_out_part_ends_the_comparison(
     """Only a final training may use it, and no trial that did is recorded."""
     opened = []
 
-    def run(recipe: Recipe) -> "Future[Outcome]":
+    def run(recipe: Recipe, _: Variant | None) -> "Future[Outcome]":
         future: Future[Outcome] = Future()
         data = for_selection(shades, 0.2, 0) if recipe.measure_on == "validation" else shades
         try:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.depth import propagates, reach_the_end
-from facet_vision.training.ablation.pooling import check_pooling, pool
-from facet_vision.training.ablation.prompts import PromptTokens
-from facet_vision.training.ablation.tokens import embed, run, vision_transformer
+from facet_vision.training.variants.depth import propagates, reach_the_end
+from facet_vision.training.variants.pooling import check_pooling, pool
+from facet_vision.training.variants.prompts import PromptTokens
+from facet_vision.training.variants.tokens import embed, run, vision_transformer
 
 
 class Prepend(nn.Module):

@@ -32,7 +32,10 @@ def vision_transformer(backbone: Backbone) -> VisionTransformer:
     )
     if not known:
         found = f"{backbone.name} ({type(model).__name__})"
-        raise TrainingError(f"backbone: expected a plain ViT for prompt variants, found {found}")
+        raise TrainingError(
+            f"backbone: expected a plain ViT for prompt variants, found {found}; a Swin has only "
+            "the locations add and add-1 of vpt-shallow"
+        )
     return model
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from facet_vision.training.comparison.hyperparameters import first_difference
-from facet_vision.training.comparison.outcomes import Choice
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.hyperparameters import first_difference
+from facet_vision.training.experiments.outcomes import Choice
 from facet_vision.training.recipe import Recipe
 from tests.training.support.plans import drive, outcomes_in, plan_of
 
@@ -19,25 +19,25 @@ def test_a_finished_final_training_cannot_be_made_with_other_hyperparameters(
 ) -> None:
     entry = next(plan_of(tmp_path, search=SEARCH).entries())
     outcomes = outcomes_in(tmp_path)
-    outcomes.add(entry.final(0, 3), {"score": 0.5})
-    assert outcomes.find(entry.final(0, 3))["score"] == 0.5
-    assert outcomes.find(entry.final(1, 4)) is None
+    outcomes.add(entry, entry.final(0, 3), {"score": 0.5})
+    assert outcomes.find(entry, entry.final(0, 3))["score"] == 0.5
+    assert outcomes.find(entry, entry.final(1, 4)) is None
     with pytest.raises(
         TrainingError,
         match=r"^a linear seed 3: expected weight_decay 0\.25, with which its final training is "
         r"finished, found 0\.5$",
     ):
-        outcomes_in(tmp_path).find(entry.final(1, 3))
+        outcomes_in(tmp_path).find(entry, entry.final(1, 3))
 
 
 def test_a_choice_is_made_once(tmp_path: Path) -> None:
     entry = next(plan_of(tmp_path, search=SEARCH).entries())
     outcomes = outcomes_in(tmp_path)
     trials = entry.trials()
-    outcomes.add(trials[1], {"score": 0.5})
+    outcomes.add(entry, trials[1], {"score": 0.5})
     assert outcomes.choice(entry) is None
     assert outcomes.choose(entry) == Choice(1, 0.5)
-    outcomes.add(trials[2], {"score": 0.9})  # as a trial that was repeated would be
+    outcomes.add(entry, trials[2], {"score": 0.9})  # as a trial that was repeated would be
     assert outcomes.choose(entry) == Choice(1, 0.5)
     assert outcomes_in(tmp_path).choice(entry) == Choice(1, 0.5)
 
@@ -46,7 +46,7 @@ def test_of_equals_the_smaller_rate_is_chosen(tmp_path: Path) -> None:
     entry = next(plan_of(tmp_path, search="lr=0.4,0.1,0.2").entries())
     outcomes = outcomes_in(tmp_path)
     for recipe in entry.trials():
-        outcomes.add(recipe, {"score": 0.5})
+        outcomes.add(entry, recipe, {"score": 0.5})
     assert outcomes.choose(entry).trial == 1
 
 

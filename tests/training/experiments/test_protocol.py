@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.plan import Plan
-from facet_vision.training.comparison.protocol import Protocol, opened, protocol_of
+from facet_vision.training.comparison.protocol import protocol_of
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.protocol import Protocol, opened
 from tests.training.support.plans import drive, grown, outcomes_in, plan_of
 
 IMAGES = {"a": "1", "b": "2", "c": "3"}
@@ -30,7 +31,12 @@ def folder(tmp_path: Path) -> Path:
 def _open(
     plan: Plan, folder: Path, tiny: Backbone, images: dict[str, str] = IMAGES, extend: bool = True
 ) -> Protocol:
-    return opened(folder, protocol_of(plan, tiny, images), outcomes_in(folder), extend=extend)
+    return opened(
+        folder / "protocol.json",
+        protocol_of(plan, tiny, images),
+        outcomes_in(folder),
+        extend=extend,
+    )
 
 
 def test_the_protocol_is_on_disk_before_the_first_training(
@@ -134,7 +140,7 @@ def test_other_images_or_another_backbone_are_another_protocol(
     found = protocol_of(plan, tiny, IMAGES)
     other = Protocol(found.facts | {"backbone": {"name": tiny.name, "fingerprint": "0"}})
     with pytest.raises(TrainingError, match=r"^backbone\.fingerprint: expected "):
-        opened(folder, other, outcomes_in(folder), extend=True)
+        opened(folder / "protocol.json", other, outcomes_in(folder), extend=True)
 
 
 def test_seeds_tasks_and_methods_may_be_added_and_it_is_recorded(

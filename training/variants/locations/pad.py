@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.initial import drawn
-from facet_vision.training.ablation.pooling import pool
-from facet_vision.training.ablation.tokens import embed, run, vision_transformer
+from facet_vision.training.variants.initial import drawn
+from facet_vision.training.variants.pooling import pool
+from facet_vision.training.variants.tokens import embed, run, vision_transformer
 
 
 class Pad(nn.Module):

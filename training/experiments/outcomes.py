@@ -1,9 +1,9 @@
-"""Outcomes of a comparison's trainings, in the order in which they ended: `cells.jsonl`.
+"""Outcomes of an experiment's trainings, in the order in which they ended.
 
 There are three kinds of lines. A trial has a score on the validation part, or why it failed. A
-choice names the best trial of a method on a task, once all of them have ended, and is never made
-again. A final training has the accuracy on the held-out part; it needs the choice, and its place
-is taken once: the same method, task and seed cannot be measured with other hyperparameters.
+choice names the best trial of an entry, once all of them have ended, and is never made again. A
+final training has the accuracy on the held-out part; it needs the choice, and its place is taken
+once: the same entry and seed cannot be measured with other hyperparameters.
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from facet_vision.training.recipe import Recipe
 from facet_vision.training.results import Results
 from facet_vision.training.tuning.search import Trial, best, chosen_values
 
+from .entry import Entry
 from .hyperparameters import first_difference, hyperparameters
-from .plan import Entry
-
-FILE = "cells.jsonl"
-"""In the folder of the report."""
 
 TRIAL, CHOICE, FINAL = "trial", "choice", "final"
 
@@ -30,7 +27,7 @@ Outcome = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """What the search of a method on a task ended with.
+    """What the search of an entry ended with.
 
     Attributes:
         trial: number of the best one in the grid; None where there is no grid, or all failed.
@@ -58,22 +55,22 @@ class Outcomes:
         """Number of final trainings that are finished."""
         return sum(FINAL in setting for setting in self.results.settings())
 
-    def find(self, recipe: Recipe) -> Outcome | None:
+    def find(self, entry: Entry, recipe: Recipe) -> Outcome | None:
         """Return the outcome of a training that has ended, else None.
 
         Raises:
             TrainingError: the final training in its place had other hyperparameters.
         """
-        found = self.results.find(_setting(recipe))
+        found = self.results.find(_setting(entry, recipe))
         if found is not None and recipe.measure_on == "test":
-            _check_same(recipe, found["recipe"])
+            _check_same(entry, recipe, found["recipe"])
         return found
 
-    def add(self, recipe: Recipe, outcome: Outcome) -> None:
+    def add(self, entry: Entry, recipe: Recipe, outcome: Outcome) -> None:
         """Record a training that ended."""
         if recipe.measure_on == "test":
             outcome = {"recipe": hyperparameters(recipe), **outcome}
-        self.results.add(_setting(recipe), outcome)
+        self.results.add(_setting(entry, recipe), outcome)
 
     def choice(self, entry: Entry) -> Choice | None:
         """Return what the entry's search ended with; None while it has not."""
@@ -87,7 +84,7 @@ class Outcomes:
         recorded = self.choice(entry)
         if recorded is not None:
             return recorded
-        ended = [(recipe, self.find(recipe) or {}) for recipe in entry.trials()]
+        ended = [(recipe, self.find(entry, recipe) or {}) for recipe in entry.trials()]
         trials = [Trial(recipe, found["score"]) for recipe, found in ended if "score" in found]
         if trials:
             chosen = best(trials)
@@ -99,24 +96,23 @@ class Outcomes:
         return choice
 
 
-def _setting(recipe: Recipe) -> dict[str, Any]:
+def _setting(entry: Entry, recipe: Recipe) -> dict[str, Any]:
     """Return what a training is found by: a trial by all that decides it, a final by its place."""
-    where = {"method": recipe.method, "data": recipe.data}
     if recipe.measure_on == "validation":
-        return {TRIAL: {**where, "recipe": hyperparameters(recipe)}}
-    return {FINAL: {**where, "seed": recipe.seed}}
+        return {TRIAL: {**entry.place, "recipe": hyperparameters(recipe)}}
+    return {FINAL: {**entry.place, "seed": recipe.seed}}
 
 
 def _choice_of(entry: Entry) -> dict[str, Any]:
-    return {CHOICE: {"method": entry.recipe.method, "data": entry.recipe.data}}
+    return {CHOICE: entry.place}
 
 
-def _check_same(recipe: Recipe, finished: dict[str, Any]) -> None:
+def _check_same(entry: Entry, recipe: Recipe, finished: dict[str, Any]) -> None:
     wanted = hyperparameters(recipe)
     name = first_difference(finished, wanted)
     if name is not None:
         raise TrainingError(
-            f"{recipe.data} {recipe.method} seed {recipe.seed}: expected {name} "
+            f"{recipe.data} {entry.name} seed {recipe.seed}: expected {name} "
             f"{finished.get(name)}, with which its final training is finished, "
             f"found {wanted.get(name)}"
         )

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from facet_vision.training.comparison.memory import peak_memory
+from facet_vision.training.experiments.memory import peak_memory
 
 MIB = 2**20
 

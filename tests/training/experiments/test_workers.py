@@ -12,14 +12,14 @@ import pytest
 START = """
 import multiprocessing
 import time
-from facet_vision.training.comparison.workers import workers
+from facet_vision.training.experiments.workers import workers
 from facet_vision.training.recipe import make_recipe
 
 if __name__ == "__main__":
     recipe = make_recipe({"data": "digits", "task": "t", "lr": 1.0, "epochs": 10**6}, {})
     with workers(1, "cpu") as run:
-        run(recipe.model_copy(update={"data": "nowhere"})).exception()  # the worker is up
-        run(recipe)
+        run(recipe.model_copy(update={"data": "nowhere"}), None).exception()  # the worker is up
+        run(recipe, None)
         print(multiprocessing.active_children()[0].pid, flush=True)
         time.sleep(600)
 """

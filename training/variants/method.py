@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
@@ -17,14 +18,17 @@ from facet_vision.training.recipe import Recipe
 
 from .depth import Action, schedule
 from .initial import drawn, xavier_bound
-from .locations import Add, Below, Pad, Prepend, PrependPixel
+from .locations import Add, AddOnSwin, Below, Pad, Prepend, PrependPixel
 from .prompts import PromptTokens, make_projection
 from .tokens import vision_transformer
 from .variant import Variant
 
 
 class PromptVariant(Method):
-    """The recipe's vpt-shallow or vpt-deep with the switches of a variant, on a plain ViT."""
+    """The recipe's vpt-shallow or vpt-deep with the switches of a variant.
+
+    It is defined on plain ViTs; on Swin there are add and add-1 of vpt-shallow, as in the paper.
+    """
 
     name = "prompt-variant"
     served = False
@@ -46,14 +50,13 @@ class PromptVariant(Method):
             prototypes: initial prompts of each set, where `variant.needs_prototypes`.
 
         Raises:
-            TrainingError: the backbone is no plain ViT, or the variant does not fit the method, the
+            TrainingError: the backbone has no such variant, or it does not fit the method, the
                 backbone or the recipe.
         """
         super().__init__(backbone, classes, recipe, generator)
         self.variant = variant or Variant()
-        vision_transformer(backbone)  # raises for other families
         self.variant.check(recipe.method, len(backbone.layer_dims))
-        _check_tokens(recipe, self.variant)
+        _check_recipe(recipe, self.variant)
         self.location = self._location(generator, prototypes)
 
     def features(self, inputs: Tensor) -> Tensor:
@@ -63,12 +66,17 @@ class PromptVariant(Method):
     def _location(self, generator: torch.Generator, prototypes: Sequence[Tensor]) -> nn.Module:
         backbone, variant = self.backbone, self.variant
         kind, init = variant.location, variant.init
+        shallow, one_for_all = self.recipe.method == "vpt-shallow", kind == "add-1"
+        added = kind in ("add", "add-1")
+        if added and shallow and isinstance(backbone.model, SwinTransformer):
+            return AddOnSwin(backbone, init, generator, one_for_all=one_for_all)
+        vision_transformer(backbone)  # raises for other families
         if kind == "prepend":
             actions = actions_of(variant, self.recipe.method, len(backbone.layer_dims))
             return Prepend(backbone, self._prompts(actions, generator, prototypes), variant.pooling)
-        if kind in ("add", "add-1"):
-            layers = 1 if self.recipe.method == "vpt-shallow" else len(backbone.layer_dims)
-            return Add(backbone, layers, init, generator, one_for_all=kind == "add-1")
+        if added:
+            layers = 1 if shallow else len(backbone.layer_dims)
+            return Add(backbone, layers, init, generator, one_for_all=one_for_all)
         at_input = {"prepend-pixel": PrependPixel, "pad": Pad, "below": Below}[kind]
         return at_input(backbone, self.recipe.tokens, init, generator)
 
@@ -107,7 +115,18 @@ def actions_of(variant: Variant, method: str, layers: int) -> tuple[Action, ...]
     )
 
 
-def _check_tokens(recipe: Recipe, variant: Variant) -> None:
+OF_THE_METHOD = ("prompt_init", "prompt_dropout", "drop_path")
+"""Fields of the recipe that the registered methods read and no variant does."""
+
+
+def _check_recipe(recipe: Recipe, variant: Variant) -> None:
+    for name in OF_THE_METHOD:
+        found, default = getattr(recipe, name), Recipe.model_fields[name].default
+        if found != default:
+            raise TrainingError(
+                f"{name}: expected {default} for a prompt variant, which does not read it, "
+                f"found {found}"
+            )
     if recipe.tokens < 1 and variant.location not in ("add", "add-1"):
         raise TrainingError(
             f"tokens: expected at least 1 for location {variant.location}, found {recipe.tokens}"

@@ -1,4 +1,4 @@
-"""One training of a comparison, with its measures."""
+"""One training of an experiment, with its measures."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import keep
 from facet_vision.training.data.remarks import remarks
 from facet_vision.training.identity import digest_of
-from facet_vision.training.methods import Method, find
+from facet_vision.training.methods import Method
 from facet_vision.training.recipe import Recipe
-from facet_vision.training.train import fitted
-from facet_vision.training.tuning.search import chosen_values
 from facet_vision.training.tuning.trials import score_of
+from facet_vision.training.variants.fitting import fitted
+from facet_vision.training.variants.variant import Variant
 
-from .grids import ends
 from .memory import peak_memory
-from .outcomes import Choice, Outcome
-from .records import TrainingResult
+from .outcomes import Outcome
 
 
-def trial(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
+def trial(
+    recipe: Recipe, data: TaskData, backbone: Backbone, variant: Variant | None = None
+) -> Outcome:
     """Train, and measure on the validation part.
 
     Args:
         data: its held-out part is sealed.
+        variant: None for the method as it is registered.
 
     Returns:
         `score`: the first of the metrics, in [0, 1].
         `seconds`: of the training, without the evaluation.
     """
     start = time.monotonic()
-    method = fitted(backbone, data, recipe)
+    method = fitted(backbone, data, recipe, variant)
     seconds = time.monotonic() - start
     return {"score": score_of(method, data), "seconds": round(seconds, 3)}
 
 
-def final(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
+def final(
+    recipe: Recipe, data: TaskData, backbone: Backbone, variant: Variant | None = None
+) -> Outcome:
     """Train, and measure on the held-out part.
 
     Returns:
@@ -54,7 +57,7 @@ def final(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
         keep(data.train, backbone.preprocess)  # else the first training's time would include it
     with peak_memory(backbone.device) as peak:
         start = time.monotonic()
-        method = fitted(backbone, data, recipe, lambda step: images.append(step.images))
+        method = fitted(backbone, data, recipe, variant, lambda step: images.append(step.images))
         seconds = time.monotonic() - start
     return {
         "score": score_of(method, data),
@@ -68,28 +71,6 @@ def final(recipe: Recipe, data: TaskData, backbone: Backbone) -> Outcome:
         "held_out": digest_of(data.test),
         "remarks": list(remarks(data)),
     }
-
-
-def record(recipe: Recipe, choice: Choice, outcome: Outcome) -> TrainingResult:
-    """Make the record of a final training."""
-    return TrainingResult(
-        method=recipe.method,
-        task=recipe.data,
-        seed=recipe.seed,
-        accuracy=outcome["score"],
-        validation=choice.score,
-        parameters=outcome["parameters"],
-        head_parameters=outcome["head_parameters"],
-        seconds=outcome["seconds"],
-        images_per_second=outcome["images_per_second"],
-        peak_bytes=outcome["peak_bytes"] or 0,
-        chosen={} if recipe.search is None else chosen_values(recipe),
-        ends=ends(recipe),
-        training_images=outcome["training_images"],
-        held_out_images=outcome["held_out_images"],
-        held_out=outcome["held_out"],
-        served=find(recipe.method).served,
-    )
 
 
 def _sizes(method: Method) -> dict[str, int]:
