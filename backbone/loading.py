@@ -26,8 +26,8 @@ FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     SwinTransformer: SwinTransformerFamily,
 }
 SUPPORTED = (
-    "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's "
-    "VisionTransformer, and Swin"
+    "facet-tiny, facet-nano, facet-small, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP "
+    "as timm's VisionTransformer, and Swin"
 )
 EMBEDDED = "facet-tiny"
 EXECUTIONS = ("auto", "plain", "packed")
@@ -46,8 +46,9 @@ def load(
     """Load a backbone by name.
 
     Args:
-        name: "facet-tiny" (embedded, needs no network) or a timm model name, with or without a
-            pretrained tag; also `timm/NAME`, `hf-hub:OWNER/NAME` and `local-dir:FOLDER`.
+        name: "facet-tiny" (embedded, needs no network), its siblings "facet-nano" and "facet-small"
+            (which need a checkpoint) or a timm model name, with or without a pretrained tag; also
+            `timm/NAME`, `hf-hub:OWNER/NAME` and `local-dir:FOLDER`.
         checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of
             downloaded weights.
         pretrained: False for random weights.
@@ -64,10 +65,10 @@ def load(
     """
     if execution not in EXECUTIONS:
         raise BackboneError(f"execution: expected {', '.join(EXECUTIONS)}, found {execution!r}")
-    source = sources.find("facet_tiny" if name == EMBEDDED else name)
+    source = sources.find(tiny.NAMES.get(name, name))
     _check_name(name, source.architecture)
-    if name == EMBEDDED and pretrained and checkpoint is None:
-        checkpoint = tiny.WEIGHTS
+    if name in tiny.NAMES and pretrained and checkpoint is None:
+        checkpoint = _shipped(name)
     wanted = pretrained and checkpoint is None
     # timm loads its registry's releases; what a foreign file lacks it would leave random.
     model = _create(source.timm_name, name, download=wanted and not source.is_foreign)
@@ -103,6 +104,15 @@ def wrap(
     raise UnsupportedBackbone(
         f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}"
     )
+
+
+def _shipped(name: str) -> Path:
+    if name != EMBEDDED:
+        raise BackboneError(
+            f"checkpoint: expected a file of weights for {name}, which do not ship, found none; "
+            f"facet pretrain --model {name} makes one"
+        )
+    return tiny.WEIGHTS
 
 
 def _check_name(name: str, architecture: str) -> None:

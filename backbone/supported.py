@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from timm.models import get_pretrained_cfg, is_model_in_modules, list_models
 
-from .tiny import default_cfgs as tiny_cfgs
+from . import tiny
 
 MODULES = {"vision_transformer", "deit", "swin_transformer", "tiny"}
 """Modules of timm's registry whose models may be loaded."""
@@ -65,9 +65,15 @@ def supported(pattern: str = "*") -> list[Supported]:
     """List the names that match a shell pattern; one without wildcards matches as a part."""
     if not set(pattern) & set("*?["):
         pattern = f"*{pattern}*"
-    height, width = tiny_cfgs["facet_tiny"].default.input_size[1:]
-    tiny = Supported("facet-tiny", "Facet", (height, width), True)
-    return [each for each in [tiny, *_of_timm()] if fnmatchcase(each.name, pattern)]
+    return [each for each in [*_own(), *_of_timm()] if fnmatchcase(each.name, pattern)]
+
+
+def _own() -> list[Supported]:
+    found = []
+    for name, timm_name in tiny.NAMES.items():
+        height, width = tiny.default_cfgs[timm_name].default.input_size[1:]
+        found.append(Supported(name, "Facet", (height, width), name == "facet-tiny"))
+    return found
 
 
 def _of_timm() -> list[Supported]:
@@ -79,7 +85,7 @@ def _of_timm() -> list[Supported]:
 
 def _is_supported(name: str) -> bool:
     architecture = name.partition(".")[0]
-    own = architecture == "facet_tiny"
+    own = architecture in tiny.NAMES.values()
     return not own and architecture not in REFUSED and is_model_in_modules(architecture, MODULES)
 
 

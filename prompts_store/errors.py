@@ -110,7 +110,7 @@ class LastExample(ExamplesError):
 
 
 class NotInstant(ExamplesError):
-    """The task was not made of examples, or not by the method that is asked for."""
+    """The task was not made of examples, or by another method or under another adaptation."""
 
 
 def shown(value: object) -> str:

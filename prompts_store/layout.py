@@ -106,8 +106,8 @@ def _check_names(manifest: Manifest, tensors: Mapping[str, TensorSpec], hidden: 
     else:
         stems = [f"head.{index}" for index in range(hidden)] + ["head"]
         expected += [f"{stem}.{part}" for stem in stems for part in ("weight", "bias")]
-    if manifest.threshold is not None:
-        expected += [f"{PREFIX}{part}" for part in PARTS]
+        if manifest.threshold is not None:
+            expected += [f"{PREFIX}{part}" for part in PARTS]
     of_bytes = {IDS, *sample_names(manifest)}
     expected += sample_names(manifest)
     for name in expected:

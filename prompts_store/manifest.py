@@ -180,14 +180,14 @@ class Manifest(BaseModel):
                 "examples.neighbours: expected a number with the head 'knn' and only then, "
                 f"found {examples.neighbours} with {self.head!r}"
             )
-        if self.layers:
-            raise ValueError(
-                f"layers: expected 0 with the head {self.head!r}, whose examples are features of "
-                f"the bare backbone, found {self.layers}"
-            )
 
     @model_validator(mode="after")
     def _confidence_fits(self) -> Self:
+        if self.temperature is not None and self.examples is not None:
+            raise ValueError(
+                f"temperature: expected none with the head {self.head!r}, whose logits have the "
+                f"scale of examples.scale, found {self.temperature:g}"
+            )
         needed = {"temperature": ("softmax", "sigmoid"), "threshold": ("softmax",)}
         for name, activations in (needed | {"class_thresholds": ("sigmoid",)}).items():
             if getattr(self, name) is not None and self.activation not in activations:

@@ -42,7 +42,8 @@ class TaskFile:
             what computes of either.
         parts: whatever else the task changes in the forward, by names as in `layout.KINDS`. All
             dtypes are float16, bfloat16 or float32.
-        distance: how far features are from its classes, where the manifest states a threshold.
+        distance: how far features are from its classes, where the manifest states a threshold; of
+            an instant task it is in its examples. `far` gives either.
         samples: bytes of the images that the manifest describes, each (bytes,) uint8.
 
     Raises:
@@ -75,6 +76,15 @@ class TaskFile:
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.nbytes for tensor in self.tensors().values())
+
+    def far(self) -> Distance | None:
+        """Return how far features are from the task's classes; None where it states no threshold.
+
+        On the CPU; that of an instant task is made of its examples, in float64.
+        """
+        if self.manifest.threshold is None or not isinstance(self.head, InstantHead):
+            return self.distance
+        return self.head.distance()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""
@@ -115,12 +125,13 @@ class TaskFile:
     @classmethod
     def _assemble(cls, manifest: Manifest, tensors: Mapping[str, Tensor]) -> "TaskFile":
         prompts = tuple(tensors[f"prompts.{layer}"] for layer in range(manifest.layers))
+        parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
         samples = tuple(tensors[name] for name in sample_names(manifest))
         if manifest.examples is not None:
-            return cls(manifest, prompts, InstantHead.of(manifest, tensors), samples=samples)
+            instant = InstantHead.of(manifest, tensors)
+            return cls(manifest, prompts, instant, parts, samples=samples)
         stems = [f"head.{index}" for index in range(hidden_layers(tensors))] + ["head"]
         head = Head(tuple((tensors[f"{stem}.weight"], tensors[f"{stem}.bias"]) for stem in stems))
-        parts = {name: tensor for name, tensor in tensors.items() if is_part(name)}
         return cls(manifest, prompts, head, parts, Distance.of(tensors), samples)
 
     def save(self, path: str | Path, dtype: torch.dtype | None = None) -> None:

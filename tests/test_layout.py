@@ -64,6 +64,11 @@ BELOW_IN_TRAINING = {
         *("errors", "recipe", "identity", "metrics", "results", "train"),
         *("data", "methods"),
     },
+    "variants": {"errors", "recipe", "seeding", "train", "data", "fitting", "methods"},
+    "experiments": {
+        *("errors", "recipe", "identity", "load_cache", "results"),
+        *("data", "methods", "tuning", "variants"),
+    },
 }
 """Likewise the rooms of training on which its reports stand."""
 

@@ -57,15 +57,21 @@ class RecipeOverrides:
         check_recipe(recipe)
         return recipe
 
+    @property
+    def methods(self) -> list[str]:
+        """The names of methods that have a table."""
+        return [name for name in self.tables if _is_method(name)]
+
     def check(self, known: Iterable[str], varied: Iterable[str], where: str) -> None:
         """Raise TrainingError for a table or a flag that no training reads.
 
         Args:
-            known: names that a table may have.
+            known: names that a table may have beside those of methods: a file may serve several
+                plans.
             varied: fields that the plan varies.
             where: name of the plan, for the message.
         """
-        for name in sorted(self.tables.keys() - set(known)):
+        for name in sorted(self.tables.keys() - {*known, *self.methods}):
             raise TrainingError(
                 f"recipe table: expected a method or a value of {where}, found {name!r}"
             )
@@ -84,3 +90,11 @@ class RecipeOverrides:
                 f"{name}: expected no value, which no method of {where} uses, "
                 f"found {self.flags[name]!r}"
             )
+
+
+def _is_method(name: str) -> bool:
+    try:
+        find(name)
+    except TrainingError:
+        return False
+    return True

@@ -67,7 +67,7 @@ class LayerChanges:
     def apply(self, site: str, x: Tensor, y: Tensor, part: slice = ALL) -> Tensor:
         """Return the site's output with the changes of each row.
 
-        Without gradients they are written into `y`, which must belong to the caller.
+        Without gradients and autocast they are written into `y`, which must belong to the caller.
 
         Args:
             x: the site's input, (tokens of all rows, in) or (rows x copies, ..., in).
@@ -79,7 +79,8 @@ class LayerChanges:
         if not changing:
             return y
         x, y = x.contiguous(), y.contiguous()
-        if torch.is_grad_enabled():
+        # autocast leaves operations that write into a tensor as they are: dtypes would differ
+        if torch.is_grad_enabled() or torch.is_autocast_enabled(y.device.type):
             return self._applied(place, changing, x, y, part)
         for span in changing:
             of_x, of_y = span.of(x, self._rows), span.of(y, self._rows)

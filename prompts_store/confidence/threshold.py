@@ -14,7 +14,8 @@ class Threshold(BaseModel):
 
     `score` says what is compared: the file's `Distance`. A `share` of images like the task's own is
     within `value`, by the distances of so many `images` that were not learned from: the held-out
-    ones, and where these were few also training images, each under a distance of the others.
+    ones, and where these were few also training images, each under a distance of the others; or the
+    examples of an instant task, each left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,4 +24,4 @@ class Threshold(BaseModel):
     value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     share: Annotated[float, Field(gt=0, lt=1)]
     images: Annotated[int, Field(ge=1)]
-    source: Literal["held-out", "cross-validation"]
+    source: Literal["held-out", "cross-validation", "leave-one-out"]

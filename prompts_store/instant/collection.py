@@ -17,6 +17,7 @@ from facet_vision.prompts_store.errors import (
 )
 from facet_vision.prompts_store.manifest import label_fault
 
+from .borrowed import NOTHING, ORIGIN, Borrowed
 from .facts import ID_BYTES, MAX_EXAMPLES, NEIGHBOURS, ExampleFacts, InstantKind
 from .head import InstantHead
 from .scale import fit_scale
@@ -43,22 +44,24 @@ class Collection:
         kind: of head that is made of them.
         labels: the examples of each label by their ids; none is empty.
         neighbours: how many vote, for nearest neighbours.
+        borrowed: the adaptation under which they are features.
         dtype: in which features are kept; float16 becomes float32 where one does not fit.
     """
 
     kind: InstantKind
     labels: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     neighbours: int = NEIGHBOURS
+    borrowed: Borrowed = NOTHING
     dtype: torch.dtype = torch.float16
 
     @classmethod
-    def of(cls, head: InstantHead, labels: Iterable[str]) -> Self:
-        """Return the examples of a head, whose labels are these."""
+    def of(cls, head: InstantHead, labels: Iterable[str], borrowed: Borrowed = NOTHING) -> Self:
+        """Return the examples of a head, whose labels are these, under an adaptation."""
         rows = zip(head.names, head.features, strict=True)
         counts = zip(labels, head.facts.counts, strict=True)
         found = {label: dict(islice(rows, count)) for label, count in counts}
         neighbours = head.facts.neighbours or NEIGHBOURS
-        return cls(head.kind, found, neighbours, head.features.dtype)
+        return cls(head.kind, found, neighbours, borrowed, head.features.dtype)
 
     def __len__(self) -> int:
         return sum(map(len, self.labels.values()))
@@ -118,10 +121,10 @@ class Collection:
         )
 
     def equals(self, other: Self) -> bool:
-        """Return whether these are the same examples under the same labels, in any order."""
-        return {label: set(known) for label, known in self.labels.items()} == {
-            label: set(known) for label, known in other.labels.items()
-        }
+        """Return whether they make the same head of the same labelled examples, in any order."""
+        return self.kind == other.kind and {
+            label: set(known) for label, known in self.labels.items()
+        } == {label: set(known) for label, known in other.labels.items()}
 
     def uses(self, kind: InstantKind | None) -> Self:
         """Return the same collection if heads of this kind are made of it, or None is asked for.
@@ -131,6 +134,19 @@ class Collection:
         """
         if kind not in (None, self.kind):
             raise NotInstant(f"method: expected {self.kind}, as the task has, found {kind}")
+        return self
+
+    def under(self, borrowed: Borrowed) -> Self:
+        """Return the same collection if its examples are features under this adaptation.
+
+        Raises:
+            NotInstant: they are features under another one.
+        """
+        if borrowed.digest != self.borrowed.digest:
+            raise NotInstant(
+                f"adaptation: expected {_named(self.borrowed)}, under which the task's examples "
+                f"are features, found {_named(borrowed)}"
+            )
         return self
 
     def head(self) -> tuple[InstantHead, float | None]:
@@ -161,6 +177,14 @@ class Collection:
                 "retire the task instead"
             )
         return made
+
+
+def _named(borrowed: Borrowed) -> str:
+    """Return where an adaptation is from, in words."""
+    if not borrowed.prompts and not borrowed.parts:
+        return "none"
+    task, version = (borrowed.origin.get(f"{ORIGIN}{name}") for name in ("of", "version"))
+    return f"that of {task!r} version {version}"
 
 
 def _without(known: Mapping[str, Tensor], ids: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from facet_vision.prompts_store.errors import NotInstant
 from facet_vision.prompts_store.fits import BackboneFacts
-from facet_vision.prompts_store.manifest import Manifest
+from facet_vision.prompts_store.manifest import Manifest, Scalar
 from facet_vision.prompts_store.taskfile import TaskFile
 
+from .borrowed import NOTHING, ORIGIN, Borrowed
 from .collection import Collection
 from .facts import ID_BYTES
 from .head import InstantHead
@@ -35,7 +36,23 @@ def collection_of(file: TaskFile) -> Collection:
             f"task {manifest.task!r}: expected a live version that is made of examples "
             f"(ncm, knn, lda), found one of method {manifest.method}"
         )
-    return Collection.of(file.head, manifest.labels)
+    origin = {name: said for name, said in manifest.recipe.items() if name.startswith(ORIGIN)}
+    return Collection.of(file.head, manifest.labels, Borrowed(file.prompts, file.parts, origin))
+
+
+def borrowed_from(file: TaskFile, version: int) -> Borrowed:
+    """Return the adaptation of a version of a task; an instant one says where it has it from."""
+    if not file.prompts and not file.parts:
+        return NOTHING
+    manifest = file.manifest
+    if isinstance(file.head, InstantHead):
+        return collection_of(file).borrowed
+    origin: dict[str, Scalar] = {
+        f"{ORIGIN}of": manifest.task,
+        f"{ORIGIN}version": version,
+        f"{ORIGIN}method": manifest.method,
+    }
+    return Borrowed(file.prompts, file.parts, origin)
 
 
 def instant_file(
@@ -43,21 +60,23 @@ def instant_file(
 ) -> TaskFile:
     """Return the task file of a collection that has an example; its metric is of left-out ones."""
     head, accuracy = collection.head()
+    prompts = collection.borrowed.prompts
     manifest = Manifest(
         task=task,
         method=head.kind,
         backbone=backbone.name,
-        layers=0,
-        tokens=0,
+        layers=len(prompts),
+        tokens=len(prompts[0]) if prompts else 0,
         head=head.kind,
         examples=head.facts,
         labels=tuple(collection.labels),
         activation="softmax",
         data=f"{len(collection)} examples",
-        recipe={},
+        recipe=dict(collection.borrowed.origin),
         metrics={} if accuracy is None else {LEFT_OUT_ACCURACY: accuracy},
         created=datetime.now(UTC),
         description=description,
+        threshold=head.threshold(),
         **{name: getattr(backbone, name) for name in _FACTS},
     )
-    return TaskFile(manifest, (), head)
+    return TaskFile(manifest, prompts, head, collection.borrowed.parts)

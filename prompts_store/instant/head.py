@@ -8,11 +8,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from facet_vision.prompts_store.confidence.distance import Distance
+from facet_vision.prompts_store.confidence.threshold import Threshold
 from facet_vision.prompts_store.errors import InvalidTensors, shown
 from facet_vision.prompts_store.head import Head
 from facet_vision.prompts_store.layout import FEATURES, IDS
 from facet_vision.prompts_store.manifest import Manifest
 
+from .distance import distance_of, threshold_of
 from .facts import INSTANT_KINDS, ExampleFacts, InstantKind
 from .linear import linear_head
 from .neighbours import NeighbourHead, neighbour_head
@@ -56,6 +59,14 @@ class InstantHead:
     def names(self) -> list[str]:
         """The id of each example in hexadecimal digits."""
         return [bytes(row).hex() for row in self.ids.tolist()]
+
+    def distance(self) -> Distance | None:
+        """Return how far features are from the examples; None where these do not vary."""
+        return distance_of(self.features, self.facts.counts)
+
+    def threshold(self) -> Threshold | None:
+        """Return how far they may be, of examples left out one by one; None for too few."""
+        return threshold_of(self.features, self.facts.counts)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their names in the file."""

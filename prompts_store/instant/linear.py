@@ -55,18 +55,15 @@ class Statistics:
     def of(cls, kind: LinearKind, features: Tensor, counts: Sequence[int]) -> Self:
         """Compute them of features (examples, feature_dim), label by label."""
         number = torch.tensor(counts, dtype=torch.float64)
-        targets = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+        targets = targets_of(counts)
         centre = features.double().mean(0)
         rows = features.double() - centre
-        sums = torch.zeros(len(counts), rows.shape[1], dtype=torch.float64)
-        means = sums.index_add(0, targets, rows) / number[:, None]
-        residuals = rows - means[targets]
-        share = _variance(residuals)
-        if kind == "ncm" or share <= LEAST_VARIANCE * _variance(rows):
+        means, residuals = centred(rows, counts)
+        if kind == "ncm" or not varies(residuals, rows):
             return cls(number, targets, means, residuals, 0.0, None, centre)
         shrinkage = ledoit_wolf(residuals)
         covariance = (1 - shrinkage) * (residuals.T @ residuals / len(rows))
-        covariance.diagonal().add_(shrinkage * share)
+        covariance.diagonal().add_(shrinkage * variance(residuals))
         factor = torch.linalg.cholesky(covariance)
         means, residuals = _whitened(factor, means), _whitened(factor, residuals)
         weight = (1 - shrinkage) / len(rows)
@@ -107,6 +104,26 @@ def linear_head(kind: LinearKind, features: Tensor, facts: ExampleFacts) -> Head
     return Head(((weight, facts.scale * bias - weight @ made.centre),))
 
 
+def targets_of(counts: Sequence[int]) -> Tensor:
+    """Return the label of each example, (examples,)."""
+    return torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+
+
+def centred(features: Tensor, counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return the labels' means (labels, feature_dim) and each example's residual from its own.
+
+    Args:
+        features: (examples, feature_dim), label by label.
+    """
+    means = torch.stack([own.mean(0) for own in features.split(list(counts))])
+    return means, features - means[targets_of(counts)]
+
+
+def varies(residuals: Tensor, features: Tensor) -> bool:
+    """Return whether examples vary within labels, of both (examples, feature_dim)."""
+    return variance(residuals) > LEAST_VARIANCE * variance(features - features.mean(0))
+
+
 def ledoit_wolf(residuals: Tensor) -> float:
     """Return the shrinkage of Ledoit and Wolf for residuals (examples, feature_dim).
 
@@ -123,7 +140,7 @@ def ledoit_wolf(residuals: Tensor) -> float:
     return max(shrinkage, LEAST_SHRINKAGE)
 
 
-def _variance(rows: Tensor) -> float:
+def variance(rows: Tensor) -> float:
     """Return the mean variance of a dimension, of rows whose mean is zero."""
     return float(rows.square().mean())
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .facts import InstantKind
-from .linear import Statistics
+from .linear import Statistics, targets_of
 from .neighbours import votes
 
 MAX_JUDGED = 1000
@@ -48,8 +48,8 @@ def fit_scale(
         counts: of the examples of each label.
         neighbours: how many vote, for nearest neighbours.
     """
-    rows, alone = _judged(counts)
-    targets = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))[rows]
+    rows, alone = judged(counts)
+    targets = targets_of(counts)[rows]
     if kind == "knn":
         assert neighbours is not None, "a head of neighbours says how many vote"
         logits = _of_neighbours(features, counts, rows, alone, neighbours)
@@ -64,7 +64,7 @@ def fit_scale(
     return Fit(best, None if alone else float(found))
 
 
-def _judged(counts: Sequence[int]) -> tuple[Tensor, bool]:
+def judged(counts: Sequence[int]) -> tuple[Tensor, bool]:
     """Return the examples to judge by, and whether each is alone in its label, so stays in."""
     number = torch.tensor(counts)
     each = number.repeat_interleave(number)
@@ -89,7 +89,7 @@ def _of_neighbours(
         similarities.scatter_(1, rows[:, None], -torch.inf)
     most = len(directions) if alone else len(directions) - 1
     nearest = similarities.topk(min(neighbours, most))
-    targets = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))[nearest.indices]
+    targets = targets_of(counts)[nearest.indices]
     return lambda scale: votes(nearest.values, targets, len(counts), scale)
 
 

@@ -198,6 +198,7 @@ class AsyncClient:
         examples: Mapping[str, Image | Iterable[Image]],
         *,
         method: Method | None = None,
+        adaptation: str | None = None,
         max_images: int = IMAGES_PER_REQUEST,
         max_bytes: int = REQUEST_BYTES,
         deadline: float | None = None,
@@ -210,6 +211,8 @@ class AsyncClient:
             task: its name.
             examples: images by label; a label may be new.
             method: ncm, knn or lda of a task that begins, lda by default.
+            adaptation: task under whose adaptation the images of one that begins become features;
+                None for the bare backbone.
             max_images, max_bytes, deadline: see `predict`. Each request is a version.
 
         Raises:
@@ -221,6 +224,7 @@ class AsyncClient:
             task,
             examples,
             method=method,
+            adaptation=adaptation,
             max_images=max_images,
             max_bytes=max_bytes,
         )
@@ -229,6 +233,10 @@ class AsyncClient:
     async def examples(self, task: str) -> TaskExamples:
         """List the examples of an instant task by label."""
         return await self._do(calls.examples(self._exchange(), task))
+
+    async def change_method(self, task: str, method: Method) -> ExamplesChanged:
+        """Tell an instant task's labels apart by another method; its examples stay."""
+        return await self._do(calls.change_method(self._exchange(), task, method))
 
     async def forget(
         self, task: str, *, label: str | None = None, example: str | None = None

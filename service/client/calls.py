@@ -180,6 +180,7 @@ def add_examples(
     labelled: Mapping[str, Image | Iterable[Image]],
     *,
     method: str | None,
+    adaptation: str | None,
     max_images: int,
     max_bytes: int,
 ) -> Steps[ExamplesChanged]:
@@ -188,7 +189,8 @@ def add_examples(
     Raises:
         ClientError: there is no image, or the server refuses one; requests before it stay.
     """
-    params = {} if method is None else {"method": method}
+    given = {"method": method, "adaptation": adaptation}
+    params = {name: value for name, value in given.items() if value is not None}
     images = (
         ((label, file or UNNAMED), data)
         for label, own in labelled.items()
@@ -210,6 +212,12 @@ def add_examples(
         raise ClientError("examples: expected at least one image, found none")
     ids = tuple(id for answer in made for id in answer.examples)
     return made[-1].model_copy(update={"examples": ids})
+
+
+def change_method(exchange: Exchange, name: str, method: str) -> Steps[ExamplesChanged]:
+    """Make another kind of head of the examples of an instant task."""
+    path, params = f"{_path(name)}/examples", {"method": method}
+    return (yield from exchange.get(ExamplesChanged, "PATCH", path, params=params))
 
 
 def forget(

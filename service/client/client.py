@@ -215,6 +215,7 @@ class Client:
         examples: Mapping[str, Image | Iterable[Image]],
         *,
         method: Method | None = None,
+        adaptation: str | None = None,
         max_images: int = IMAGES_PER_REQUEST,
         max_bytes: int = REQUEST_BYTES,
         deadline: float | None = None,
@@ -227,6 +228,8 @@ class Client:
             task: its name.
             examples: images by label; a label may be new.
             method: ncm, knn or lda of a task that begins, lda by default.
+            adaptation: task under whose adaptation the images of one that begins become features;
+                None for the bare backbone.
             max_images, max_bytes, deadline: see `predict`. Each request is a version.
 
         Raises:
@@ -238,6 +241,7 @@ class Client:
             task,
             examples,
             method=method,
+            adaptation=adaptation,
             max_images=max_images,
             max_bytes=max_bytes,
         )
@@ -246,6 +250,10 @@ class Client:
     def examples(self, task: str) -> TaskExamples:
         """List the examples of an instant task by label."""
         return self._do(calls.examples(self._exchange(), task))
+
+    def change_method(self, task: str, method: Method) -> ExamplesChanged:
+        """Tell an instant task's labels apart by another method; its examples stay."""
+        return self._do(calls.change_method(self._exchange(), task, method))
 
     def forget(
         self, task: str, *, label: str | None = None, example: str | None = None

@@ -42,6 +42,13 @@ def add(
         Literal["ncm", "knn", "lda"] | None,
         typer.Option(help="Of a task that begins.", show_default="lda"),
     ] = None,
+    adaptation: Annotated[
+        str | None,
+        typer.Option(
+            help="Task under whose adaptation the images of one that begins become features.",
+            show_default="the bare backbone",
+        ),
+    ] = None,
     server: Server = URL,
     key: Key = None,
     as_json: AsJson = False,
@@ -49,7 +56,7 @@ def add(
     """Send labelled images; the server's next request sees them."""
     with connected(server, "examples add", key) as client:
         found = by_folder(images) if label is None else {label: _files(images)}
-        made = client.add_examples(task, found, method=method)
+        made = client.add_examples(task, found, method=method, adaptation=adaptation)
     _tell(made, as_json)
 
 
@@ -65,6 +72,20 @@ def list_examples(
         return
     typer.echo(f"{task} version {found.version}, {found.method}")
     _rows(found.labels)
+
+
+@app.command()
+def method(
+    task: Task,
+    name: Annotated[Literal["ncm", "knn", "lda"], typer.Argument(help="The method from now on.")],
+    server: Server = URL,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the labels of a task apart by another method; its examples stay."""
+    with connected(server, "examples method", key) as client:
+        made = client.change_method(task, name)
+    _tell(made, as_json)
 
 
 @app.command()

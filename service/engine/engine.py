@@ -87,7 +87,13 @@ class Engine:
         if isinstance(head, Head):
             # In the head a temperature costs no batch anything.
             head = head.divided(file.manifest.temperature)
-        distance = file.distance and file.distance.to(device, torch.float32)
+        distance = file.far()
+        if distance is None and file.manifest.threshold is not None:
+            raise UnfitTask(
+                f"task {file.manifest.task!r}: expected a threshold of examples that vary within "
+                "their labels, found some that do not"
+            )
+        distance = distance and distance.to(device, torch.float32)
         resident = Resident(file.manifest, version, adaptation, head, distance)
         if device.type == "cuda":
             # The engine's threads may use another stream than this one.

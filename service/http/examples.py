@@ -11,12 +11,11 @@ from facet_vision.prompts_store.instant.file import example_id
 from facet_vision.prompts_store.manifest import MAX_LABEL_LENGTH
 from facet_vision.service.errors import BadRequest
 from facet_vision.service.predictor.decoder import ImageBytes
-from facet_vision.service.predictor.protocol import BACKBONE
 from facet_vision.service.telemetry.request_log import note
 
 from .bodies import aside_if_large, read_form
 from .calls import Call
-from .deps import ComponentsDependency, actor_of, needs
+from .deps import ComponentsDependency, actor_of, caller_of, needs
 from .middleware.audit import tell
 from .openapi.bodies import limited
 from .parameters import TaskName, known_parameters
@@ -104,7 +103,16 @@ async def add_examples(
         Query(
             description="How labels are told apart: nearest class mean, nearest neighbours or "
             "linear discriminant analysis. A task that begins has lda unless this says otherwise; "
-            "of one that is there it must be the task's."
+            "of one that is there it must be the task's, which PATCH changes."
+        ),
+    ] = None,
+    adaptation: Annotated[
+        str | None,
+        Query(
+            description="A task under whose adaptation images become features, in place of the "
+            "bare backbone: what its prompts and other parts have learned helps the new task, "
+            "which keeps a copy of them. Of a task that is there it must be the task's own.",
+            examples=["flowers"],
         ),
     ] = None,
 ) -> ExamplesChanged:
@@ -115,26 +123,51 @@ async def add_examples(
     Changes that arrive together become one version.
     """
     check_task_name(task)
+    if adaptation is not None:
+        check_task_name(adaptation)
+        caller_of(request).require("publish", adaptation)  # as for a download of it
+    under = adaptation or await components.examples.embedder(task)
     call = Call.of(request)
-    wanted = call.asking([BACKBONE], 1, output="features", example_of=task)
+    wanted = call.asking([under], 1, output="features", example_of=task)
     await call.check(wanted)
     images, fields = await read_form(request, components.settings, fields=("label",))
     labels = labels_of_files(fields["label"], len(images))
     ids = await aside_if_large(sum(len(image.data) for image in images), lambda: _ids(images))
     _check_labels(labels, ids)
-    wanted = call.asking([BACKBONE], len(images), output="features", example_of=task)
+    wanted = call.asking([under], len(images), output="features", example_of=task)
     _, predictions = await call.answer(wanted, images)
     examples = []
     for label, id, prediction in zip(labels, ids, predictions, strict=True):
         assert prediction.numbers is not None, "a call for features gets them"
         examples.append((label, id, prediction.numbers))
-    made = await components.examples.add(task, examples, method, by=actor_of(request))
-    note(tasks=[task])  # the rows were the backbone's, the request is the task's
+    answered = predictions[0].task, predictions[0].version
+    made = await components.examples.add(
+        task, examples, method, by=actor_of(request), under=answered
+    )
+    note(tasks=[task])  # the rows may be another's, the request is the task's
     tell(request.scope, version=made.version, sha256=made.sha256)
     if not made.created:
         response.status_code = 200
     prefix = request.scope.get("root_path", "")
     response.headers["Location"] = f"{prefix}/v1/tasks/{task}/versions/{made.version}"
+    return ExamplesChanged.model_validate(made)
+
+
+@router.patch(
+    "/v1/tasks/{task}/examples", summary="Change an instant task's method", dependencies=_PUBLISH
+)
+async def change_method(
+    task: TaskName,
+    request: Request,
+    components: ComponentsDependency,
+    method: Annotated[InstantKind, Query(description="How labels are told apart from now on.")],
+) -> ExamplesChanged:
+    """Make another kind of head of the examples; the next version of the task is live with it.
+
+    Nothing happens if the task has this method already.
+    """
+    made = await components.examples.use(task, method, by=actor_of(request))
+    tell(request.scope, version=made.version, sha256=made.sha256)
     return ExamplesChanged.model_validate(made)
 
 

@@ -3,6 +3,10 @@
 A model takes one of two inputs: `image`, encoded images as BYTES of any size each, or
 `pixel_values`, FP32 or FP16 (batch, 3, height, width), resized, cropped and normalised as the
 backbone takes them. It gives one number per label and image, and as a second output the best label.
+
+With the parameter `abstain` the second output is empty text where the task gives no label, and
+there is a third, the distance; where an image may have several labels, the second has a row of
+them for each image, with empty text behind the last.
 """
 
 import math
@@ -14,7 +18,7 @@ import numpy as np
 from facet_vision.backbone import Pixels
 from facet_vision.service.errors import BadRequest, BodyTooLarge
 from facet_vision.service.predictor.decoder import ImageBytes
-from facet_vision.service.predictor.protocol import Prediction, PredictRequest, Priority
+from facet_vision.service.predictor.protocol import Decision, Prediction, PredictRequest, Priority
 
 from .tensors import BYTES, Array, Spec, Tensor
 
@@ -23,6 +27,7 @@ Parameter = str | int | float | bool
 IMAGE = "image"
 PIXELS = "pixel_values"
 LABEL = "label"
+DISTANCE = "distance"
 
 SCORES: tuple[str, ...] = ("probabilities", "scores")
 """What the numbers are called: those of a task without an activation are scores."""
@@ -99,17 +104,34 @@ class InferRequest:
             caller=caller,
             output="scores",
             version=version_number(self.version),
+            abstain=self.abstain,
         )
 
+    @property
+    def abstain(self) -> bool:
+        """Whether the task may answer with no label.
+
+        Raises:
+            BadRequest: the parameter is no truth value.
+        """
+        value = self.parameters.get("abstain", False)
+        if isinstance(value, str):  # some clients send all parameters as text
+            value = {"true": True, "false": False}.get(value, value)
+        if not isinstance(value, bool):
+            raise BadRequest(f"parameters.abstain: expected true or false, found {value!r:.64}")
+        return value
+
     def _check_outputs(self) -> None:
-        known = (*SCORES, LABEL)
+        known = (*SCORES, LABEL, *([DISTANCE] if self.abstain else []))
         for output in self.outputs:
             if output.name not in known:
                 raise BadRequest(
                     f"outputs: expected {', '.join(known[:-1])} or {known[-1]}, found "
                     f"{output.name[:64]!r}"
                 )
-            if not 0 <= output.classes <= MAX_CLASSES or (output.classes and output.name == LABEL):
+            if not 0 <= output.classes <= MAX_CLASSES or (
+                output.classes and output.name not in SCORES
+            ):
                 raise BadRequest(
                     f"output {output.name!r}: expected a classification of 1 to {MAX_CLASSES} "
                     f"classes of the scores, found {output.classes}"
@@ -193,19 +215,28 @@ def outputs_of(request: InferRequest, predictions: Sequence[Prediction]) -> list
     Raises:
         BadRequest: the task has no output of a name that is asked for.
     """
-    name = SCORES[predictions[0].field == "score"]
-    wanted = request.outputs or (RequestedOutput(name),)
+    names = [SCORES[predictions[0].field == "score"]]
+    decision = predictions[0].decision
+    if decision is not None:
+        names += [LABEL] if decision.several else [LABEL, DISTANCE]
+    wanted = request.outputs or [RequestedOutput(name) for name in names]
     for output in wanted:
-        if output.name not in (name, LABEL):
+        if output.name not in (*names, LABEL):
+            known = ", ".join(dict.fromkeys((*names, LABEL)))
             raise BadRequest(
-                f"outputs: expected {name} or {LABEL} of task {request.model!r}, found "
-                f"{output.name}"
+                f"outputs: expected some of {known} of task {request.model!r}, found {output.name}"
             )
     return [_output(output, predictions) for output in wanted]
 
 
 def _output(output: RequestedOutput, predictions: Sequence[Prediction]) -> OutputTensor:
     images = len(predictions)
+    decisions = [each.decision for each in predictions if each.decision is not None]
+    if output.name == DISTANCE:
+        far = np.array([each.distance for each in decisions], np.float32)
+        return OutputTensor(Spec(DISTANCE, "FP32", far.shape), far, output.binary)
+    if output.name == LABEL and decisions:
+        return _decided(output, decisions)
     if output.name == LABEL:
         best = [each.best[0][0].encode() for each in predictions]
         return OutputTensor(Spec(LABEL, BYTES, (images,)), best, output.binary)
@@ -215,6 +246,19 @@ def _output(output: RequestedOutput, predictions: Sequence[Prediction]) -> Outpu
         return OutputTensor(Spec(output.name, BYTES, shape), texts, output.binary)
     numbers = np.stack([each.numbers for each in predictions if each.numbers is not None])
     return OutputTensor(Spec(output.name, "FP32", numbers.shape), numbers, output.binary)
+
+
+def _decided(output: RequestedOutput, decisions: Sequence[Decision]) -> OutputTensor:
+    """Return the labels that a task gives which may give none: empty text stands for none."""
+    images, several = len(decisions), decisions[0].several
+    most = max(1, *(len(each.labels) for each in decisions)) if several else 1
+    texts = [
+        label.encode()
+        for each in decisions
+        for label in (*each.labels, *[""] * (most - len(each.labels)))
+    ]
+    shape = (images, most) if several else (images,)
+    return OutputTensor(Spec(LABEL, BYTES, shape), texts, output.binary)
 
 
 def _classes(prediction: Prediction, count: int) -> list[bytes]:

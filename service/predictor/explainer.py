@@ -84,6 +84,8 @@ class Explainer:
         self._limits = limits
         self._clock = clock
         # A pool of threads below it would be in the way of the engine's; see `use_threads`.
+        # Its priority is that of the others: a thread of a lower one that is put aside while it
+        # holds the interpreter's lock holds up all of them.
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="facet-explain", initializer=partial(use_threads, 1)
         )

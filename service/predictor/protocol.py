@@ -40,7 +40,7 @@ class PredictRequest:
         version: a stored one of the only task; None for whichever is live.
         example_of: the task that the images are to be examples of; the caller's key must let it
             publish this one, in place of asking the others.
-        abstain: whether a task may answer with no label; only where labels are wanted.
+        abstain: whether a task may answer with no label; not where features are wanted.
     """
 
     tasks: Sequence[str] | None

@@ -23,12 +23,15 @@ from facet_vision.prompts_store import (
     TaskFile,
     TaskFileError,
     TaskNotFound,
+    TaskState,
     Version,
 )
 from facet_vision.prompts_store.events import MAX_BY_LENGTH
+from facet_vision.prompts_store.instant.borrowed import NOTHING, Borrowed
 from facet_vision.prompts_store.instant.collection import Collection, Example
 from facet_vision.prompts_store.instant.facts import InstantKind
-from facet_vision.prompts_store.instant.file import collection_of, instant_file
+from facet_vision.prompts_store.instant.file import borrowed_from, collection_of, instant_file
+from facet_vision.service.engine.resident import BACKBONE
 from facet_vision.service.errors import UnknownTask
 
 from .bank import Bank
@@ -143,6 +146,18 @@ class TaskExamples:
         self._waiting: dict[str, list[_Change]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
+    async def embedder(self, task: str) -> str:
+        """Return what makes features of a task's images: itself if it has an adaptation, or else
+        the bare backbone.
+
+        Raises:
+            TaskUnavailable: its file cannot be read.
+        """
+        state = await self._state(task)
+        if state is None or state.live is None:
+            return BACKBONE
+        return BACKBONE if await self._borrowed(task, state.live) is NOTHING else task
+
     async def show(self, task: str) -> Examples:
         """Return the examples of a task.
 
@@ -156,7 +171,13 @@ class TaskExamples:
         return _examples(task, live.version, live.collection)
 
     async def add(
-        self, task: str, examples: Sequence[Labelled], kind: InstantKind | None, *, by: str
+        self,
+        task: str,
+        examples: Sequence[Labelled],
+        kind: InstantKind | None,
+        *,
+        by: str,
+        under: tuple[str, int] = (BACKBONE, 0),
     ) -> Examples:
         """Add examples to a task; one that is not live begins with them.
 
@@ -165,13 +186,15 @@ class TaskExamples:
             examples: to add, in this order.
             kind: of head; None for the task's, or `DEFAULT_KIND` for one that begins.
             by: who asks.
+            under: the task and version under whose adaptation they are features.
 
         Raises:
             ExamplesError: the task cannot take them.
             TaskUnavailable: it is not of this backbone.
             StoreError, DeviceFull, Draining: see `TaskPublisher.publish`.
         """
-        return await self._change(task, partial(_add, examples, kind), by)
+        borrowed = await self._borrowed(*under)
+        return await self._change(task, partial(_add, examples, kind, borrowed), by)
 
     async def forget_label(self, task: str, label: str, *, by: str) -> Examples:
         """Forget a label with its examples.
@@ -186,6 +209,10 @@ class TaskExamples:
     async def forget(self, task: str, id: str, *, by: str) -> Examples:
         """Forget an example; raises what `forget_label` does."""
         return await self._change(task, partial(_forget, task, id), by)
+
+    async def use(self, task: str, kind: InstantKind, *, by: str) -> Examples:
+        """Make another kind of head of a task's examples; raises what `forget_label` does."""
+        return await self._change(task, partial(_use, task, kind), by)
 
     async def _change(self, task: str, apply: Apply, by: str) -> Examples:
         change = _Change(apply, by)
@@ -243,22 +270,41 @@ class TaskExamples:
             NotInstant: it has no examples.
             TaskUnavailable: they are features of another backbone, or cannot be read.
         """
-        try:
-            state = await asyncio.to_thread(self._store.state, task)
-        except TaskNotFound:
+        state = await self._state(task)
+        if state is None or state.live is None:
             return None
-        if state.live is None:
-            return None
-        data = self._bank.data(task, state.live)
-        if data is None:
-            data = await asyncio.to_thread(self._store.read, task, state.live)
+        data = await self._data(task, state.live)
         description, collection = await asyncio.to_thread(self._read, task, data)
         return _Live(state.version(state.live), description, collection)
 
+    async def _state(self, task: str) -> TaskState | None:
+        try:
+            return await asyncio.to_thread(self._store.state, task)
+        except TaskNotFound:
+            return None
+
+    async def _data(self, task: str, version: int) -> bytes:
+        if (data := self._bank.data(task, version)) is not None:
+            return data
+        return await asyncio.to_thread(self._store.read, task, version)
+
+    async def _borrowed(self, task: str, version: int) -> Borrowed:
+        """Return the adaptation of a version that has just answered; version 0 has none."""
+        if version == 0:
+            return NOTHING
+        resident = self._bank.find(task)
+        if resident and resident.version == version and resident.adaptation.is_empty:
+            return NOTHING
+        data = await self._data(task, version)
+        return await asyncio.to_thread(self._borrowed_in, task, version, data)
+
+    def _borrowed_in(self, task: str, version: int, data: bytes) -> Borrowed:
+        return borrowed_from(_parsed(task, data), version)
+
     def _read(self, task: str, data: bytes) -> tuple[str, Collection]:
         """Return the description and the examples in a task file."""
+        file = _parsed(task, data)
         try:
-            file = TaskFile.from_bytes(data)
             file.check_fits(self._backbone)
         except TaskFileError as error:
             raise unavailable(task, str(error), passing=False) from error
@@ -267,6 +313,13 @@ class TaskExamples:
     def _file(self, task: str, collection: Collection, live: _Live | None) -> bytes:
         description = live.description if live else ""
         return instant_file(task, collection, self._backbone, description=description).to_bytes()
+
+
+def _parsed(task: str, data: bytes) -> TaskFile:
+    try:
+        return TaskFile.from_bytes(data)
+    except TaskFileError as error:
+        raise unavailable(task, str(error), passing=False) from error
 
 
 def _applied(changes: Sequence[_Change], before: Collection | None) -> Collection | None:
@@ -282,9 +335,15 @@ def _applied(changes: Sequence[_Change], before: Collection | None) -> Collectio
 
 
 def _add(
-    examples: Sequence[Labelled], kind: InstantKind | None, before: Collection | None
+    examples: Sequence[Labelled],
+    kind: InstantKind | None,
+    borrowed: Borrowed,
+    before: Collection | None,
 ) -> tuple[Collection, Sequence[str]]:
-    made = Collection(kind or DEFAULT_KIND) if before is None else before.uses(kind)
+    if before is None:
+        made = Collection(kind or DEFAULT_KIND, borrowed=borrowed)
+    else:
+        made = before.uses(kind).under(borrowed)
     labels: dict[str, list[Example]] = {}
     for label, id, feature in examples:
         labels.setdefault(label, []).append(Example(id, torch.from_numpy(feature)))
@@ -305,6 +364,14 @@ def _forget(task: str, id: str, before: Collection | None) -> tuple[Collection, 
     if before is None:
         raise _not_live(task)
     return before.forget(id), [id]
+
+
+def _use(
+    task: str, kind: InstantKind, before: Collection | None
+) -> tuple[Collection, Sequence[str]]:
+    if before is None:
+        raise _not_live(task)
+    return replace(before, kind=kind), []
 
 
 def _examples(

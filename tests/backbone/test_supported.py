@@ -8,6 +8,7 @@ from timm.models import is_model_in_modules, list_models
 from facet_vision import backbone
 from facet_vision.backbone.loading import FAMILIES
 from facet_vision.backbone.supported import MODULES, supported
+from facet_vision.backbone.tiny import NAMES
 
 
 def is_accepted(architecture: str) -> bool:
@@ -26,7 +27,7 @@ def test_every_architecture_is_listed_that_a_family_takes() -> None:
     names = [name for name in list_models() if is_model_in_modules(name, MODULES)]
     accepted = {name for name in names if is_accepted(name)}
     listed = {each.name.partition(".")[0] for each in supported()}
-    assert listed == accepted - {"facet_tiny"} | {"facet-tiny"}
+    assert listed == accepted - set(NAMES.values()) | NAMES.keys()
     assert {"vit_base_patch16_224", "swin_tiny_patch4_window7_224"} < listed
     assert len(accepted) < len(names)
 
@@ -45,6 +46,7 @@ def test_a_pattern_chooses_and_a_word_is_a_part() -> None:
     ("name", "family", "size", "pretrained"),
     [
         ("facet-tiny", "Facet", (48, 48), True),
+        ("facet-nano", "Facet", (48, 48), False),
         ("vit_base_patch14_dinov2.lvd142m", "DINOv2", (518, 518), True),
         ("vit_base_patch16_224.dino", "DINO", (224, 224), True),
         ("vit_base_patch16_siglip_384.webli", "SigLIP", (384, 384), True),

@@ -10,7 +10,7 @@ from facet_vision.training.methods import find
 from facet_vision.training.precision import PlainAttention, computing_in, resolve_precision
 from facet_vision.training.recipe import Recipe, make_recipe
 from facet_vision.training.train import train_task
-from tests.training.support.methods import images, method, network
+from tests.training.support.methods import SERVED, images, logits, method, network, nudged
 
 ATTENTION = F.scaled_dot_product_attention
 CPU = torch.device("cpu")
@@ -99,3 +99,12 @@ def test_auto_is_trained_and_recorded_as_what_it_stands_for(
     assert not torch.equal(auto.prompts[0], other.prompts[0])
     made = find("vpt-deep")(tiny, 3, _recipe("auto"), torch.Generator())
     assert made.recipe.precision == expected
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_predictions_in_bfloat16_are_those_of_training(name: str) -> None:
+    """Without gradients the forward takes other ways, on which autocast must work too."""
+    made = nudged(method(name, network("plain"), precision="bfloat16")).eval()
+    with torch.inference_mode():
+        found = logits(made, images())
+    torch.testing.assert_close(found, logits(made, images()).detach(), atol=0.05, rtol=0.05)

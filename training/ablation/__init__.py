@@ -1,12 +1,8 @@
-"""Prompt variants of the paper's ablations, and `facet ablate`, which compares them.
+"""The paper's ablations: `facet ablate`.
 
-* `studies`: which trainings a study has; `run` is one command from study to report, `cells` one
-  training.
-* `variant`: the switches of a variant; `method` is the trainable module made of them, and owns its
-  parameters.
-* `locations`, `prompts`, `depth`, `pooling`, `initial`, `tokens`: the parts of that module.
-* `report`, `figure`: table and figure of the finished cells; they hold no state.
-
-The finished cells are in the folder of the report (`training.results.Results`). No variant is
-served.
+* `studies`: which points a study has; `plan` makes searched trainings of them on every task.
+* `run`: one command from study to report; the trainings are those of `training.experiments`, of
+  methods and of `training.variants`.
+* `report`, `figure`: table and figure of the finished trainings; they hold no state.
+* `recipe`: the study of the steps of a recipe, which has stages.
 """

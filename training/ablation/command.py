@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,14 +21,14 @@ from facet_vision.training.recipe import Recipe
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .run import StudyPlan
+    from .plan import StudyPlan
 
 RECIPE = "recipe"
 
 FLAGS = frozenset(
     {
-        *("backbone", "checkpoint", "tokens", "epochs", "batch_size"),
-        *("lr", "head_lr", "weight_decay", "precision"),
+        *("backbone", "checkpoint", "search", "shots", "validation", "tokens", "epochs"),
+        *("batch_size", "lr", "head_lr", "weight_decay", "precision"),
     }
 )
 """Fields of a recipe that are options here; a recipe file may hold the others."""
@@ -38,9 +40,9 @@ def ablate(
     study: Annotated[
         str,
         typer.Argument(
-            help="location, length, depth, pooling, init, shared, projected, dropout, fraction "
-            "(of the training images) or backbone; or recipe, the steps of a recipe on validation "
-            "parts.",
+            help="location, length, depth, pooling, init, shared, projected, dropout, size (images "
+            "per class), fraction (of the training images) or backbone; or recipe, the steps of a "
+            "recipe on validation parts.",
         ),
     ],
     data: Annotated[list[str], typer.Argument(help="Data sets, as for facet train.")],
@@ -57,7 +59,9 @@ def ablate(
     methods: Annotated[
         str, typer.Option(help="Methods instead of the study's own, with commas.")
     ] = "",
-    seeds: Annotated[str, typer.Option(help="With commas.")] = "0,1,2",
+    seeds: Annotated[
+        str, typer.Option(help="With commas; the first one is used for the searches.")
+    ] = "0,1,2",
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -65,11 +69,14 @@ def ablate(
             "these alone."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="recipe: trainings side by side; as many as fit unless given."),
+        typer.Option(min=1, help="Trainings side by side; by default as many as fit."),
     ] = None,
+    train: Annotated[
+        bool, typer.Option(help="Whether to train, or only to report finished trainings.")
+    ] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Vary one thing about prompts, and write a table, its numbers and a figure.
 
@@ -79,17 +86,18 @@ def ablate(
 
     console = Console(stderr=True)
     if study == RECIPE:
+        with one_sentence("ablate", ExitCode.USAGE):
+            if not train:
+                raise TrainingError("no-train: expected none for the study recipe, found it")
         _ablate_recipe(data, out, values, methods, seeds, recipe, given, device, jobs, console)
         return
     with one_sentence("ablate", ExitCode.USAGE):
-        if jobs is not None:
-            raise TrainingError(f"jobs: expected no value for the study {study}, found {jobs}")
-        plan = _plan(study, data, values, methods, seeds, recipe, given, device)
+        plan = _plan(study, data, values, methods, seeds, recipe, given)
     with one_sentence("ablate"):
-        failed = _run(plan, out, console)
-    if failed:
+        missing = _run(plan, out, device, jobs, train, console)
+    if missing:
         console.print(
-            f"facet ablate: {failed} trainings failed; the same command tries them again",
+            f"facet ablate: {missing} trainings are missing; the same command tries them again",
             style="red",
         )
         raise typer.Exit(ExitCode.PARTIAL)
@@ -145,11 +153,10 @@ def _plan(
     seeds: str,
     recipe: Path | None,
     given: dict[str, Any],
-    device: str,
 ) -> StudyPlan:
     from facet_vision.training.overrides import RecipeOverrides
 
-    from .run import StudyPlan
+    from .plan import StudyPlan
     from .studies import find_study
 
     return StudyPlan(
@@ -159,14 +166,21 @@ def _plan(
         values=words(values),
         seeds=seeds_of(seeds),
         overrides=RecipeOverrides(recipe, given),
-        device=device,
     )
 
 
-def _run(plan: StudyPlan, out: Path, console: Console) -> int:
-    """Run the study and report; returns how many trainings failed."""
+def _run(
+    plan: StudyPlan, out: Path, device: str, jobs: int | None, train: bool, console: Console
+) -> int:
+    """Run the study and report; returns how many trainings are missing."""
+    from facet_vision.common.figures import new_figure
+    from facet_vision.training.experiments.runs import Options
+
     from .run import run_study
 
-    files, failed = run_study(plan, out, _say(console))
+    new_figure(1, 1)  # finds out before the work that figures can be drawn
+    # what made the numbers, also where only the report is made anew
+    command = shlex.join(["facet", *(word for word in sys.argv[1:] if word != "--no-train")])
+    files, missing = run_study(plan, out, Options(device, jobs, train, command), _say(console))
     typer.echo("wrote " + ", ".join(str(file) for file in files))
-    return failed
+    return missing

@@ -1,4 +1,4 @@
-"""Table of a study's finished cells, in Markdown and as JSON."""
+"""Tables of a study's finished cells, in Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class CellResult:
 
     Attributes:
         accuracy: on held-out images, in [0, 1].
+        validation: that of the chosen hyperparameters on the validation part; None without a
+            search.
+        chosen: the chosen hyperparameters by name.
+        ends: those of them that lie at an end of their grid, each "lowest" or "highest".
         parameters: all numbers that were trained, the head's included.
     """
 
@@ -27,8 +31,28 @@ class CellResult:
     data: str
     seed: int
     accuracy: float
+    validation: float | None
+    chosen: dict[str, float]
+    ends: dict[str, str]
     parameters: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says beside its numbers.
+
+    Attributes:
+        trials: of each search; 0 where hyperparameters were given.
+        added: what was added to the protocol after the first training.
+    """
+
+    data: tuple[str, ...]
+    seeds: tuple[int, ...]
+    trials: int
+    protocol: str
+    added: tuple[str, ...]
+    command: str
 
 
 @dataclass(frozen=True)
@@ -36,8 +60,10 @@ class Row:
     """One place on a curve, over seeds.
 
     Attributes:
-        accuracy: for each data set its mean over seeds, in [0, 1], and their mean under MEAN.
+        accuracy: for each data set its mean over seeds, in [0, 1], and their mean under MEAN where
+            the place is measured on all data sets.
         spread: likewise the sample standard deviation over seeds; 0 for a single one.
+        chosen: for each data set the chosen hyperparameters, with their ends.
         parameters: trained, the mean over data sets, whose heads differ.
     """
 
@@ -45,26 +71,42 @@ class Row:
     value: str
     accuracy: dict[str, float]
     spread: dict[str, float]
+    chosen: dict[str, str]
     parameters: int
 
 
-def rows(cells: Iterable[CellResult]) -> list[Row]:
-    """Gather cells by place, in the order in which the places first occur."""
+def rows(cells: Iterable[CellResult], data: Sequence[str]) -> list[Row]:
+    """Gather cells by place, in the order in which the places first occur.
+
+    Args:
+        data: all data sets of the study.
+    """
     places: dict[tuple[str, str], list[CellResult]] = {}
     for cell in cells:
         places.setdefault((cell.curve, cell.value), []).append(cell)
-    return [_row(curve, value, found) for (curve, value), found in places.items()]
+    return [_row(curve, value, found, data) for (curve, value), found in places.items()]
 
 
-def _row(curve: str, value: str, cells: list[CellResult]) -> Row:
+def _row(curve: str, value: str, cells: list[CellResult], data: Sequence[str]) -> Row:
     by_data: dict[str, list[float]] = {}
     for cell in cells:
         by_data.setdefault(cell.data, []).append(cell.accuracy)
     accuracy = {data: fmean(found) for data, found in by_data.items()}
-    accuracy[MEAN] = fmean(accuracy.values())
     spread = {data: _deviation(found) for data, found in by_data.items()}
-    spread[MEAN] = _deviation(_means_by_seed(cells))
-    return Row(curve, value, accuracy, spread, round(fmean(cell.parameters for cell in cells)))
+    if by_data.keys() == set(data):  # else the mean would be one over easier or harder tasks
+        accuracy[MEAN] = fmean(accuracy.values())
+        spread[MEAN] = _deviation(_means_by_seed(cells))
+    chosen = {cell.data: _chosen(cell) for cell in cells}
+    parameters = round(fmean(cell.parameters for cell in cells))
+    return Row(curve, value, accuracy, spread, chosen, parameters)
+
+
+def _chosen(cell: CellResult) -> str:
+    marks = {"lowest": " ↓", "highest": " ↑"}
+    return ", ".join(
+        f"{name} {value:g}{marks.get(cell.ends.get(name, ''), '')}"
+        for name, value in cell.chosen.items()
+    )
 
 
 def _means_by_seed(cells: list[CellResult]) -> list[float]:
@@ -80,21 +122,49 @@ def _deviation(values: Sequence[float]) -> float:
     return stdev(values) if len(values) > 1 else 0.0
 
 
-def markdown(study: Study, found: Sequence[Row], data: Sequence[str], seeds: Sequence[int]) -> str:
-    """Return a table with one line for each place.
+def markdown(study: Study, found: Sequence[Row], about: About) -> str:
+    """Return a table of accuracies with one line for each place, and one of what was chosen.
 
     Accuracy in percent, mean ± standard deviation over seeds.
     """
-    columns = [*data, *([MEAN] if len(data) > 1 else [])]
-    head = ["curve", study.axis, *columns, "trained parameters"]
-    lines = [head, ["---", "---", *["---:"] * (len(columns) + 1)]]
-    lines += [
-        [row.curve, row.value, *_accuracies(row, columns, len(seeds)), f"{row.parameters:,}"]
+    columns = [*about.data, *([MEAN] if len(about.data) > 1 else [])]
+    accuracies = [
+        [row.curve, row.value, *_accuracies(row, columns, len(about.seeds)), f"{row.parameters:,}"]
         for row in found
     ]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    about = f"Accuracy on held-out images in percent, {_over(seeds)}."
-    return f"# Ablation: {study.axis}\n\n{about}\n\n{table}\n"
+    parts = [
+        f"# Ablation: {study.axis}",
+        f"    {about.command}",
+        f"Accuracy on held-out images in percent, {_over(about.seeds)}. {_searched(about)} "
+        f"Protocol {about.protocol[:12]}.",
+        *(f"Added later: {added}." for added in about.added),
+        _table(["curve", study.axis, *columns, "trained parameters"], accuracies),
+    ]
+    if about.trials:
+        chosen = [
+            [row.curve, row.value, *(row.chosen.get(data, "–") for data in about.data)]
+            for row in found
+        ]
+        parts += [
+            "## Chosen",
+            "↓ and ↑: the lowest or highest value of its grid.",
+            _table(["curve", study.axis, *about.data], chosen),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---", "---", *["---:"] * (len(head) - 2)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
+
+
+def _searched(about: About) -> str:
+    if not about.trials:
+        return "Hyperparameters were given, not searched."
+    return (
+        f"Each place on each task has its own search of {about.trials} trials on a validation part "
+        f"with seed {about.seeds[0]}; the held-out part was sealed meanwhile."
+    )
 
 
 def _accuracies(row: Row, columns: Sequence[str], seeds: int) -> list[str]:
@@ -112,11 +182,14 @@ def _over(seeds: Sequence[int]) -> str:
     return f"mean ± standard deviation over {len(seeds)} seeds ({', '.join(map(str, seeds))})"
 
 
-def as_json(study: Study, found: Sequence[Row], cells: Sequence[CellResult]) -> dict[str, Any]:
+def as_json(
+    study: Study, found: Sequence[Row], cells: Sequence[CellResult], about: About
+) -> dict[str, Any]:
     """Return rows and single cells."""
     return {
         "study": study.name,
         "axis": study.axis,
+        "about": asdict(about),
         "rows": [asdict(row) for row in found],
         "cells": [asdict(cell) for cell in cells],
     }

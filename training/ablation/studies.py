@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.overrides import RecipeOverrides
 from facet_vision.training.recipe import Recipe
-
-from .variant import INPUT_ONLY, PROMPTED, Variant, make_variant
+from facet_vision.training.variants.variant import INPUT_ONLY, PROMPTED, Variant, make_variant
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Point:
     variant: Variant | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """Curve and value."""
+        return f"{self.curve} {self.value}".strip()
+
 
 @dataclass(frozen=True)
 class Study:
@@ -52,6 +57,8 @@ class Study:
         points: from method, value and facts to places on curves; none where the method does not
             have the value.
         of_prompts: whether it varies prompts, so that a method without prompts is one level.
+        of_images: whether it varies how many images are learned from, so that the recipe's own
+            number does not hold.
     """
 
     name: str
@@ -61,6 +68,7 @@ class Study:
     values: Callable[[Facts], tuple[str, ...]]
     points: Callable[[str, str, Facts], list[Point]]
     of_prompts: bool = True
+    of_images: bool = False
 
 
 def points_of(
@@ -78,6 +86,10 @@ def points_of(
     for method in methods or study.methods:
         for value in _values(study, method, values, facts):
             found += _points(study, method, value, facts)
+    names = [point.name for point in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise TrainingError(f"values: expected each once, found {name} twice")
     for point in found:
         if point.variant is not None:
             point.variant.check(point.method, facts.layers)
@@ -95,7 +107,7 @@ def recipe_of(point: Point, overrides: RecipeOverrides, source: str, seed: int) 
 
 
 def check_overrides(overrides: RecipeOverrides, study: str, points: Sequence[Point]) -> None:
-    """Check that some point of the study reads each table and flag.
+    """Check that some point of the study reads each table of a value, and each flag.
 
     Raises:
         TrainingError: no point reads one of them.
@@ -177,18 +189,33 @@ def _projected(method: str, value: str, _: Facts) -> list[Point]:
     return [Point(value, method, method, make_variant(projection=width))]
 
 
+def _size(method: str, value: str, _: Facts) -> list[Point]:
+    return [Point(value, method, method, changes=_images(shots=_integer("size", value)))]
+
+
+def _images(shots: int | None = None, fraction: float | None = None) -> dict[str, Any]:
+    return {"shots": shots, "fraction": fraction}
+
+
 def _fraction(method: str, value: str, _: Facts) -> list[Point]:
     share = _number("fraction", value)
     if not 0 < share <= 1:
         raise TrainingError(f"fraction: expected a number above 0, at most 1, found {value!r}")
-    return [Point(value, method, method, changes={"fraction": share})]
+    return [Point(value, method, method, changes=_images(fraction=share))]
 
 
 def _backbone(method: str, value: str, _facts: Facts) -> list[Point]:
-    """Return the point of a backbone: NAME, or NAME=FILE for weights of a local file."""
+    """Return the point of a backbone: NAME, or NAME=FILE for weights of a local file.
+
+    It is called NAME where the file is, as `facet pretrain` calls it, and else NAME=FILE without
+    the folder.
+    """
     name, _, checkpoint = value.partition("=")
+    file = Path(checkpoint)
+    plain = not checkpoint or file.stem == name.replace("-", "_")
+    shown = name if plain else f"{name}={file.name}"
     changes = {"backbone": name, "checkpoint": checkpoint or None}
-    return [Point(value, method, method, changes=changes)]
+    return [Point(shown, method, method, changes=changes)]
 
 
 def _switch(
@@ -221,6 +248,7 @@ def _always(*values: str) -> Callable[[Facts], tuple[str, ...]]:
 
 _DEEP = ("vpt-deep", "linear")
 _ALL = ("vpt-deep", "linear", "full")
+_SIZED = ("linear", "vpt-deep", "lora", "full")
 _BOTH = ("vpt-shallow", "vpt-deep", "linear")
 
 _LENGTHS = _always("1", "5", "10", "50", "100")
@@ -230,6 +258,7 @@ _INITS = _always("uniform", "normal", "zero", "final-cls", "cls-nolastl", "cls-n
 _SHARING = _always("own", "shared")
 _WIDTHS = _always("4", "16", "64", "none")
 _DROPOUTS = _always("0", "0.1", "0.3")
+_SIZES = _always("5", "10", "25", "50", "100", "200")
 _FRACTIONS = _always("0.1", "0.2", "0.4", "0.6", "0.8", "1.0")
 
 _IMAGES = "share of the training images"
@@ -244,7 +273,12 @@ _STUDIES = (
     Study("shared", "prompts of the layers", "names", _DEEP, _SHARING, _shared),
     Study("projected", "width of the prompts", "names", _DEEP, _WIDTHS, _projected),
     Study("dropout", "prompt dropout", "linear", _DEEP, _DROPOUTS, _switch("dropout", _number)),
-    Study("fraction", _IMAGES, "linear", _ALL, _FRACTIONS, _fraction, of_prompts=False),
+    Study(
+        "size", "images per class", "log", _SIZED, _SIZES, _size, of_prompts=False, of_images=True
+    ),
+    Study(
+        "fraction", _IMAGES, "linear", _ALL, _FRACTIONS, _fraction, of_prompts=False, of_images=True
+    ),
     Study("backbone", "backbone", "names", _ALL, _always(), _backbone, of_prompts=False),
 )
 

@@ -106,8 +106,9 @@ def _run(
 ) -> int:
     """Train and report; returns how many trainings are missing."""
     from facet_vision.common.figures import new_figure
+    from facet_vision.training.experiments.runs import Options
 
-    from .run import Options, compare
+    from .run import compare
 
     new_figure(1, 1)  # finds out before the work that figures can be drawn
     # what made the numbers, also where only the report is made anew

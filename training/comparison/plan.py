@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facet_vision.training.errors import TrainingError
-from facet_vision.training.methods import find
+from facet_vision.training.experiments.entry import Entry
+from facet_vision.training.experiments.grids import check_grids
 from facet_vision.training.overrides import RecipeOverrides
 from facet_vision.training.recipe import Recipe
-from facet_vision.training.tuning.search import candidates, final
-
-from .grids import check_grids
 
 METHODS = (
     *("full", "linear", "partial-1", "mlp-3", "sidetune", "bias", "adapter"),
@@ -52,7 +50,7 @@ class Plan:
         """Yield an entry for every method on every task, task by task."""
         for source in self.sources:
             for method in self.methods:
-                yield Entry(self.recipe(method, source), self.seeds)
+                yield Entry(self.recipe(method, source), self.seeds, method)
 
     def recipe(self, method: str, source: str) -> Recipe:
         """Return the recipe before the search, with the first seed."""
@@ -65,46 +63,11 @@ class Plan:
         Raises:
             TrainingError: one of them is not usable, or the search is not alike for all methods.
         """
-        tables = [name for name in self.overrides.tables if _is_method(name)]
-        self.overrides.check(tables, (), "the comparison")
+        self.overrides.check((), (), "the comparison")
         # also of the file's other methods, which a later command may add
-        methods = dict.fromkeys((*self.methods, *tables))
+        methods = dict.fromkeys((*self.methods, *self.overrides.methods))
         check_grids({method: self.recipe(method, self.sources[0]) for method in methods})
         self.overrides.check_read((entry.recipe for entry in self.entries()), "the comparison")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One method on one task.
-
-    Attributes:
-        recipe: before the search.
-        seeds: of the final trainings.
-    """
-
-    recipe: Recipe
-    seeds: tuple[int, ...]
-
-    def trials(self) -> list[Recipe]:
-        """Return the recipes tried on the validation part; none where the recipe has no search."""
-        return [] if self.recipe.search is None else candidates(self.recipe)
-
-    def final(self, trial: int | None, seed: int) -> Recipe:
-        """Return the training whose result is reported.
-
-        Args:
-            trial: the chosen one's number, None without a search.
-        """
-        chosen = self.recipe if trial is None else final(self.recipe, self.trials()[trial])
-        return chosen.model_copy(update={"seed": seed})
-
-
-def _is_method(name: str) -> bool:
-    try:
-        find(name)
-    except TrainingError:
-        return False
-    return True
 
 
 def grouped(data: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.grids import ends
+from facet_vision.training.experiments.outcomes import Choice, Outcome
+from facet_vision.training.methods import find
+from facet_vision.training.recipe import Recipe
+from facet_vision.training.tuning.search import chosen_values
 
 ALL = "all"
 """Stands for the tasks of all groups."""
@@ -46,6 +51,28 @@ class TrainingResult:
     held_out_images: int
     held_out: str
     served: bool
+
+
+def record(recipe: Recipe, choice: Choice, outcome: Outcome) -> TrainingResult:
+    """Make the record of a final training."""
+    return TrainingResult(
+        method=recipe.method,
+        task=recipe.data,
+        seed=recipe.seed,
+        accuracy=outcome["score"],
+        validation=choice.score,
+        parameters=outcome["parameters"],
+        head_parameters=outcome["head_parameters"],
+        seconds=outcome["seconds"],
+        images_per_second=outcome["images_per_second"],
+        peak_bytes=outcome["peak_bytes"] or 0,
+        chosen={} if recipe.search is None else chosen_values(recipe),
+        ends=ends(recipe),
+        training_images=outcome["training_images"],
+        held_out_images=outcome["held_out_images"],
+        held_out=outcome["held_out"],
+        served=find(recipe.method).served,
+    )
 
 
 @dataclass(frozen=True)

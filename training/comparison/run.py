@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -15,41 +12,26 @@ from facet_vision.backbone import Backbone
 from facet_vision.training.comparison.reporting.report import TEXT, write
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.reading import read_training_part
-from facet_vision.training.data.remarks import remarks
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.outcomes import Outcomes
+from facet_vision.training.experiments.protocol import Protocol, opened
+from facet_vision.training.experiments.runs import Options, finals, logged, remark, train_missing
+from facet_vision.training.experiments.schedule import Say
 from facet_vision.training.identity import digest
 from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.locking import locked
 from facet_vision.training.results import Results
 
-from .cells import record
-from .outcomes import FILE as CELLS
-from .outcomes import Outcomes
-from .plan import Entry, Plan
-from .protocol import Protocol, opened, protocol_of
-from .records import Comparison, TrainingResult
-from .schedule import Say, Schedule
-from .workers import fitting_jobs, workers
+from .plan import Plan
+from .protocol import FILE as PROTOCOL
+from .protocol import protocol_of
+from .records import Comparison, TrainingResult, record
+
+CELLS = "cells.jsonl"
+"""File of the finished trainings, beside the report."""
 
 LOG = "compare.log"
 """File of all lines that were said, beside the report."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of a run; none of them decides a result.
-
-    Attributes:
-        device: of the backbone.
-        jobs: trainings side by side; None for as many as fit.
-        train: False to report the finished trainings only.
-        command: the command line, for the report.
-    """
-
-    device: str
-    jobs: int | None
-    train: bool
-    command: str
 
 
 def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Path], int]:
@@ -72,35 +54,20 @@ def compare(plan: Plan, out: Path, options: Options, say: Say) -> tuple[list[Pat
     with ExitStack() as stack:
         if options.train:
             stack.enter_context(locked(out, "out"))
-            say = stack.enter_context(_logged(say, out / LOG))
-        said = _remark(contents, say)
+            say = stack.enter_context(logged(say, out / LOG))
+        said = remark(contents, say)
         outcomes = Outcomes(Results(out / CELLS))
         images = {source: digest(data) for source, data in contents.items()}
         found = protocol_of(plan, backbone, images)
-        protocol = opened(out, found, outcomes, extend=options.train)
+        protocol = opened(out / PROTOCOL, found, outcomes, extend=options.train)
         if options.train:
-            jobs = options.jobs or fitting_jobs(backbone)
-            schedule = Schedule(list(plan.entries()), outcomes, say, said)
-            with workers(jobs, options.device) as run:
-                schedule.drive(run, jobs)
+            train_missing(list(plan.entries()), outcomes, backbone, options, say, said)
         cells = _finished(plan, outcomes)
         say(f"writing the report, {out / TEXT}")
         about = {source: data.description for source, data in contents.items()}
         about |= {**_searches(plan), **_additions(protocol), **_machine(backbone)}
         files = write(_comparison(plan, backbone, protocol, cells, options.command, about), out)
     return files, len(plan.sources) * len(plan.methods) * len(plan.seeds) - len(cells)
-
-
-@contextmanager
-def _logged(say: Say, path: Path) -> Iterator[Say]:
-    """Yield a function that also writes each line, with the time, to the end of a file."""
-    with path.open("a", encoding="utf-8", buffering=1) as file:
-
-        def both(line: str) -> None:
-            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
-            say(line)
-
-        yield both
 
 
 def _contents(plan: Plan) -> dict[str, TaskData]:
@@ -111,14 +78,6 @@ def _contents(plan: Plan) -> dict[str, TaskData]:
     return {
         source: read_training_part(plan.recipe(plan.methods[0], source)) for source in plan.sources
     }
-
-
-def _remark(contents: dict[str, TaskData], say: Say) -> list[str]:
-    """Say what is remarkable about the sources, and return it."""
-    said = [f"{source}: {each}" for source, data in contents.items() for each in remarks(data)]
-    for sentence in said:
-        say(sentence)
-    return said
 
 
 def _only_backbone(plan: Plan, cache: LoadCache) -> Backbone:
@@ -136,21 +95,10 @@ def _finished(plan: Plan, outcomes: Outcomes) -> tuple[TrainingResult, ...]:
     Raises:
         TrainingError: there is none.
     """
-    cells = tuple(cell for entry in plan.entries() for cell in _finals(entry, outcomes))
+    cells = tuple(record(*final) for entry in plan.entries() for final in finals(entry, outcomes))
     if not cells:
         raise TrainingError("comparison: expected a training that succeeds, found none")
     return cells
-
-
-def _finals(entry: Entry, outcomes: Outcomes) -> Iterator[TrainingResult]:
-    choice = outcomes.choice(entry)
-    if choice is None or choice.failed:
-        return
-    for seed in entry.seeds:
-        recipe = entry.final(choice.trial, seed)
-        outcome = outcomes.find(recipe)
-        if outcome is not None:
-            yield record(recipe, choice, outcome)
 
 
 def _comparison(

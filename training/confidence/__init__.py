@@ -3,6 +3,6 @@
 * `calibration`: the calibration error of probabilities.
 * `temperature`: the number that logits are divided by, so that probabilities are believable.
 * `class_thresholds`: probabilities from which on labels are given, where an image may have several.
-* `distance`: how far images are from the classes; `thresholds`: how far they may be.
+* `distance`: how far images are from the classes.
 * `fitting`: what of it all a task file states, and how well it does.
 """

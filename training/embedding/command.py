@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +55,8 @@ def tsne(
 ) -> None:
     """Show held-out images by their features, without prompts and under each file.
 
-    The features without prompts are those that linear sees.
+    The features without prompts are those that linear sees. The numbers of the titles are written
+    beside the figure as JSON.
     """
     options = locals()  # before any other assignment, so that it holds the options alone
     with one_sentence("tsne"):
@@ -66,11 +68,12 @@ def _run(options: dict[str, Any]) -> None:
 
     from facet_vision.backbone import load as load_backbone
     from facet_vision.common.figures import check_place, save
+    from facet_vision.prompts_store import durable
     from facet_vision.training.data.as_trained import read_as_trained
     from facet_vision.training.data.images import prepare
     from facet_vision.training.output.trained_file import read
 
-    from .features import check_labels
+    from .features import check_held_out, check_labels
     from .figure import draw
     from .projection import PROJECTIONS, check_projection
 
@@ -84,13 +87,24 @@ def _run(options: dict[str, Any]) -> None:
     data = read_as_trained(options["data"], files[0].manifest.recipe)
     for file in files:
         check_labels(file, data)
+    check_held_out(files, options["data"], data)
     shown = _chosen(data, options["images"], options["seed"])
     targets = np.asarray(shown.targets)
     panels = _panels(files, network, prepare(shown, network.preprocess), targets, options)
     for panel in panels:
         typer.echo(f"{panel.title}: {panel.separation}")
-    save(draw(panels, targets, data.labels, PROJECTIONS[options["projection"]]), options["out"])
-    typer.echo(f"wrote {options['out']}")
+    out: Path = options["out"]
+    save(draw(panels, targets, data.labels, PROJECTIONS[options["projection"]]), out)
+    numbers = out.with_suffix(".json")
+    document = {
+        **{name: options[name] for name in ("data", "projection", "neighbours", "seed")},
+        "backbone": network.name,
+        "fingerprint": network.fingerprint,
+        "images": len(targets),
+        "panels": [panel.numbers() for panel in panels],
+    }
+    durable.replace(numbers, (json.dumps(document, indent=2) + "\n").encode())
+    typer.echo(f"wrote {out}, {numbers}")
 
 
 def _chosen(data: TaskData, most: int, seed: int) -> Any:
@@ -113,13 +127,16 @@ def _panels(
     from .projection import project
     from .separation import separation
 
-    views: list[tuple[str, Callable[[Tensor], Tensor]]] = [("no prompts", network.features)]
-    views += [(_title(file), file.features(network)) for file in files]
+    views: list[tuple[str, str, Callable[[Tensor], Tensor]]] = [
+        ("no prompts", "", network.features)
+    ]
+    views += [(_title(file), file.path.name, file.features(network)) for file in files]
     panels = []
-    for title, features in views:
+    for title, name, features in views:
         found = extract(features, images)
         places = project(found, options["projection"], options["seed"])
-        panels.append(Panel(title, places, separation(found, targets, options["neighbours"])))
+        separated = separation(found, targets, options["neighbours"])
+        panels.append(Panel(title, name, places, separated))
     return panels
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from facet_vision.training.data.as_trained import read_as_trained
 from facet_vision.training.data.datasets import TaskData
 from facet_vision.training.data.images import Inputs, in_order
 from facet_vision.training.errors import DataError, TrainingError
+from facet_vision.training.identity import digest_of
 from facet_vision.training.output.trained_file import TrainedFile
 
 BATCH_ROWS = 64
@@ -32,6 +34,24 @@ def check_labels(trained: TrainedFile, data: TaskData) -> None:
         raise TrainingError(
             f"{trained.path.name}: expected a task of the classes {expected}, found one of {found}"
         )
+
+
+def check_held_out(files: Sequence[TrainedFile], source: str, data: TaskData) -> None:
+    """Check that no file learned from the images that are held out from the first one.
+
+    Args:
+        data: the source as it was read when the first file was trained.
+
+    Raises:
+        TrainingError: another file was trained with other images held out.
+    """
+    expected = digest_of(data.test)
+    for file in files[1:]:
+        if digest_of(read_as_trained(source, file.manifest.recipe).test) != expected:
+            raise TrainingError(
+                f"{file.path.name}: expected a task with the held-out images of "
+                f"{files[0].path.name}, found one with others; train both with one seed and holdout"
+            )
 
 
 def extract(features: Callable[[Tensor], Tensor], images: Inputs) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +28,18 @@ class Panel:
     """One method's features of the images.
 
     Attributes:
+        file: name of the trained file; empty for the backbone without prompts.
         places: positions in the plane, (images, 2).
     """
 
     title: str
+    file: str
     places: np.ndarray
     separation: Separation
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all but the places, as JSON values."""
+        return {"title": self.title, "file": self.file or None, **asdict(self.separation)}
 
 
 def draw(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,18 @@ class Labels:
 
 
 def given_labels(text: str) -> Labels:
-    """Read names with commas between, or a file with a name in each line."""
-    if Path(text).is_file():
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    """Read names with commas between, or a file with a name in each line.
+
+    Raises:
+        ExchangeError: the file is no text.
+    """
+    if os.path.isfile(text):  # Path's asks the system, which refuses names as long as many labels
+        try:
+            lines = Path(text).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise ExchangeError(
+                f"labels: expected text in UTF-8, found other bytes in {text}"
+            ) from None
         return Labels([line.strip() for line in lines if line.strip()])
     return Labels([name.strip() for name in text.split(",")])
 

@@ -1,8 +1,10 @@
 """A task with its backbone as one ONNX model.
 
 The model takes `images`, float32 (batch, 3, height, width) as the backbone's preprocessing makes
-them, in batches of any size, and gives `logits` and, where the task has an activation,
-`probabilities`, both (batch, labels). Labels, preprocessing and manifest are in its metadata.
+them, in batches of any size, and gives what a server computes of them: `logits`, divided by the
+task's temperature, and, where the task has an activation, `probabilities`, both (batch, labels);
+where its file states a threshold, `distance` (batch,) as well. Labels, preprocessing and manifest
+are in its metadata.
 """
 
 from __future__ import annotations
@@ -31,41 +33,57 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 INPUT = "images"
-LOGITS, PROBABILITIES = "logits", "probabilities"
+LOGITS, PROBABILITIES, DISTANCE = "logits", "probabilities", "distance"
 
 ONE_FILE_BYTES = 2**31 - 2**24
 """Most bytes of weights in one file: protobuf ends at 2 GiB, and the graph needs some."""
 
 TOLERANCE = 1e-3
-"""Most by which logits may differ, per unit of the largest one, before a model is not written."""
+"""Most by which an output may differ, per unit of its largest number, for a model to be written."""
 
 BATCHES = (1, 3)
 """Sizes of the batches that are tried."""
 
 
 class TaskNetwork(nn.Module):
-    """From preprocessed images to logits and probabilities of one task."""
+    """From preprocessed images to the answers of one task."""
 
     def __init__(self, task: TaskFile, backbone: Backbone) -> None:
         super().__init__()
         self.features = bake(backbone, task.prompts, task.parts)
         self._head = task.head.to(backbone.device, backbone.dtype)
-        self._activation = task.manifest.activation
+        distance = task.far()
+        self._distance = distance and distance.to(backbone.device, backbone.dtype)
+        self._manifest = task.manifest
 
     @property
     def outputs(self) -> list[str]:
         """The names of the outputs."""
-        return [LOGITS] if self._activation == "none" else [LOGITS, PROBABILITIES]
+        has_probabilities = self._manifest.activation != "none"
+        return [
+            LOGITS,
+            *([PROBABILITIES] if has_probabilities else []),
+            *([DISTANCE] if self._distance else []),
+        ]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs."""
-        logits = self._head(self.features(images))
-        both = (logits, activated(logits, self._activation))
-        return both[: len(self.outputs)]
+        """Return the outputs for images (batch, 3, height, width)."""
+        return self.answers(self.features(images))
+
+    def answers(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs for pooled features (batch, feature_dim)."""
+        logits = self._head(features) / (self._manifest.temperature or 1)
+        found = {
+            LOGITS: logits,
+            PROBABILITIES: activated(logits, self._manifest.activation),
+        }
+        if self._distance is not None:
+            found[DISTANCE] = self._distance(features)
+        return tuple(found[name] for name in self.outputs)
 
 
 def export_task(task: TaskFile, backbone: Backbone, path: Path) -> float:
-    """Write the model of a task, once ONNX Runtime has been seen to give the task's logits.
+    """Write the model of a task, once ONNX Runtime has been seen to give the task's answers.
 
     Weights of more than `ONE_FILE_BYTES` go to a second file beside it, `NAME.data`.
 
@@ -78,18 +96,19 @@ def export_task(task: TaskFile, backbone: Backbone, path: Path) -> float:
     Raises:
         WrongBackbone: the task was learned on another backbone.
         UsageError: a package of the extra `onnx` is not installed.
-        ExchangeError: ONNX Runtime gives other logits.
+        ExchangeError: PyTorch cannot export it, or ONNX Runtime gives other answers.
     """
     task.check_fits(backbone)
     check_installed()
     network = TaskNetwork(task, backbone)
     program = exported(network, backbone.input_size, network.outputs)
     program.model.metadata_props.update(metadata(task, backbone))
-    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    weights = [value.const_value for value in program.model.graph.initializers.values()]
+    size = sum(weight.nbytes for weight in weights if weight is not None)
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
         written = Path(folder) / path.name
         program.save(written, external_data=size > ONE_FILE_BYTES)
-        difference = _compared(written, task, backbone)
+        difference = _compared(written, network, task, backbone)
         # the weights first: a model that is there is whole
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == written):
             os.replace(file, path.with_name(file.name))
@@ -167,23 +186,27 @@ def check_installed() -> None:
 
 
 @torch.no_grad()
-def _compared(model: Path, task: TaskFile, backbone: Backbone) -> float:
-    """Return the largest difference between the model's logits and the task's as it is served."""
+def _compared(model: Path, network: TaskNetwork, task: TaskFile, backbone: Backbone) -> float:
+    """Return the largest difference of a logit from what the task's own adaptation and head give.
+
+    Raises:
+        ExchangeError: an output differs by more than its tolerance.
+    """
     import onnxruntime
 
     session: Any = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
-    head = task.head.to(backbone.device, backbone.dtype)
     worst = 0.0
     for count in BATCHES:
         images = torch.randn(count, *backbone.input_size, generator=generator)
-        expected = head(backbone.features(images, task.prompts, task.parts))
-        found = torch.from_numpy(session.run([LOGITS], {INPUT: images.numpy()})[0])
-        difference = float((found - expected).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
-            raise ExchangeError(
-                f"{model.name}: expected the logits of the task from ONNX Runtime, "
-                f"found them different by {difference:.2g}"
-            )
-        worst = max(worst, difference)
+        expected = network.answers(backbone.features(images, task.prompts, task.parts))
+        found = map(torch.from_numpy, session.run(network.outputs, {INPUT: images.numpy()}))
+        for name, ours, theirs in zip(network.outputs, expected, found, strict=True):
+            difference = float((theirs - ours).abs().max())
+            if not difference <= TOLERANCE * max(1.0, float(ours.abs().max())):
+                raise ExchangeError(
+                    f"{model.name}: expected the {name} of the task from ONNX Runtime, "
+                    f"found other numbers, by {difference:.2g}"
+                )
+            worst = max(worst, difference if name == LOGITS else 0.0)
     return worst

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from facet_vision.prompts_store import Distance, Head, Manifest, TaskFile
+from facet_vision.prompts_store.confidence.keeping import LEAST_SCORES, SHARE, keeping
 from facet_vision.prompts_store.confidence.threshold import Threshold
 from facet_vision.training.confidence.distance import cross_validated, fit_distance
 from facet_vision.training.confidence.fitting import Confidence
-from facet_vision.training.confidence.thresholds import LEAST_SCORES, SHARE, keeping
 from facet_vision.training.data.datasets import Examples, TaskData, take_fraction
 from facet_vision.training.data.images import prepare
 from facet_vision.training.methods import Method
@@ -60,7 +60,7 @@ def with_threshold(task: TaskFile, method: Method, data: TaskData, held_out: Ten
     if len(distances) < LEAST_SCORES and method.extracts:
         distances = torch.cat([distances, cross_validated(features, targets)])
         source = "cross-validation"
-    value = keeping(distances.double().numpy())
+    value = keeping(distances.tolist())
     if value is None:
         return task
     stated = Threshold(

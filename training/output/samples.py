@@ -53,9 +53,9 @@ def with_samples(task: TaskFile, data: TaskData, count: int) -> TaskFile:
 
     They are those of `save_samples`, small and without what a camera has noted about them.
     """
-    rows = _chosen_rows(data, count)
-    if not rows:
+    if not count:
         return task
+    rows = _chosen_rows(data, count)
     images = [_embedded(data.measured.image(row)) for row in rows]
     facts = tuple(
         SampleFacts(label=_shown(data, row), media_type=kind)

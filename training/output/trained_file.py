@@ -74,9 +74,10 @@ class TrainedFile:
         self.content.check_fits(backbone)
         features = features_of(self.content, backbone, images)
         logits = logits_of(self.content, features) / temperature
-        if self.content.distance is None:
+        distance = self.content.far()
+        if distance is None:
             return Answers(logits)
-        return Answers(logits, self.content.distance.to(dtype=torch.float32)(features))
+        return Answers(logits, distance.to(dtype=torch.float32)(features))
 
 
 def read(path: Path) -> TrainedFile:

@@ -50,7 +50,9 @@ def write(
         )
         task, features = choose_dtype(exact, method.backbone, images, targets)
         if isinstance(task.head, InstantHead):
-            return task  # its scale was fitted to its examples
+            # its scale was fitted to its examples
+            stated = task.manifest.model_copy(update={"threshold": task.head.threshold()})
+            return replace(task, manifest=stated)
         stated = stating(task.manifest, fit(logits_of(task, features), targets))
         return with_threshold(replace(task, manifest=stated), method, data, features)
     logits = predict_live(method, images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,10 @@ def pretrain(
     out: Annotated[
         Path, typer.Option(help="Folder of the run; a run that was stopped is continued from it.")
     ] = Path("runs/pretrain"),
+    model: Annotated[
+        Literal["facet-tiny", "facet-nano", "facet-small"],
+        typer.Option(help="The embedded backbone, or a smaller or a larger sibling of it."),
+    ] = "facet-tiny",
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 14_000,
     batch: Annotated[int, typer.Option(min=2, help="Images per step and worker.")] = 64,
     workers: Annotated[
@@ -30,7 +34,13 @@ def pretrain(
     from .loop import run
 
     config = PretrainConfig(
-        folder=out, steps=steps, batch=batch, workers=workers, pool=pool, seed=seed
+        folder=out,
+        architecture=model,
+        steps=steps,
+        batch=batch,
+        workers=workers,
+        pool=pool,
+        seed=seed,
     )
     weights = run(config)
     typer.echo(f"Weights are in {weights}, the log is in {out / 'log.jsonl'}.")

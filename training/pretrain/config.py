@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from facet_vision.backbone.tiny import NAMES
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -23,7 +25,8 @@ class PretrainConfig:
     workers: int = 2
     seed: int = 0
 
-    # Model: arguments of timm's VisionTransformer; empty means facet_tiny as registered.
+    # Model: facet-tiny or a sibling of it, and changes of the arguments that it is registered with.
+    architecture: str = "facet-tiny"
     model: tuple[tuple[str, int], ...] = ()
 
     # Images: their number, shape classes of each kind of silhouette, and variants of each class.
@@ -51,6 +54,11 @@ class PretrainConfig:
     save_every: int = 500
     probe_every: int = 1_000
     log_every: int = 50
+
+    @property
+    def weights(self) -> Path:
+        """The file of exported weights."""
+        return self.folder / f"{NAMES[self.architecture]}.safetensors"
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for a run to be resumed; its length may change.

@@ -37,7 +37,7 @@ def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
     """Pre-train, or continue the run whose state is in `config.folder`.
 
     The folder receives `log.jsonl`, `state.pt`, the image pool, and at every checkpoint
-    `facet_tiny.safetensors` with the exponential average of the weights.
+    `facet_tiny.safetensors`, or that of another model, with the exponential average of the weights.
 
     Returns:
         The file of exported weights.
@@ -52,7 +52,7 @@ def run(config: PretrainConfig, *, show_progress: bool = True) -> Path:
         with tempfile.TemporaryDirectory() as folder:
             meeting = str(Path(folder) / "workers")
             spawn(_work_together, (config, show_progress, meeting), nprocs=config.workers)
-    return config.folder / "facet_tiny.safetensors"
+    return config.weights
 
 
 def _work_together(rank: int, config: PretrainConfig, show_progress: bool, meeting: str) -> None:
@@ -187,7 +187,7 @@ class Worker:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         save_state(self.config.folder / "state.pt", state)
-        export(self.average.module, self.config.folder / "facet_tiny.safetensors")
+        export(self.average.module, self.config.weights)
 
     def _resume(self) -> None:
         """Load the state of the folder's run, if there is one; every worker loads the same."""
@@ -195,9 +195,11 @@ class Worker:
         if not path.exists():
             return
         state = load_state(path)
-        if state["settings"] != self.config.identity():
+        # runs were of facet-tiny before there were others
+        settings = {"architecture": "facet-tiny"} | state["settings"]
+        if settings != self.config.identity():
             raise ValueError(
-                f"Folder {self.config.folder} expects the settings {state['settings']} of its run."
+                f"Folder {self.config.folder} expects the settings {settings} of its run."
             )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import facet_vision.backbone.tiny  # noqa: F401  (registers facet_tiny with timm)
+from facet_vision.backbone.tiny import NAMES  # which also registers them with timm
 
 from .config import PretrainConfig
 from .images import BACKGROUNDS, MASK_SIZE, SURFACES
@@ -30,7 +30,9 @@ class Pretraining(nn.Module):
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
         sizes: dict[str, Any] = dict(config.model)
-        vit: Any = timm.create_model("facet_tiny", num_classes=0, **sizes)  # a VisionTransformer
+        vit: Any = timm.create_model(  # a VisionTransformer
+            NAMES[config.architecture], num_classes=0, **sizes
+        )
         for block in vit.blocks:
             block.attn.fused_attn = False  # about twice as fast in training on a CPU
         self.vit = vit

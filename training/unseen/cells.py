@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor
 
 from facet_vision.backbone import Backbone
+from facet_vision.prompts_store.confidence.keeping import LEAST_SCORES, keeping
 from facet_vision.training.confidence.temperature import fit_temperature
-from facet_vision.training.confidence.thresholds import LEAST_SCORES, keeping
 from facet_vision.training.data.datasets import Examples
 from facet_vision.training.data.images import compute_rows, prepare
 from facet_vision.training.errors import TrainingError

@@ -92,7 +92,7 @@ _OUTPUT = {
     "required": ["name"],
     "additionalProperties": False,
     "properties": {
-        "name": {"enum": ["probabilities", "scores", "label"]},
+        "name": {"enum": ["probabilities", "scores", "label", "distance"]},
         "parameters": {
             "type": "object",
             "additionalProperties": False,
@@ -103,13 +103,21 @@ _OUTPUT = {
         },
     },
 }
+_ABSTAIN = (
+    "Whether the task may answer with no label: the output `label` is then empty text, and there "
+    "is an output `distance`. A task whose file states no threshold is refused with 409."
+)
 _INFER: dict[str, Any] = {
     "type": "object",
     "required": ["inputs"],
     "additionalProperties": False,
     "properties": {
         "id": _NAME,
-        "parameters": {"type": "object", "additionalProperties": _PARAMETER},
+        "parameters": {
+            "type": "object",
+            "properties": {"abstain": {"type": ["boolean", "string"], "description": _ABSTAIN}},
+            "additionalProperties": _PARAMETER,
+        },
         "inputs": {"type": "array", "items": _INPUT, "minItems": 1, "maxItems": 1},
         "outputs": {"type": "array", "items": _OUTPUT, "maxItems": 16},
     },

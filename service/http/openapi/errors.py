@@ -58,7 +58,9 @@ ERRORS = {
     "deadline-exceeded": Told("There was no answer in time.", _IMAGES),
     "unsupported-backbone": Told("The backbone has no class token.", {"explains"}),
     "forward-failed": Told("The forward has failed.", _IMAGES),
-    "not-instant": Told("The task has no examples, or is of another method.", {"examples"}),
+    "not-instant": Told(
+        "The task has no examples, or is of another method or adaptation.", {"examples"}
+    ),
     "invalid-example": Told("The label can be none.", {"learns"}),
     "unknown-example": Told("The task has no such label or example.", {"examples"}),
     "too-many-examples": Told("The task would have more than it may have.", {"learns"}),

@@ -104,7 +104,6 @@ WRONG = {
     "neighbours of no use": (_examples(neighbours=3), "found 3 with 'lda'"),
     "too many neighbours": (_examples("knn", neighbours=1001), "'examples.neighbours'"),
     "an unknown fact": (_examples(means=1), "'examples.means': expected no field of this name"),
-    "prompts": (_with_manifest(layers=2, tokens=3), "layers: expected 0 with the head 'lda'"),
 }
 
 

@@ -47,6 +47,8 @@ def test_the_life_of_an_instant_task(url: str, make: Make, tmp_path: Path) -> No
     less = client.forget("t", label="dark")
     assert (less.version, counts(less)) == (3, {"light": 1})
     assert client.rollback("t").version == 2
+    changed = client.change_method("t", "lda")
+    assert (changed.version, changed.method) == (4, "lda")
     assert counts(client.examples("t")) == {"dark": 1, "light": 1}
 
 
@@ -122,6 +124,8 @@ def test_the_command_adds_lists_and_forgets(url: str, photos: Path) -> None:
     first, second = json.loads(out)["labels"][0]["examples"]
     status, out, _ = run("examples", "forget", "t", first, *server)
     assert (status, out.splitlines()[0]) == (0, "t version 4 is live")
+    status, out, _ = run("examples", "method", "t", "ncm", *server)
+    assert (status, out) == (0, "t version 5 is live\n  dark   1\n  light  2\n  red    1\n")
     status, out, _ = run("examples", "forget", "t", "--label", "red", "--json", *server)
     assert [each["label"] for each in json.loads(out)["labels"]] == ["dark", "light"]
     with Client(url) as client:

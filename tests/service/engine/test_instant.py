@@ -1,5 +1,7 @@
 """Instant tasks on the device: in a mixed batch each row gets what its task's head gives alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from facet_vision.prompts_store.instant.collection import Collection, Example
 from facet_vision.prompts_store.instant.facts import INSTANT_KINDS, InstantKind
 from facet_vision.prompts_store.instant.file import instant_file
 from facet_vision.service.engine.engine import Engine
+from facet_vision.service.errors import UnfitTask
 from tests.service.support.app import DEPTH, task_file
 
 
@@ -57,3 +60,18 @@ def test_what_is_on_the_device(small: Backbone, kind: InstantKind) -> None:
     else:
         assert isinstance(resident.head, Head)
         assert resident.nbytes == 3 * 4 * (small.feature_dim + 1)
+
+
+def test_a_threshold_of_examples_that_do_not_vary_is_refused(small: Backbone) -> None:
+    made = Collection("ncm")
+    for label in range(2):
+        rows = torch.full((12, small.feature_dim), float(label))
+        examples = [Example(f"{label:08x}{row:08x}", each) for row, each in enumerate(rows)]
+        made = made.add(f"label {label}", examples)
+    file = instant_file("t", made, small)
+    assert file.manifest.threshold is None
+    manifest = file.manifest.model_copy(
+        update={"threshold": _file(small, "ncm", 4).manifest.threshold}
+    )
+    with pytest.raises(UnfitTask, match="expected a threshold of examples that vary"):
+        Engine(small).place(replace(file, manifest=manifest), 1)

@@ -15,7 +15,7 @@ from facet_vision.backbone import Backbone, load
 from facet_vision.prompts_store import TaskFile, open_store
 from facet_vision.prompts_store.instant import collection
 from facet_vision.prompts_store.instant.facts import INSTANT_KINDS
-from tests.service.support.app import assert_problem, png, task_file, upload
+from tests.service.support.app import ask, assert_problem, png, task_file, upload
 from tests.service.support.keys import Keys
 from tests.service.support.shades import best, shade, shades, teach
 
@@ -144,6 +144,49 @@ def test_examples_are_of_instant_tasks(client: TestClient, small: Backbone) -> N
         assert_problem(answer, 409, words, "found one of method linear")
         assert answer.json()["type"] == "urn:facet:problem:not-instant"
     assert client.get("/v1/tasks/pets").json()["versions"] == 1
+
+
+def test_another_method_makes_another_head_of_the_same_examples(
+    client: TestClient, small: Backbone
+) -> None:
+    path, files = "/v1/tasks/t/examples", BOTH | {"red": shades("red", 5)}
+    assert_problem(client.patch(path, params={"method": "ncm"}), 404, "expected a live task")
+    made = teach(client, "t", files, method="ncm")
+    for version, method in enumerate(("knn", "lda", "ncm"), start=2):
+        changed = client.patch(path, params={"method": method})
+        assert changed.status_code == 200, changed.text
+        assert (changed.json()["version"], changed.json()["method"]) == (version, method)
+        assert changed.json()["labels"] == made.json()["labels"]
+        assert client.get("/v1/tasks/t").json()["manifest"]["head"] == method
+        assert best(client, "t", shade("red", 50))["label"] == "red"
+    again = client.patch(path, params={"method": "ncm"})
+    assert (again.status_code, again.json()["version"]) == (200, 4)
+    assert_problem(client.patch(path), 422, "method")
+    assert_problem(client.patch(path, params={"method": "svm"}), 422, "method")
+    upload(client, task_file(small, "pets"))
+    pets = client.patch("/v1/tasks/pets/examples", params={"method": "ncm"})
+    assert_problem(pets, 409, "expected a live version that is made of examples")
+
+
+@pytest.mark.parametrize("method", INSTANT_KINDS)
+def test_enough_examples_know_what_is_none_of_theirs(client: TestClient, method: str) -> None:
+    known = {label: shades(label, 10) for label in ("dark", "light")}
+    teach(client, "t", known, method=method)
+    stated = client.get("/v1/tasks/t").json()["manifest"]["threshold"]
+    assert (stated["source"], stated["images"]) == ("leave-one-out", 20)
+
+    def label(image: bytes) -> Any:
+        answer = ask(client, "t", image, abstain="true")
+        assert answer.status_code == 200, answer.text
+        result = answer.json()["results"][0]
+        assert (result["distance"] <= result["threshold"]) == (result["label"] is not None)
+        return result["label"]
+
+    assert label(shades("dark", 1)[0]) == "dark"
+    assert [label(image) for image in shades("red", 3, 50)] == [None] * 3
+    for example in client.get("/v1/tasks/t/examples").json()["labels"][0]["examples"][:2]:
+        client.delete(f"/v1/tasks/t/examples/{example}")
+    assert_problem(ask(client, "t", shade("dark", 1), abstain="true"), 409, "states none")
 
 
 def test_what_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

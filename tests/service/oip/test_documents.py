@@ -37,6 +37,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         infer(id="order-17"),
         infer({"name": "label"}, {"name": "probabilities", "parameters": {"classification": 2}}),
         infer({"name": "label", "parameters": BYTES}, {"name": "probabilities"}),
+        infer(parameters={"abstain": True}),
         {"content": png(), "headers": {JSON_LENGTH: "0"}},
         {"json": {"inputs": []}},
     ],

@@ -33,8 +33,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
     found: list[Recipe] = []
 
     @contextmanager
-    def workers(_jobs: int, _device: str) -> Iterator[Callable[[Recipe], Future[Any]]]:
-        def train(recipe: Recipe) -> Future[Any]:
+    def workers(_jobs: int, _device: str) -> Iterator[Callable[[Recipe, None], Future[Any]]]:
+        def train(recipe: Recipe, _: None) -> Future[Any]:
             found.append(recipe)
             done: Future[Any] = Future()
             done.set_result({"score": score(recipe), "seconds": 1.0})
@@ -106,6 +106,7 @@ def test_every_stage_begins_with_what_was() -> None:
     [
         (["--values", "a"], "values: expected none for the study recipe, found 'a'"),
         (["--methods", "magic"], "method: expected one of"),
+        (["--no-train"], "no-train: expected none for the study recipe, found it"),
     ],
 )
 def test_what_does_not_fit_is_said_at_once(options: list[str], words: str, tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from facet_vision.training.ablation.studies import (
     points_of,
     recipe_of,
 )
-from facet_vision.training.ablation.variant import Variant
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.grids import check_grids
 from facet_vision.training.overrides import RecipeOverrides
+from facet_vision.training.tuning.search import candidates
+from facet_vision.training.variants.variant import Variant
 
 FACTS = Facts(layers=12, classes=7)
 
@@ -88,15 +90,26 @@ def test_values_of_a_switch(study: str, value: str, variant: Variant) -> None:
     assert [point.variant for point in points(study, values=[value])] == [variant]
 
 
-def test_fractions_and_backbones() -> None:
+def test_sizes_fractions_and_backbones() -> None:
+    assert [point.changes for point in points("size", values=["5", "200"])] == [
+        {"shots": 5, "fraction": None},
+        {"shots": 200, "fraction": None},
+    ]
     assert [point.changes["fraction"] for point in points("fraction", values=["0.25", "1"])] == [
         0.25,
         1.0,
     ]
-    found = points("backbone", values=["facet-tiny", "vit_small_patch16_224=small.safetensors"])
+    values = [
+        "facet-tiny",
+        "vit_small_patch16_224=small.safetensors",
+        "facet-nano=x/facet_nano.pth",
+    ]
+    found = points("backbone", values=values)
+    assert [point.value for point in found] == [*values[:2], "facet-nano"]
     assert [point.changes for point in found] == [
         {"backbone": "facet-tiny", "checkpoint": None},
         {"backbone": "vit_small_patch16_224", "checkpoint": "small.safetensors"},
+        {"backbone": "facet-nano", "checkpoint": "x/facet_nano.pth"},
     ]
 
 
@@ -111,9 +124,11 @@ def test_fractions_and_backbones() -> None:
             "depth: expected at most 12, the layers of the backbone, found 13",
         ),
         ("depth", ["vpt-shallow"], ["2"], "depth: expected no value for vpt-shallow, found 2"),
+        ("length", ["vpt-deep"], ["5", "5"], "values: expected each once, found vpt-deep 5 twice"),
         ("shared", ["vpt-deep"], ["some"], "shared: expected own or shared, found 'some'"),
         ("dropout", ["vpt-deep"], ["x"], "dropout: expected a number, found 'x'"),
         ("dropout", ["vpt-deep"], ["1"], "dropout: expected less than 1, found 1.0"),
+        ("size", ["full"], ["x"], "size: expected a whole number from 1, found 'x'"),
         ("fraction", ["full"], ["2"], "fraction: expected a number above 0, at most 1, found '2'"),
         (
             "pooling",
@@ -197,6 +212,23 @@ def test_tables_hold_for_a_method_or_a_value(file: Path) -> None:
         2,
     ]
     check_overrides(overrides, "location", [deep, pad])
+    check_overrides(overrides, "location", [pad])  # a file may serve several studies
+
+
+@pytest.mark.parametrize("name", sorted(STUDIES))
+def test_the_committed_recipes_suit_their_studies(name: str) -> None:
+    folder = Path(__file__).parents[3] / "docs" / "ablation"
+    overrides = RecipeOverrides(
+        folder / ("location.toml" if name == "location" else "recipe.toml"), {}
+    )
+    given = ("facet-nano", "facet-tiny") if name == "backbone" else ()
+    found = points_of(STUDIES[name], (), given, FACTS)
+    check_overrides(overrides, name, found)
+    recipes = {point.name: recipe_of(point, overrides, "digits", 0) for point in found}
+    check_grids(recipes, {"shots", "fraction"})
+    for recipe in recipes.values():
+        assert len(candidates(recipe)) == 3
+        assert recipe.validation * (recipe.shots or 5) >= 1
 
 
 def test_flags_win_over_the_file(file: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_search_has_as_many_trials_for_every_method(tmp_path: Path) -> None:
     ):
         with pytest.raises(
             TrainingError,
-            match=f"^trials of the search: expected the same for every method, found {counts}$",
+            match=f"^trials of the search: expected the same for all, found {counts}$",
         ):
             plan_of(tmp_path, text).check()
 
@@ -84,7 +84,7 @@ def test_a_search_has_as_many_trials_for_every_method(tmp_path: Path) -> None:
 def test_all_methods_have_the_same_parts(field: str, tmp_path: Path) -> None:
     plan_of(tmp_path, field).check()
     name = field.partition(" ")[0]
-    with pytest.raises(TrainingError, match=f"^{name}: expected the same for every method, found "):
+    with pytest.raises(TrainingError, match=f"^{name}: expected the same for all, found "):
         plan_of(tmp_path, f"[linear]\n{field}\n").check()
 
 

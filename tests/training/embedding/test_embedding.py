@@ -168,7 +168,7 @@ def test_too_little_to_separate(targets: list[int], k: int, sentence: str) -> No
 def test_figure_has_a_titled_panel_for_each_method(clusters: tuple[np.ndarray, np.ndarray]) -> None:
     features, targets = clusters
     panels = [
-        Panel(title, features[:, :2], Separation(0.25, 0.5, 5))
+        Panel(title, "", features[:, :2], Separation(0.25, 0.5, 5))
         for title in ("no prompts", "vpt-deep (a)")
     ]
     figure = draw(panels, targets, ["x", "y", "z", "absent"], "PCA")
@@ -183,7 +183,7 @@ def test_figure_has_a_titled_panel_for_each_method(clusters: tuple[np.ndarray, n
 
 def test_many_classes_have_no_legend() -> None:
     targets = np.arange(60) % 30
-    panel = Panel("no prompts", np.zeros((60, 2)), Separation(0, 0, 5))
+    panel = Panel("no prompts", "", np.zeros((60, 2)), Separation(0, 0, 5))
     figure = draw([panel], targets, [str(number) for number in range(30)], "PCA")
     assert not figure.legends
     colours = {tuple(points.get_facecolor()[0]) for points in figure.axes[0].collections}

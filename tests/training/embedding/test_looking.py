@@ -3,6 +3,7 @@
 On the embedded architecture with random weights.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 folder / "colours" / colour / f"{number}.png"
             )
     net = backbone.load("facet-tiny", checkpoint=folder / "weights.safetensors", device="cpu")
-    for method in ("vpt-deep", "vpt-shallow", "linear", "partial-1"):
+    for method in ("vpt-deep", "vpt-shallow", "linear", "lora", "partial-1", "full"):
         given = {"data": str(folder / "colours"), "task": "colours", "method": method}
         recipe = new_recipe(**given, epochs=1, holdout=0.5, seed=3)
         data = load(recipe.data, seed=3, holdout=0.5)
@@ -73,18 +74,45 @@ def _tsne(
 def test_features_side_by_side(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "tsne.png"
     (tmp_path / "reds.safetensors").write_bytes((place / "partial-1.safetensors").read_bytes())
-    files = ("vpt-deep", "vpt-shallow", "linear", str(tmp_path / "reds"))
+    files = ("vpt-deep", "vpt-shallow", "linear", "lora", "full", str(tmp_path / "reds"))
     code, stdout, stderr = _tsne(place, "--out", out, "--neighbours", 3, files=files)
     assert code == 0, stderr
-    bare, deep, shallow, linear, partial, last = stdout.splitlines()
+    bare, deep, shallow, linear, lora, full, partial, last = stdout.splitlines()
     assert bare.startswith("no prompts: silhouette ")
     assert deep.startswith("vpt-deep: silhouette ")
     assert deep.endswith(" %")
     assert ", 3-NN accuracy " in shallow
     assert linear.partition(":")[2] == bare.partition(":")[2]
     assert partial.startswith("partial-1 (reds): ")
-    assert last == f"wrote {out}"
+    assert lora.startswith("lora: ")
+    assert full.startswith("full: ")
+    assert last == f"wrote {out}, {tmp_path / 'tsne.json'}"
     assert out.read_bytes().startswith(b"\x89PNG")
+    found = json.loads((tmp_path / "tsne.json").read_text())
+    assert (found["backbone"], found["images"], found["neighbours"]) == ("facet-tiny", 10, 3)
+    assert [panel["file"] for panel in found["panels"]] == [
+        *(None, "vpt-deep.safetensors", "vpt-shallow.safetensors", "linear.safetensors"),
+        *("lora.safetensors", "full.safetensors", "reds.safetensors"),
+    ]
+    (vpt,) = [panel for panel in found["panels"] if panel["title"] == "vpt-deep"]
+    shown = f"silhouette {vpt['silhouette']:.2f}, 3-NN accuracy {100 * vpt['neighbours']:.1f} %"
+    assert deep == f"vpt-deep: {shown}"
+
+
+def test_a_file_that_learned_from_the_images_is_refused(place: Path, tmp_path: Path) -> None:
+    net = backbone.load("facet-tiny", checkpoint=place / "weights.safetensors", device="cpu")
+    given = {"data": str(place / "colours"), "task": "colours", "method": "linear", "epochs": 1}
+    recipe = new_recipe(**given, holdout=0.5, seed=4)
+    other = train_task(net, load(recipe.data, seed=4, holdout=0.5), recipe)
+    other.save(tmp_path / "other.safetensors")
+    files = ("vpt-deep", str(tmp_path / "other"))
+    code, _, stderr = _tsne(place, "--out", tmp_path / "x.png", files=files)
+    assert code == 1
+    assert (
+        "other.safetensors: expected a task with the held-out images of vpt-deep.safetensors, "
+        "found one with others; train both with one seed and holdout\n" in stderr
+    )
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_images_that_were_held_out_in_training_are_shown(place: Path, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
             "alpha_pattern": {r"blocks\.[12]\..*": 5},
         },
     ),
+    "targets by a pattern": ("plain", {"target_modules": r"blocks\.[02]\.attn\.qkv"}),
+    "all targets": ("plain", {"target_modules": "all-linear"}),
     "rank-stabilised": ("plain", {"target_modules": ["qkv"], "use_rslora": True}),
     "some layers": (
         "plain",
@@ -53,6 +55,10 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "average pooling": ("average-fc-norm", {"target_modules": ["qkv"], "bias": "all"}),
     "dinov2": ("dinov2-registers", {"target_modules": ["qkv", "fc2"]}),
     "swin": ("swin", {"target_modules": ["qkv", "attn.proj", "fc1"]}),
+    "swin, biases of adapted layers": (
+        "swin",
+        {"target_modules": ["qkv", "fc1"], "bias": "lora_only"},
+    ),
     "swin, three stages": ("swin-three-stages", {"target_modules": ["qkv", "fc2"], "r": 2}),
 }
 
@@ -86,7 +92,18 @@ TRANSFORMERS: dict[str, tuple[Any, str, dict[str, Any]]] = {
             "alpha_pattern": {"v_proj": 2},
         },
     ),
+    "rank-stabilised, unequal ranks": (
+        vit,
+        "plain",
+        {"target_modules": QUERY_VALUE, "use_rslora": True, "rank_pattern": {"v_proj": 6}},
+    ),
+    "targets by a pattern": (vit, "plain", {"target_modules": r".*\.1\..*\.(q|v|o)_proj"}),
     "biases": (vit, "plain", {"target_modules": QUERY_VALUE, "bias": "all"}),
+    "biases of adapted layers": (
+        vit,
+        "plain",
+        {"target_modules": ["q_proj", "fc1"], "bias": "lora_only"},
+    ),
     "biases of the pairs": (vit, "plain", {"target_modules": QUERY_VALUE, "lora_bias": True}),
     "swin": (swin, "swin", {"target_modules": [*QUERY_VALUE, "o_proj", "fc2"]}),
 }
@@ -139,6 +156,16 @@ def test_names_of_the_fourth_version_of_transformers(tmp_path: Path) -> None:
         renamed[name] = tensor
     assert "base_model.model.vit.encoder.layer.0.attention.attention.query.lora_A.weight" in renamed
     save_file(renamed, file)
+    check(trained)
+
+
+def test_names_of_a_network_of_timm_in_transformers(tmp_path: Path) -> None:
+    trained = timm_adapter(tmp_path, target_modules=["qkv"], rank_pattern={"blocks.1.attn.qkv": 2})
+    file, base = tmp_path / "adapter_model.safetensors", "base_model.model."
+    wrapped = {
+        name.replace(base, f"{base}timm_model."): value for name, value in load_file(file).items()
+    }
+    save_file(wrapped, file)
     check(trained)
 
 

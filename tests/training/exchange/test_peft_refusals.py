@@ -47,8 +47,9 @@ def refused(adapter: Trained, words: str, **options: Any) -> None:
     ("fields", "words"),
     [
         ({"peft_type": "IA3"}, "adapter_config.json, peft_type: input should be 'LORA', found"),
-        ({"use_dora": True}, "use_dora: input should be False, found True"),
-        ({"fan_in_fan_out": True}, "fan_in_fan_out: input should be False, found True"),
+        ({"use_dora": True}, "use_dora: expected none, for a task file holds .* found True"),
+        ({"fan_in_fan_out": True}, "fan_in_fan_out: expected none, for .* found True"),
+        ({"rank_pattern": {"qkv": 0}}, "rank_pattern.qkv: input should be greater than or equal"),
         ({"r": 0}, "r: input should be greater than or equal to 1, found 0"),
         ({"bias": "some"}, "bias: input should be 'none', 'lora_only' or 'all', found 'some'"),
         ({"lora_alpha": "high"}, "lora_alpha: input should be a valid number.*found 'high'"),
@@ -125,6 +126,10 @@ def put(name: str, tensor: Tensor) -> Callable[[dict[str, Tensor]], object]:
             r"shape of 'blocks.0.norm1.bias': expected \[32\] .*, found \[31\]",
         ),
         (
+            put("base_model.model.blocks.0.attn.qkv.lora_A.bias", torch.ones(4)),
+            "tensor 'blocks.0.attn.qkv.lora_A.bias': expected",
+        ),
+        (
             put("base_model.model.blocks.0.attn.qkv.lora_magnitude_vector", torch.ones(96)),
             "tensor 'blocks.0.attn.qkv.lora_magnitude_vector': expected",
         ),
@@ -164,6 +169,12 @@ def test_a_linear_layer_that_is_no_site(tmp_path: Path) -> None:
     refused(trained, "target_modules: expected linear layers .*, found 'blocks.0.mlp.fc1'")
 
 
+def test_biases_that_a_task_cannot_change(tmp_path: Path) -> None:
+    """Of Swin's merging of patches, which is no part of a block."""
+    trained = timm_adapter(tmp_path, "swin", target_modules=["qkv"], bias="all")
+    refused(trained, "tensor 'layers.1.downsample.norm.bias': expected low-rank pairs, biases of")
+
+
 def test_layers_beyond_the_backbone(adapter: Trained) -> None:
     short = backbone.wrap(build("one-layer"), device="cpu")
     trained = Trained(adapter.model, adapter.folder, short)
@@ -185,6 +196,16 @@ def test_heads_that_read_another_feature(tmp_path: Path) -> None:
         Trained(trained.model, trained.folder, averaging),
         "pooling of .*: expected 'token', which the head of a 'vit' classifier reads, found 'avg'",
     )
+
+
+def test_a_deit_of_transformers(adapter: Trained) -> None:
+    file, base = adapter.folder / TENSORS, "base_model.model."
+    tensors = {
+        name.replace(base, f"{base}deit."): value for name, value in load_file(file).items()
+    } | {f"{base}classifier.weight": torch.zeros(5, 32)}
+    del tensors[f"{base}deit.head.weight"], tensors[f"{base}deit.head.bias"]
+    save_file(tensors, file)
+    refused(adapter, "expected a base whose feature is that of one token, found a 'deit' of")
 
 
 @pytest.mark.parametrize(
@@ -233,6 +254,11 @@ def test_labels(adapter: Trained, tmp_path: Path) -> None:
     names.write_text("a, or b\n\nc\n", encoding="utf-8")
     assert given_labels(str(names)).names == ["a, or b", "c"]
     assert given_labels("a, b,c").names == ["a", "b", "c"]
+    many = [f"label {index}" for index in range(1000)]
+    assert given_labels(",".join(many)).names == many
+    names.write_bytes(b"\xff\xfe")
+    with pytest.raises(ExchangeError, match=f"labels: expected text in UTF-8, .* in {names}"):
+        given_labels(str(names))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from facet_vision.training.fitting.state_file import load_state
+from facet_vision.training.fitting.state_file import load_state, save_state
 from facet_vision.training.pretrain.config import PretrainConfig
 from facet_vision.training.pretrain.images import seeded
 from facet_vision.training.pretrain.loop import Worker, run
@@ -90,6 +90,25 @@ def test_folder_of_another_run_is_refused(config):
     run(replace(config, steps=2), show_progress=False)
     with pytest.raises(ValueError, match="expects the settings"):
         run(replace(config, rate=1.0), show_progress=False)
+
+
+def test_a_sibling_is_exported_under_its_name(config):
+    config = replace(config, steps=2, architecture="facet-nano", model=(("depth", 1),))
+    weights = run(config, show_progress=False)
+    assert weights.name == "facet_nano.safetensors"
+    assert load_file(weights)["cls_token"].shape == (1, 1, 96)
+    with pytest.raises(ValueError, match=r"expects the settings .*'facet-nano'"):
+        run(replace(config, architecture="facet-small"), show_progress=False)
+
+
+def test_a_run_from_before_there_were_siblings_is_resumed(config):
+    run(replace(config, steps=2), show_progress=False)
+    path = config.folder / "state.pt"
+    state = load_state(path)
+    assert state["settings"].pop("architecture") == "facet-tiny"
+    save_state(path, state)
+    run(config, show_progress=False)
+    assert load_state(path)["step"] == 4
 
 
 def test_two_workers_finish_together(config):

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facet_vision.training.comparison.outcomes import Outcome, Outcomes
 from facet_vision.training.comparison.plan import Plan
-from facet_vision.training.comparison.schedule import Schedule
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.outcomes import Outcome, Outcomes
+from facet_vision.training.experiments.schedule import Schedule
 from facet_vision.training.overrides import RecipeOverrides
 from facet_vision.training.recipe import Recipe
 from facet_vision.training.results import Results
+from facet_vision.training.variants.variant import Variant
 
 
 def plan_of(folder: Path, text: str = "", /, **flags: Any) -> Plan:
@@ -37,7 +38,8 @@ class Trainer:
     stop: int | None = None
     ran: list[Recipe] = field(default_factory=list)
 
-    def __call__(self, recipe: Recipe) -> "Future[Outcome]":
+    def __call__(self, recipe: Recipe, variant: Variant | None) -> "Future[Outcome]":
+        del variant
         if len(self.ran) == self.stop:
             raise KeyboardInterrupt
         self.ran.append(recipe)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from facet_vision.backbone import Backbone
-from facet_vision.training.ablation.locations import Prepend
-from facet_vision.training.ablation.method import PromptVariant
-from facet_vision.training.ablation.variant import make_variant
 from facet_vision.training.recipe import make_recipe
+from facet_vision.training.variants.locations import Prepend
+from facet_vision.training.variants.method import PromptVariant
+from facet_vision.training.variants.variant import make_variant
 
 TOKENS = 3
 

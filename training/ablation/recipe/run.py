@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facet_vision.training.comparison.workers import Run, first_finished, fitting_jobs, workers
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.experiments.workers import Run, first_finished, fitting_jobs, workers
 from facet_vision.training.load_cache import LoadCache
 from facet_vision.training.methods import find
 from facet_vision.training.overrides import RecipeOverrides
@@ -149,7 +149,7 @@ def _train(
     while queue or running:
         while queue and len(running) < jobs:
             recipe, setting = queue.pop()
-            running[run(recipe)] = recipe, setting
+            running[run(recipe, None)] = recipe, setting
         for future in first_finished(set(running)):
             recipe, setting = running.pop(future)
             outcome = future.result()

@@ -24,8 +24,8 @@ WRAPPERS = re.compile(r"(vit|deit|swin|dinov2|dinov2_with_registers|timm_model)\
 
 HEADS = ("classifier", "head", "head.fc")
 
-_FACTOR = re.compile(r"(?P<module>.+)\.lora_(?P<factor>[AB])\.(?P<kind>weight|bias)")
-_SAVED = re.compile(r"\.(base_layer|modules_to_save)(?=\.)")
+_FACTOR = re.compile(r"(?P<module>.+)\.lora_(?P<part>A\.weight|B\.weight|B\.bias)")
+_SAVED = re.compile(r"\.(base_layer|modules_to_save(\.default)?)(?=\.)")
 _NOT_OF_THE_ADAPTER = ".original_module."
 
 
@@ -78,7 +78,7 @@ def read_adapter(folder: Path) -> Adapter:
     values: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if factor := _FACTOR.fullmatch(name):
-            factors[factor["module"]][f"{factor['factor']}.{factor['kind']}"] = tensor
+            factors[factor["module"]][factor["part"]] = tensor
         elif _NOT_OF_THE_ADAPTER not in name:
             values[_SAVED.sub("", name)] = tensor
     head = _head(values, wrapper, config)

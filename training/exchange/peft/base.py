@@ -75,15 +75,20 @@ def _check_tag(base: str, backbone: Backbone) -> None:
 
 def _check_head(adapter: Adapter, backbone: Backbone) -> None:
     """Check that the head reads what the backbone gives."""
+    if adapter.wrapper == "deit.":
+        raise ExchangeError(
+            "base_model_name_or_path: expected a base whose feature is that of one token, found a "
+            "'deit' of transformers, which has a distillation token as well"
+        )
     if hasattr(backbone.model, "head_dist"):
         raise ExchangeError(
             f"backbone: expected one whose feature a single head reads, found {backbone.name}, "
             "which has two heads for two tokens"
         )
-    if adapter.wrapper in ("vit.", "deit.") and backbone.pooling != "token":
+    if adapter.wrapper == "vit." and backbone.pooling != "token":
         raise ExchangeError(
-            f"pooling of {backbone.name}: expected 'token', which the head of a "
-            f"'{adapter.wrapper.removesuffix('.')}' classifier reads, found {backbone.pooling!r}"
+            f"pooling of {backbone.name}: expected 'token', which the head of a 'vit' classifier "
+            f"reads, found {backbone.pooling!r}"
         )
     weight = adapter.head[0]
     if weight.ndim != 2 or weight.shape[1] != backbone.feature_dim:

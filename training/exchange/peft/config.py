@@ -34,6 +34,9 @@ SAYS_NOTHING = frozenset(
 CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Initialisations that take something out of the base's weights, which the file does not hold."""
 
+Rank = Annotated[int, Field(ge=1)]
+Alpha = Annotated[float, Field(allow_inf_nan=False)]
+
 
 class AdapterConfig(BaseModel):
     """The settings that count.
@@ -46,13 +49,11 @@ class AdapterConfig(BaseModel):
     peft_type: Literal["LORA"]
     peft_version: str | None = None
     base_model_name_or_path: str | None = None
-    r: Annotated[int, Field(ge=1)]
-    lora_alpha: Annotated[float, Field(allow_inf_nan=False)]
-    rank_pattern: dict[str, int] = {}
-    alpha_pattern: dict[str, float] = {}
+    r: Rank
+    lora_alpha: Alpha
+    rank_pattern: dict[str, Rank] = {}
+    alpha_pattern: dict[str, Alpha] = {}
     use_rslora: bool = False
-    use_dora: Literal[False] = False
-    fan_in_fan_out: Literal[False] = False
     bias: Literal["none", "lora_only", "all"] = "none"
     target_modules: list[str] | str | None = None
     modules_to_save: list[str] | None = None

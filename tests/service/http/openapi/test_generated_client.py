@@ -60,4 +60,7 @@ def generate(document: bytes, folder: Path) -> None:
         check=True,
     )
     told = made.stdout + made.stderr
-    assert told.count("WARNING") == told.count("Unsupported content type image/*"), told
+    # It knows no images: neither as bodies nor, of a sample, as an answer.
+    images = told.count("Unsupported content type image/*") + 1
+    assert told.count("WARNING") == images, told
+    assert "/samples/{sample}" in told
