@@ -32,6 +32,7 @@ BELOW_IN_SERVICE = {
     "http": {
         "errors",
         "settings",
+        "panels",
         "hosts",
         "components",
         "access",

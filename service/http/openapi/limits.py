@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from facet_vision.service.settings import LIMITS as PANEL
+from facet_vision.service.panels import LIMITS as PANEL
 from facet_vision.service.settings import Settings
 
 from .bodies import LIMITS
