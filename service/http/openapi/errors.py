@@ -46,7 +46,7 @@ ERRORS = {
     "invalid-task-name": Told("No task may have this name.", {"task"}),
     "store-unavailable": Told("The store cannot be read or written.", {"task", "listing"}),
     "damaged-object": Told("A file of the store is damaged.", {"task"}),
-    "bad-image": Told("Bytes are no image that can be read.", _IMAGES),
+    "bad-image": Told("Bytes are no image that can be read.", _IMAGES | {"sends"}),
     "unfit-task": Told("The task is made for another backbone.", _INFER | _CHANGE),
     "task-unavailable": Told("The task is live and cannot be served here.", {"infer", "examples"}),
     "no-threshold": Told("`abstain` is asked of a task that states no threshold.", {"abstain"}),
