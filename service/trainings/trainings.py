@@ -145,7 +145,7 @@ class Trainings:
             keep_seconds=keep,
         )
         training = await asyncio.to_thread(self._log.create, event)
-        self._watchers.tell(training)
+        self._watchers.note(training)
         return training
 
     async def add(self, id: str, images: Sequence[NewImage], *, by: str) -> list[Image]:

@@ -39,12 +39,12 @@ class Fake:
         self.gate.touch()
 
 
-def picture(colour: str, number: int) -> bytes:
-    """A PNG of nearly one colour, another for each number."""
+def picture(colour: str, number: int, kind: str = "PNG") -> bytes:
+    """An image of nearly one colour, another for each number."""
     image = Image.new("RGB", (24, 20), COLOURS.get(colour, (128, 128, 128)))
     image.putpixel((number % 24, number // 24), (255, 255, 255))
     file = io.BytesIO()
-    image.save(file, "PNG")
+    image.save(file, kind)
     return file.getvalue()
 
 

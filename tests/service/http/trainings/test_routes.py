@@ -149,13 +149,13 @@ def test_a_failure_is_one_sentence_and_a_correction_trains_anew(
 
 def test_too_little_to_learn_from(serve: Serve) -> None:
     client = serve()
-    id = client.post("/v1/trainings", json={"task": "t"}).json()["id"]
+    id = client.post("/v1/trainings", json={"task": "t"}).json()["id"]  # method auto
     start = f"/v1/trainings/{id}/start"
     assert_problem(client.post(start), 409, "at least 2 labels, found none")
     send(client, id, {"red": 2})
     assert_problem(client.post(start), 409, "at least 2 labels, found only 'red'")
-    send(client, id, {"blue": 1})
-    assert_problem(client.post(start), 409, "2 images of each label, found 1 of 'blue'")
+    send(client, id, {"red": 4, "blue": 3})
+    assert_problem(client.post(start), 409, "4 images of each label, found 3 of 'blue'")
 
 
 @pytest.mark.parametrize(
