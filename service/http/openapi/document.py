@@ -80,6 +80,7 @@ def _kinds(path: str, operation: dict[str, Any]) -> set[str]:
         "image": "{image}" in path,
         "trains": "/trainings" in path and "{image}" not in path,
         "learns": "/examples" in path and "requestBody" in operation,
+        "labels": "/images" in path and "requestBody" in operation,
         "sends": path.endswith("/images") and "requestBody" in operation,
     }
     return scopes | {name for name, holds in has.items() if holds}

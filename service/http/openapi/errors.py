@@ -57,7 +57,7 @@ ERRORS = {
     "deadline-exceeded": Told("There was no answer in time.", _IMAGES),
     "forward-failed": Told("The forward has failed.", _IMAGES),
     "not-instant": Told("The task has no examples, or is of another method.", {"examples"}),
-    "invalid-example": Told("The label can be none.", {"learns"}),
+    "invalid-example": Told("The label can be none.", {"learns", "labels"}),
     "unknown-example": Told("The task has no such label or example.", {"examples"}),
     "too-many-examples": Told("The task would have more than it may have.", {"learns"}),
     "last-example": Told("The task would have none left.", {"examples"}),

@@ -77,7 +77,7 @@ def test_names_and_labels_are_told_again_and_no_more(
     if label.isprintable():
         assert changed.json()["label"] == label
     else:
-        assert_problem(changed, 400, "printable characters")
+        assert_problem(changed, 422, "printable characters")
     shown = client.get(path)
     assert shown.headers["content-type"] == "image/png"
     assert shown.headers["x-content-type-options"] == "nosniff"
@@ -112,7 +112,7 @@ def test_of_a_form_with_rubbish_nothing_is_added(serve: Serve, tmp_path: Path) -
     assert_problem(post(client, id, [sound]), 400, "expected one 'label'")
     assert_problem(post(client, id, [sound], "a", "b"), 400, "expected one 'label'")
     for label in ("", "  ", "x" * 201, "a\x00b", "two\nlines"):
-        assert_problem(post(client, id, [sound], label), 400, "printable characters")
+        assert_problem(post(client, id, [sound], label), 422, "printable characters")
     assert client.get(f"/v1/trainings/{id}").json()["labels"] == []
     assert "images" not in store.tree(TRAININGS).names(id)
 
