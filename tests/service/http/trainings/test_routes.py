@@ -100,6 +100,13 @@ def test_events_are_replayed_and_come_as_they_happen(serve: Serve, fake: Fake) -
     assert events(client, id, until="result", last="of-another-process") == told
 
 
+def test_head_of_the_events_has_an_end(serve: Serve) -> None:
+    client = serve()
+    answer = client.head(f"/v1/trainings/{created(client)}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.content == b""
+
+
 def test_one_trains_at_a_time_and_one_that_waits_can_be_cancelled(serve: Serve, fake: Fake) -> None:
     client = serve()
     first, second, third = (created(client) for _ in range(3))
