@@ -160,6 +160,10 @@ def map_path_parameters(context: Any, path_parameters: Any) -> Any:
 
 def filter_failure(_: Any, failure: Any, case: Any, response: Any) -> bool:
     """Drop what no change of the document or the server could mend."""
+    # The text of a form's part is a label, of whatever type it was meant to be.
+    accepted = type(failure).__name__ == "AcceptedNegativeData"
+    if accepted and case.path.endswith("/images") and "in body - label" in failure.message:
+        return False
     if type(failure).__name__ != "RejectedPositiveData" or response.status_code not in (400, 422):
         return True
     # The document leaves the body to the specification of the Open Inference Protocol.
