@@ -123,7 +123,8 @@ class TrainingLog:
         for id in self._tree.names():
             if _ID.fullmatch(id):
                 training = self._find(id, quiet=True)
-                if training.deleted if training else not self._begins(id):
+                gone = training.deleted if training else not self._begins(id)
+                if gone:
                     self.remove(id)
 
     def _find(self, id: str, quiet: bool = False) -> Training | None:
