@@ -320,7 +320,7 @@ class Settings(BaseSettings):
         32,
         ge=0,
         description="Most trainings that are kept, whatever their state; 0 trains nothing.",
-        json_schema_extra=TRAININGS,
+        json_schema_extra=LIMITS,
     )
     training_threads: int = Field(
         1,
@@ -337,13 +337,13 @@ class Settings(BaseSettings):
         "cpu", description="cpu, or the device to train on.", json_schema_extra=TRAININGS
     )
     max_training_images: int = Field(
-        2000, ge=1, description="Most images of a training.", json_schema_extra=TRAININGS
+        2000, ge=1, description="Most images of a training.", json_schema_extra=LIMITS
     )
     max_training_bytes: int = Field(
         1024 * MIB,
         ge=1,
         description="Most bytes of a training's images as sent.",
-        json_schema_extra=TRAININGS,
+        json_schema_extra=LIMITS,
     )
 
     @field_validator("allowed_hosts")

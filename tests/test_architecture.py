@@ -23,7 +23,11 @@ from facet_vision.service.settings import Settings
 from tests.service.support.app import DEPTH, png, small_backbone, task_file
 
 PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
-ALWAYS = {"facet_vision.service.telemetry.loop_lag"}  # runs whether or not anybody asks
+ALWAYS = {  # runs whether or not anybody asks
+    "facet_vision.service.telemetry.loop_lag",
+    *(f"facet_vision.service.trainings.{name}" for name in ("trainings", "log", "watchers")),
+    *(f"facet_vision.service.trainings.{name}" for name in ("workplace", "runner")),
+}
 
 
 class Watch:

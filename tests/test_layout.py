@@ -33,6 +33,7 @@ BELOW_IN_SERVICE = {
         "errors",
         "panels",
         "settings",
+        "panels",
         "hosts",
         "components",
         "access",

@@ -8,8 +8,9 @@ from facet_vision.service.settings import Settings
 from .owner import whereabouts
 from .record import Image, Training
 
-LEAST_LABELS, LEAST_IMAGES = 2, 2
-"""With fewer images of a label none could be held out to measure on."""
+LEAST_LABELS = 2
+LEAST_IMAGES, LEAST_IMAGES_OF_AUTO = 2, 4
+"""With fewer images of a label none could be held out to measure on, or to choose a method on."""
 
 
 def left_behind(training: Training, owner: str) -> bool:
@@ -41,10 +42,11 @@ def check_enough(training: Training) -> None:
             f"training '{training.id}': expected images of at least {LEAST_LABELS} labels, "
             f"found {found}"
         )
+    least = LEAST_IMAGES_OF_AUTO if training.plan.method == "auto" else LEAST_IMAGES
     label, count = min(labels.items(), key=lambda each: each[1])
-    if count < LEAST_IMAGES:
+    if count < least:
         raise WrongState(
-            f"training '{training.id}': expected at least {LEAST_IMAGES} images of each label, "
+            f"training '{training.id}': expected at least {least} images of each label, "
             f"found {count} of {label[:60]!r}"
         )
 

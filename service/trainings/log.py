@@ -123,8 +123,8 @@ class TrainingLog:
         for id in self._tree.names():
             if _ID.fullmatch(id):
                 training = self._find(id, quiet=True)
-                begun = "000001.json" in self._tree.names(f"{id}/events")
-                if (training is None and not begun) or (training and training.deleted):
+                gone = training.deleted if training else not self._begins(id)
+                if gone:
                     self.remove(id)
 
     def _find(self, id: str, quiet: bool = False) -> Training | None:
@@ -135,6 +135,9 @@ class TrainingLog:
                 logger.warning("a training is left out: %s", error)
             return None
         return training if quiet or training is None or not training.deleted else None
+
+    def _begins(self, id: str) -> bool:
+        return "000001.json" in self._tree.names(f"{id}/events")
 
     def _load(self, id: str) -> Training | None:
         training = self._known.get(id)

@@ -59,7 +59,10 @@ class TrainProcess:
 
     async def wait(self) -> int:
         """Wait for its end, and return its exit status."""
-        return await self._process.wait()
+        code = await self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return code
 
     def kill(self) -> None:
         """End it with all processes that it has started."""

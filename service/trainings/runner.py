@@ -117,6 +117,7 @@ class Runner:
         finally:
             looking.cancel()
             process.kill()
+            await process.wait()
             self._running = None
         await self._ended(training, desk, code, process.said)
 

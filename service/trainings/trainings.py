@@ -145,7 +145,7 @@ class Trainings:
             keep_seconds=keep,
         )
         training = await asyncio.to_thread(self._log.create, event)
-        self._watchers.tell(training)
+        self._watchers.note(training)
         return training
 
     async def add(self, id: str, images: Sequence[NewImage], *, by: str) -> list[Image]:
@@ -289,8 +289,7 @@ class Trainings:
         await asyncio.to_thread(self._workplace.close)
 
     async def take_up(self) -> None:
-        """Let wait what a server of this host has left, and remove what was cut off."""
-        await asyncio.to_thread(self._log.remove_leftovers)
+        """Let wait what a server of this host has left, and clear away the files of the rest."""
         trainings = await asyncio.to_thread(self._log.all)
         for training in trainings:
             if self._settings.max_trainings and _orphaned(training):
@@ -301,7 +300,8 @@ class Trainings:
                 await asyncio.to_thread(self._workplace.clear, id)
 
     async def sweep(self) -> None:
-        """Delete the trainings whose time is over."""
+        """Delete the trainings whose time is over, and take up removals that were cut off."""
+        await asyncio.to_thread(self._log.remove_leftovers)
         found = await asyncio.to_thread(self._log.all)
         self._watchers.know(found)
         for training in found:

@@ -38,6 +38,10 @@ class Watchers:
             return replace(training, state="interrupted")
         return training
 
+    def note(self, training: Training) -> None:
+        """Remember the state of a training that nobody can watch yet."""
+        self._states[training.id] = training.state
+
     def tell(self, training: Training) -> None:
         """Tell in which state a training is, and what came of it."""
         training = self.seen(training)

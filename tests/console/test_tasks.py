@@ -1,6 +1,7 @@
 """Tasks: what is served, uploads and their refusals, and going back to an older version."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,25 @@ from tests.service.support.app import task_file, upload
 from tests.service.support.processes import Server
 
 
-def version(tiny: Backbone, number: int) -> bytes:
+NUMBERS = count()
+"""What makes a task's name, so that every test has a task without a past."""
+
+
+def version(tiny: Backbone, task: str, number: int) -> bytes:
     """A task file that answers `v<number>` whatever it is shown."""
     bias = [20.0 * (each == number) for each in range(4)]
-    return task_file(tiny, "parts", labels=["v0", "v1", "v2", "v3"], bias=bias).to_bytes()
+    return task_file(tiny, task, labels=["v0", "v1", "v2", "v3"], bias=bias).to_bytes()
 
 
 @pytest.fixture
 def parts(server: Server, tiny: Backbone) -> Iterator[str]:
     """A task with two versions, which answer `v1` and `v2`; the second is live."""
+    task = f"parts-{next(NUMBERS)}"
     with server.client() as client:
         for number in (1, 2):
-            upload(client, version(tiny, number)).raise_for_status()
-        yield "parts"
-        client.delete("/v1/tasks/parts")
+            upload(client, version(tiny, task, number)).raise_for_status()
+        yield task
+        client.delete(f"/v1/tasks/{task}")
 
 
 def test_every_task_is_listed_with_what_it_answers_now(shown: Console, server: Server) -> None:
@@ -54,7 +60,7 @@ def test_rolling_back_takes_a_click_and_a_confirmation(shown: Console, parts: st
     expect(shown.page.locator("tr.live")).to_have_attribute("data-version", "2")
     row.get_by_role("button", name="Roll back").click()
     shown.agree("Roll back")
-    shown.says("Version 1 of parts is live.")
+    shown.says(f"Version 1 of {parts} is live.")
     expect(shown.page.locator("tr.live")).to_have_attribute("data-version", "1")
     expect(shown.page.locator(".history li").first).to_contain_text("version 1 made live")
     shown.open(f"try/{parts}")
@@ -69,8 +75,8 @@ def test_a_version_can_be_downloaded_and_deleted(
     row = shown.page.locator("tr[data-version='1']")
     with shown.page.expect_download() as coming:
         row.get_by_role("button", name="Download").click()
-    assert coming.value.suggested_filename == "parts-v1.safetensors"
-    assert Path(coming.value.path()).read_bytes() == version(tiny, 1)
+    assert coming.value.suggested_filename == f"{parts}-v1.safetensors"
+    assert Path(coming.value.path()).read_bytes() == version(tiny, parts, 1)
     row.get_by_role("button", name="Delete").click()
     shown.agree("Delete")
     shown.says("Version 1 is deleted.")
@@ -92,7 +98,7 @@ def test_a_task_can_be_retired_and_activated_again(shown: Console, parts: str) -
     shown.open(f"tasks/{parts}")
     shown.press("Retire")
     shown.agree("Retire")
-    shown.says("parts is out of service.")
+    shown.says(f"{parts} is out of service.")
     shown.page.locator("tr[data-version='2']").get_by_role("button", name="Activate").click()
     shown.agree("Activate")
     expect(shown.page.locator("tr.live")).to_have_attribute("data-version", "2")
@@ -102,10 +108,10 @@ def test_a_dropped_task_file_is_uploaded_under_the_name_it_proposes(
     shown: Console, parts: str, tiny: Backbone
 ) -> None:
     shown.open("tasks")
-    shown.drop(".dropzone", "parts-v3.safetensors", version(tiny, 3))
+    shown.drop(".dropzone", f"{parts}-v3.safetensors", version(tiny, parts, 3))
     expect(shown.page.get_by_label("Name of the task")).to_have_value(parts)
     shown.press("Upload")
-    shown.says("parts has version 3, which is live.")
+    shown.says(f"{parts} has version 3, which is live.")
     shown.drop(".dropzone", "x.safetensors", b"\x08\0\0\0\0\0\0\0no file.")
     shown.page.get_by_label("Name of the task").fill(parts)
     shown.press("Upload")

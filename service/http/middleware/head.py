@@ -9,7 +9,10 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 
 
 class HeadAsGet:
-    """Middleware that answers HEAD as GET, without the body."""
+    """Middleware that answers HEAD as GET, without the body.
+
+    An answer without end would never be one; so a route may ask `is_head`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -24,12 +27,18 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
+        scope.setdefault("state", {})["head"] = True
         inner = {**scope, "method": "GET"}
         try:
             await self._app(inner, receive, head)
         finally:
             if "route" in inner:  # the metrics count it
                 scope["route"] = inner["route"]
+
+
+def is_head(scope: Scope) -> bool:
+    """Return whether a request that comes as GET was HEAD."""
+    return bool(scope.get("state", {}).get("head"))
 
 
 def methods_of(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:

@@ -81,7 +81,9 @@ def _kinds(path: str, operation: dict[str, Any]) -> set[str]:
         "training": "/trainings/{training}" in path,
         "image": "{image}" in path,
         "trains": "/trainings" in path and "{image}" not in path,
-        "learns": path.endswith(("/examples", "/images")) and "requestBody" in operation,
+        "learns": "/examples" in path and "requestBody" in operation,
+        "labels": "/images" in path and "requestBody" in operation,
+        "sends": path.endswith("/images") and "requestBody" in operation,
     }
     if not has["body"]:
         scopes.discard("infer")  # what shows samples computes nothing

@@ -46,7 +46,7 @@ ERRORS = {
     "invalid-task-name": Told("No task may have this name.", {"task"}),
     "store-unavailable": Told("The store cannot be read or written.", {"task", "listing"}),
     "damaged-object": Told("A file of the store is damaged.", {"task"}),
-    "bad-image": Told("Bytes are no image that can be read.", _IMAGES),
+    "bad-image": Told("Bytes are no image that can be read.", _IMAGES | {"sends"}),
     "unfit-task": Told("The task is made for another backbone.", _INFER | _CHANGE),
     "task-unavailable": Told("The task is live and cannot be served here.", {"infer", "examples"}),
     "unknown-sample": Told("The task's live version has no such sample.", {"sample"}),
@@ -61,7 +61,7 @@ ERRORS = {
     "not-instant": Told(
         "The task has no examples, or is of another method or adaptation.", {"examples"}
     ),
-    "invalid-example": Told("The label can be none.", {"learns"}),
+    "invalid-example": Told("The label can be none.", {"learns", "labels"}),
     "unknown-example": Told("The task has no such label or example.", {"examples"}),
     "too-many-examples": Told("The task would have more than it may have.", {"learns"}),
     "last-example": Told("The task would have none left.", {"examples"}),

@@ -6,8 +6,9 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Path, Request
 from pydantic import BaseModel
 
-from facet_vision.prompts_store.manifest import MAX_LABEL_LENGTH
-from facet_vision.service.errors import BadRequest, UnsupportedMedia
+from facet_vision.prompts_store import InvalidExample
+from facet_vision.prompts_store.manifest import label_fault
+from facet_vision.service.errors import UnsupportedMedia
 from facet_vision.service.http.bodies import media_type, read_bytes
 from facet_vision.service.http.deps import ComponentsDependency, caller_of, needs
 from facet_vision.service.http.middleware.audit import tell
@@ -67,11 +68,9 @@ def checked_label(label: str) -> str:
     """Return a label as `facet train` takes it: NFC, without spaces around.
 
     Raises:
-        BadRequest: it can be none.
+        InvalidExample: it can be none.
     """
     normal = unicodedata.normalize("NFC", label).strip()
-    if not 0 < len(normal) <= MAX_LABEL_LENGTH or not normal.isprintable():
-        raise BadRequest(
-            f"label: expected 1 to {MAX_LABEL_LENGTH} printable characters, found {label[:60]!r}"
-        )
+    if (fault := label_fault(normal)) is not None:
+        raise InvalidExample(f"label: {fault}")
     return normal

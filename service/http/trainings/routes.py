@@ -9,6 +9,7 @@ from facet_vision.prompts_store import check_task_name
 from facet_vision.service.errors import InvalidBody
 from facet_vision.service.http.deps import ComponentsDependency, actor_of, caller_of
 from facet_vision.service.http.middleware.audit import tell
+from facet_vision.service.http.middleware.head import is_head
 from facet_vision.service.http.openapi.bodies import limited, schema_of
 from facet_vision.service.http.parameters import known_parameters
 from facet_vision.service.http.schemas import Problem, Published
@@ -123,6 +124,7 @@ async def cancel_training(
 )
 async def watch_training(
     training: SeenTraining,
+    request: Request,
     components: ComponentsDependency,
     last_event_id: Annotated[
         str, Header(description="Id of the last event that was seen; those after it are sent.")
@@ -133,7 +135,8 @@ async def watch_training(
     Events are `state` (a training without its result), `progress` and `result`. What happened since
     it was last started is sent first.
     """
-    return streamed(components.trainings.watch(training, last_event_id))
+    events = components.trainings.watch(training, last_event_id)
+    return streamed(events, begin_only=is_head(request.scope))
 
 
 @router.post(

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from facet_vision.prompts_store.manifest import MAX_LABEL_LENGTH
+from facet_vision.prompts_store.names import MAX_LENGTH
+from facet_vision.service.http.parameters import TASK_NAME
 from facet_vision.service.trainings.record import Image, Method, State, Training
 
 YEAR_SECONDS = 366 * 24 * 3600
@@ -17,7 +19,10 @@ class NewTraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task: str = Field(examples=["pets"])
+    task: str = Field(
+        examples=["pets"],
+        json_schema_extra={"pattern": f"^{TASK_NAME}$", "maxLength": MAX_LENGTH},
+    )
     method: Method = Field(
         "auto", description="Of `facet train`; auto tries several and takes the best."
     )

@@ -15,13 +15,21 @@ MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def streamed(events: AsyncIterator[Happened | None]) -> StreamingResponse:
-    """Return the answer that passes events on as they come, and a comment in place of None."""
-    return StreamingResponse(_texts(events), headers=HEADERS, media_type=MEDIA_TYPE)
+def streamed(
+    events: AsyncIterator[Happened | None], *, begin_only: bool = False
+) -> StreamingResponse:
+    """Return the answer that passes events on as they come, and a comment in place of None.
+
+    With `begin_only` it ends before the first event.
+    """
+    texts = _texts(events, begin_only)
+    return StreamingResponse(texts, headers=HEADERS, media_type=MEDIA_TYPE)
 
 
-async def _texts(events: AsyncIterator[Happened | None]) -> AsyncIterator[str]:
+async def _texts(events: AsyncIterator[Happened | None], begin_only: bool) -> AsyncIterator[str]:
     yield ": events of a training\n\n"  # so that the answer's head is sent at once
+    if begin_only:
+        return
     async for happened in events:
         yield ":\n\n" if happened is None else _text(happened)
 

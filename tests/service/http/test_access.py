@@ -51,6 +51,15 @@ SEVERAL_TASKS = {
     *("GET /v1/events", "GET /v1/tasks", "POST /v1/predict", "GET /metrics"),
     *("GET /v1/models", "POST /v1/embeddings"),
     *("GET /v2/models/stats", "POST /v2/repository/index"),
+    *("GET /v1/trainings", "POST /v1/trainings"),
+    *("GET /v1/trainings/{training}", "DELETE /v1/trainings/{training}"),
+    *(f"POST /v1/trainings/{{training}}/{what}" for what in ("start", "cancel", "publish")),
+    *("GET /v1/trainings/{training}/events", "GET /v1/trainings/{training}/images"),
+    "POST /v1/trainings/{training}/images",
+    *(
+        f"{method} /v1/trainings/{{training}}/images/{{image}}"
+        for method in ("GET", "PUT", "DELETE")
+    ),
 }
 """What concerns tasks that are not in the path; each has a test of its own for other patterns."""
 
@@ -68,7 +77,8 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
     def call(self, client: TestClient, headers: dict[str, str], task: str = "pets") -> Any:
-        path = self.path.format(task=task, version=1, example="0" * 16, sample=0)
+        ids = dict.fromkeys(("example", "training", "image"), "0" * 16)
+        path = self.path.format(task=task, version=1, sample=0, **ids)
         return client.request(self.method, path, headers=headers, **self._body())
 
     def _body(self) -> dict[str, Any]:
