@@ -33,7 +33,6 @@ BELOW_IN_SERVICE = {
         "errors",
         "panels",
         "settings",
-        "panels",
         "hosts",
         "components",
         "access",

@@ -12,7 +12,6 @@ from tests.console.support.browser import Console, picture
 from tests.service.support.app import task_file, upload
 from tests.service.support.processes import Server
 
-
 NUMBERS = count()
 """What makes a task's name, so that every test has a task without a past."""
 
