@@ -84,14 +84,16 @@ def test_a_page_left_open_does_not_grow(shown: Console) -> None:
 
     def held(readings: int) -> tuple[int, float]:
         shown.until(f"window.readings >= {readings}", 4 * SECONDS)
-        developer.send("HeapProfiler.collectGarbage")
+        for _ in range(3):  # what one pass finds, the next one frees
+            developer.send("HeapProfiler.collectGarbage")
         heap = developer.send("Runtime.getHeapUsage")["usedSize"]
         return shown.page.evaluate("document.querySelectorAll('*').length"), heap
 
     elements, heap = held(100)
     later_elements, later_heap = held(600)
     assert later_elements == elements
-    assert later_heap < heap + 500_000
+    # 500 readings that were kept would be 15 MB; what the engine says of itself varies by half one.
+    assert later_heap < heap + 1_000_000
 
 
 def test_nothing_is_read_while_nobody_looks(shown: Console) -> None:
