@@ -37,7 +37,7 @@ def test_every_task_is_listed_with_what_it_answers_now(shown: Console, server: S
     shown.open("tasks")
     row = shown.page.locator("tr", has_text="digits")
     expect(row).to_contain_text("99.2%")
-    for text in ("version 1", "vpt-deep", "device"):
+    for text in ("version 1", "vpt-deep"):
         expect(row).to_contain_text(text)
     shown.page.get_by_label("Filter").fill("handwritten")
     expect(shown.page.locator("tbody tr")).to_have_count(1)

@@ -1,6 +1,7 @@
 """Debian's Chromium, driven by Playwright, and what a page must not do in any test."""
 
 import base64
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ class Console:
         self.press(name, "dialog")
         self.page.wait_for_selector("dialog", state="detached")
 
-    def says(self, text: str) -> None:
+    def says(self, text: str | re.Pattern[str]) -> None:
         """Wait until the page shows a text."""
         self.page.get_by_text(text).first.wait_for()
 
