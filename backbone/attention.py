@@ -8,7 +8,7 @@ from torch import Tensor
 from .adaptation import NO_PARTS, Parts
 from .backbone import Backbone
 from .errors import UnsupportedBackbone
-from .vit import VisionTransformerFamily
+from .families import SequenceFamily
 
 
 def class_token_attention(
@@ -36,7 +36,7 @@ def class_token_attention(
         UnsupportedBackbone: the backbone has no class token.
     """
     family = backbone._family
-    if not isinstance(family, VisionTransformerFamily) or family.model.cls_token is None:
+    if not isinstance(family, SequenceFamily) or not family.has_class_token:
         raise UnsupportedBackbone(
             f"backbone: expected a ViT with a class token, found {backbone.name!r}"
         )
@@ -45,6 +45,6 @@ def class_token_attention(
     images = images.to(backbone.device, backbone.dtype)
     weights = family.class_token_scores(images, adaptation, layer).softmax(dim=-1)
     in_front = adaptation.prefix_tokens(layer)
-    own = family.model.num_prefix_tokens
+    own = family.own_tokens
     prefix, first, rest = weights.split([in_front, own, weights.shape[-1] - in_front - own], dim=-1)
     return torch.cat((first, prefix, rest), dim=-1)

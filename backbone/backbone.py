@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,33 +13,17 @@ from .adaptation import (
     Adaptation,
     Group,
     Parts,
-    Places,
     Widths,
     by_place,
     has_bias,
     layer_of,
+    qkv_layers,
 )
 from .errors import BackboneError
 from .execution import packed
+from .families import Family
 from .identity import fingerprint, identity
 from .preprocess import Channels, Preprocess
-
-
-class Family(Protocol):
-    """What an architecture family implements; see `vit.VisionTransformerFamily`."""
-
-    layer_dims: tuple[int, ...]
-    feature_dim: int
-    pooling: str
-
-    @property
-    def blocks(self) -> Sequence[Any]: ...
-    def widths(self, layer: int, site: str) -> Widths | None: ...
-    def encode(self, prompts: Sequence[Tensor], places: Places) -> Adaptation: ...
-    def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor: ...
-    def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor: ...
-    def pack(self) -> None: ...
-
 
 logger = logging.getLogger("facet.backbone")
 
@@ -95,13 +79,17 @@ class Backbone:
         return has_bias(self.model, self._family.blocks[layer], site)
 
     def sites(self) -> dict[str, tuple[int, str]]:
-        """Return layer and site of each of timm's modules whose outputs a task can change."""
+        """Return layer and site of each of timm's modules whose outputs a task can change.
+
+        Queries, keys and values of modules of their own are left out, though they are one site.
+        """
         names = {module: name for name, module in self.model.named_modules()}
         return {
             names[layer_of(self.model, block, site)]: (layer, site)
             for layer, block in enumerate(self._family.blocks)
             for site in OUTPUT_SITES
             if self.widths(layer, site) is not None
+            and (site != "qkv" or len(qkv_layers(block.attn)) == 1)
         }
 
     @property

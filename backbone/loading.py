@@ -7,6 +7,7 @@ from typing import Any
 import timm
 import torch
 from timm.models import is_model, is_model_in_modules
+from timm.models.eva import Eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
@@ -14,20 +15,25 @@ from torch import nn
 from facet_vision.backbone.execution.native import has_bfloat16
 
 from . import sources, tiny
-from .backbone import Backbone, Family
+from .backbone import Backbone
 from .checkpoints import check_finite, fill, load_checkpoint
 from .errors import BackboneError, UnsupportedBackbone
+from .families import (
+    EvaFamily,
+    Family,
+    SwinTransformerFamily,
+    VisionTransformerFamily,
+)
 from .supported import MODULES
-from .swin import SwinTransformerFamily
-from .vit import VisionTransformerFamily
 
 FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
+    Eva: EvaFamily,
     SwinTransformer: SwinTransformerFamily,
 }
 SUPPORTED = (
     "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's "
-    "VisionTransformer, and Swin"
+    "VisionTransformer, DINOv3, EVA-02, Perception Encoder and RoPE-ViT as its Eva, and Swin"
 )
 EMBEDDED = "facet-tiny"
 EXECUTIONS = ("auto", "plain", "packed")

@@ -7,7 +7,7 @@ from timm.models import get_pretrained_cfg, is_model_in_modules, list_models
 
 from .tiny import default_cfgs as tiny_cfgs
 
-MODULES = {"vision_transformer", "deit", "swin_transformer", "tiny"}
+MODULES = {"vision_transformer", "deit", "eva", "swin_transformer", "tiny"}
 """Modules of timm's registry whose models may be loaded."""
 
 REFUSED = frozenset(
@@ -27,8 +27,15 @@ REFUSED = frozenset(
 """Those of them whose blocks are parallel, differential or normed behind; a test builds all."""
 
 FAMILIES = (
+    ("dinov3", "DINOv3"),
     ("dinov2", "DINOv2"),
     (".dino", "DINO"),
+    ("vit_pe_", "PE"),
+    ("eva02", "EVA-02"),
+    ("eva_", "EVA"),
+    ("_rope_", "RoPE-ViT"),
+    ("lingbot", "LingBot"),
+    ("sapiens2", "Sapiens2"),
     ("siglip", "SigLIP"),
     ("tipsv2", "TIPS v2"),
     ("clip", "CLIP"),

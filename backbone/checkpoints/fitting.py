@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timm.models.eva import Eva
+from timm.models.eva import checkpoint_filter_fn as filter_eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.swin_transformer import checkpoint_filter_fn as filter_swin
 from timm.models.vision_transformer import checkpoint_filter_fn as filter_vit
@@ -133,6 +135,8 @@ def _filter(model: Any) -> Filter:
     """Return timm's converter of other layouts and sizes, for this model as timm chooses it."""
     if isinstance(model, SwinTransformer):
         return filter_swin
+    if isinstance(model, Eva):
+        return filter_eva
     name = str((getattr(model, "pretrained_cfg", None) or {}).get("architecture", ""))
     if "flexi" in name or "radio" in name:
         return partial(

@@ -19,11 +19,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from timm.layers import Attention, AttentionPoolLatent, GluMlp, LayerScale, Mlp, PatchEmbed, SwiGLU
+from timm.layers import (
+    Attention,
+    AttentionPoolLatent,
+    AttentionRope,
+    GluMlp,
+    LayerScale,
+    Mlp,
+    PatchEmbed,
+    RotaryEmbeddingCat,
+    RotaryEmbeddingDinoV3,
+    RotaryEmbeddingMixed,
+    SwiGLU,
+)
 from timm.layers.activations import GELU, GELUTanh, QuickGELU, Swish
 from timm.layers.drop import DropPath
 from timm.layers.norm import LayerNorm, RmsNorm
+from timm.layers.pos_embed_sincos import RotaryEmbeddingMRope
 from timm.models.deit import VisionTransformerDistilled
+from timm.models.eva import Eva, EvaAttention, EvaBlock, EvaBlockPostNorm
 from timm.models.swin_transformer import (
     PatchMerging,
     SwinTransformer,
@@ -44,25 +58,45 @@ _VIT_OPTIONS = (
     *("no_embed_class", "pool_include_prefix"),
 )
 
+_ROTARY_OPTIONS = ("temperature", "grid_offset", "grid_indexing", "rotate_half")
+_AXIAL_OPTIONS = (
+    *("ref_feat_shape", "normalize_coords", "grid_type"),
+    *("in_pixels", "max_res", "linear_bands"),
+)
+
 KINDS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     # Networks and what they are built of. Which parts there are, the names of the weights tell.
     VisionTransformer: ("vision_transformer", _VIT_OPTIONS),
     VisionTransformerDistilled: ("distilled_vision_transformer", _VIT_OPTIONS),
+    Eva: ("eva", ("global_pool", "num_prefix_tokens", "no_embed_class")),
     SwinTransformer: ("swin_transformer", ("global_pool",)),
     SwinTransformerStage: ("", ()),
     Block: ("", ()),
+    EvaBlock: ("", ()),
+    EvaBlockPostNorm: ("post_norm", ()),
     SwinTransformerBlock: ("", ("window_size", "shift_size")),
     PatchEmbed: ("", ("dynamic_img_pad",)),
     ConvStem: ("conv_stem", ()),
     PatchMerging: ("", ()),
     nn.Sequential: ("", ()),
+    nn.ModuleList: ("", ()),
     # Attention and MLP.
     Attention: ("", ("num_heads", "scale")),
+    EvaAttention: ("", ("num_heads", "scale", "num_prefix_tokens", "rotate_half")),
+    AttentionRope: ("", ("num_heads", "scale", "num_prefix_tokens", "rotate_half")),
     WindowAttention: ("", ("num_heads", "scale")),
     AttentionPoolLatent: ("", ("num_heads", "scale", "pool")),
     Mlp: ("", ()),
     GluMlp: ("gated", ("chunk_dim", "gate_last")),
     SwiGLU: ("swiglu", ()),
+    # Rotations of queries and keys; the frequencies of mixed ones are weights.
+    RotaryEmbeddingCat: ("axial_rotary", (*_ROTARY_OPTIONS, *_AXIAL_OPTIONS)),
+    RotaryEmbeddingDinoV3: (
+        "dinov3_rotary",
+        (*_ROTARY_OPTIONS, "normalize_coords", "min_period", "max_period"),
+    ),
+    RotaryEmbeddingMixed: ("mixed_rotary", ("grid_indexing",)),
+    RotaryEmbeddingMRope: ("multimodal_rotary", ("temperature", "grid_indexing", "mrope_section")),
     # Layers.
     nn.Linear: ("", ()),
     nn.Conv2d: ("", ("stride", "padding", "dilation", "groups", "padding_mode")),

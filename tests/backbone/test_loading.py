@@ -37,7 +37,7 @@ def test_the_embedded_backbone_needs_no_network() -> None:
     [
         ("resnet50", "found 'resnet50'"),
         ("no_such_model", "'no_such_model', which timm does not know"),
-        ("eva02_tiny_patch14_224", "found 'eva02_tiny_patch14_224'"),
+        ("beit_base_patch16_224", "found 'beit_base_patch16_224'"),
     ],
 )
 def test_other_architectures_are_refused_by_name(name: str, words: str) -> None:

@@ -13,6 +13,8 @@ from facet_vision.backbone.supported import MODULES, supported
 def is_accepted(architecture: str) -> bool:
     """Whether a family takes the network; one block of each stage tells, without memory."""
     depth = {"depths": (1, 1, 1, 1)} if architecture.startswith("swin") else {"depth": 1}
+    if "sapiens2" in architecture:  # has a setting for each of its layers
+        depth = {}
     with torch.device("meta"):
         model = timm.create_model(architecture, num_classes=0, **depth)
     try:
@@ -47,6 +49,10 @@ def test_a_pattern_chooses_and_a_word_is_a_part() -> None:
         ("facet-tiny", "Facet", (48, 48), True),
         ("vit_base_patch14_dinov2.lvd142m", "DINOv2", (518, 518), True),
         ("vit_base_patch16_224.dino", "DINO", (224, 224), True),
+        ("vit_base_patch16_dinov3.lvd1689m", "DINOv3", (256, 256), True),
+        ("vit_pe_core_base_patch16_224.fb", "PE", (224, 224), True),
+        ("eva02_base_patch14_448.mim_in22k_ft_in1k", "EVA-02", (448, 448), True),
+        ("vit_small_patch16_rope_mixed_224.naver_in1k", "RoPE-ViT", (224, 224), True),
         ("vit_base_patch16_siglip_384.webli", "SigLIP", (384, 384), True),
         ("deit3_small_patch16_384.fb_in1k", "DeiT-3", (384, 384), True),
         ("vit_base_patch16_plus_240", "ViT", (240, 240), False),

@@ -1,0 +1,21 @@
+"""The prompted forward of each family of networks; a family holds no state but the model.
+
+* `family`: what a family implements.
+* `sequence`: the forward of networks whose layers see one sequence of tokens.
+* `vit`, `eva`: such networks.
+* `swin`: windows.
+"""
+
+from .eva import EvaFamily
+from .family import Family
+from .sequence import SequenceFamily
+from .swin import SwinTransformerFamily
+from .vit import VisionTransformerFamily
+
+__all__ = [
+    "EvaFamily",
+    "Family",
+    "SequenceFamily",
+    "SwinTransformerFamily",
+    "VisionTransformerFamily",
+]
