@@ -6,7 +6,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import is_model, is_model_in_modules
+from timm.models import is_model
 from timm.models.eva import Eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
@@ -21,20 +21,17 @@ from .errors import BackboneError, UnsupportedBackbone
 from .families import (
     EvaFamily,
     Family,
+    FeaturesFamily,
     SwinTransformerFamily,
     VisionTransformerFamily,
 )
-from .supported import MODULES
+from .supported import is_supported
 
 FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
     Eva: EvaFamily,
     SwinTransformer: SwinTransformerFamily,
 }
-SUPPORTED = (
-    "facet-tiny, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP as timm's "
-    "VisionTransformer, DINOv3, EVA-02, Perception Encoder and RoPE-ViT as its Eva, and Swin"
-)
 EMBEDDED = "facet-tiny"
 EXECUTIONS = ("auto", "plain", "packed")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -64,7 +61,7 @@ def load(
             and measured to be faster.
 
     Raises:
-        UnsupportedBackbone: unknown to timm, or without a prompted forward here.
+        UnsupportedBackbone: unknown to timm, or with parts that have no verified forward here.
         BackboneError: the weights cannot be found or do not fit, or the device lacks the precision
             or the execution.
     """
@@ -98,27 +95,42 @@ def wrap(
     """Make a backbone of a timm model that the caller built; the model is frozen in place.
 
     Raises:
-        UnsupportedBackbone: the model's family has no prompted forward here.
+        UnsupportedBackbone: a part of the model has no verified forward here, or it is no image
+            network of timm.
     """
+    family = family_of(timm_model)
+    config: Any = getattr(timm_model, "pretrained_cfg", None) or {}
+    name = name or config.get("architecture") or type(timm_model).__name__
+    place = _device(device)
+    return Backbone(name, timm_model, family, place, _dtype(dtype, place))
+
+
+def family_of(timm_model: nn.Module) -> Family:
+    """Return the prompted forward of a model, else the one for its features alone.
+
+    Raises:
+        UnsupportedBackbone: it has neither.
+    """
+    channels = getattr(timm_model, "in_chans", 3)
+    if channels != 3:
+        raise UnsupportedBackbone(f"backbone channels: expected 3, found {channels}")
     for kind, family in FAMILIES.items():
         if isinstance(timm_model, kind):
-            config = getattr(timm_model, "pretrained_cfg", {})
-            name = name or config.get("architecture") or kind.__name__
-            place = _device(device)
-            return Backbone(name, timm_model, family(timm_model), place, _dtype(dtype, place))
-    raise UnsupportedBackbone(
-        f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}"
-    )
+            return family(timm_model)
+    return FeaturesFamily(timm_model)
 
 
 def _check_name(name: str, architecture: str) -> None:
     if not is_model(architecture):
         hint = f" (a repository of the hub is {sources.HUB}{name})" if "/" in name else ""
         raise UnsupportedBackbone(
-            f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know{hint}"
+            f"backbone: expected one of facet-tiny and timm's names, found {name!r}, "
+            f"which timm does not know{hint}"
         )
-    if not is_model_in_modules(architecture, MODULES):
-        raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
+    if not is_supported(architecture):
+        raise UnsupportedBackbone(
+            f"backbone: expected one of the names that `facet backbones` lists, found {name!r}"
+        )
 
 
 def _create(model_name: str, name: str, *, download: bool) -> nn.Module:

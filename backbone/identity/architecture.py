@@ -50,6 +50,8 @@ from torch import nn
 
 from facet_vision.backbone.tiny import ConvStem
 
+from .weights import WITH_PROMPTS, classifier_prefixes
+
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
 
@@ -123,6 +125,9 @@ KINDS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 
 _OF_EXECUTION = {"training", "inplace", "fused_attn", "grad_checkpointing"}
 
+_OF_A_CLASSIFIER = {"num_classes", "drop_rate"}
+"""What networks that are not listed keep for the classifier and for training."""
+
 _HEADS = re.compile(r"head(_dist|_drop)?(\.|$)")
 _LAST_NUMBER = re.compile(r"(?P<sequence>.*)\.\d+(?P<rest>(\..*)?)$")
 _SIGNIFICANT_DIGITS = 9
@@ -135,11 +140,18 @@ def architecture(model: nn.Module) -> dict[str, Value]:
         Values by path, sorted. A path with `*` for a number holds for all numbers, if the value is
         the same for all of them.
     """
-    modules = {name: module for name, module in model.named_modules() if not _HEADS.match(name)}
+    known = type(model) in WITH_PROMPTS
+    on_top = classifier_prefixes(model)
+    modules = {
+        name: module
+        for name, module in model.named_modules()
+        if not (_HEADS.match(name) if known else f"{name}.".startswith(on_top))
+    }
     options = {
         path: canonical(value)
         for name, module in modules.items()
         for path, value in _options(name, module)
+        if known or path.rpartition(".")[2] not in _OF_A_CLASSIFIER
     }
     return dict(sorted(_folded(options, modules).items()))
 

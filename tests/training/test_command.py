@@ -212,7 +212,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_loaded(
             "expected the files of torchvision's CIFAR10 in none",
         ),
         ("none.csv --task t", "data: expected a table, found no file at none.csv"),
-        ("digits --task t --backbone resnet18", "backbone: expected one of"),
+        ("digits --task t --backbone shvit_s1", "backbone: expected one of the names"),
         ("digits --task t --device abacus", "device: expected"),
     ],
 )
