@@ -2,6 +2,7 @@
 
 * `loading`: from a name, a checkpoint or a timm model to a `Backbone`; `tiny` is the embedded one.
 * `sources`, `supported`: what a name means, and which names there are.
+* `variation`: other input sizes and poolings than a network was published with.
 * `checkpoints`: weights from files, whoever wrote them.
 * `backbone`: the frozen network that all tasks share. Its state never changes after loading,
   except that `Backbone.pack` replaces the layout of its weights once.

@@ -26,6 +26,7 @@ from .families import (
     VisionTransformerFamily,
 )
 from .supported import is_supported
+from .variation import resampled_positions, set_pool, set_size, size_argument
 
 FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
@@ -42,6 +43,8 @@ def load(
     *,
     checkpoint: str | Path | None = None,
     pretrained: bool = True,
+    pool: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
     device: str = "auto",
     dtype: str = "float32",
     execution: str = "plain",
@@ -54,6 +57,9 @@ def load(
         checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of
             downloaded weights.
         pretrained: False for random weights.
+        pool: "token", "avg" or "map", where the network can; None for its own.
+        image_size: height and width in pixels, or one number for both; None for the network's own.
+            Positions are resampled to it as timm does.
         device: "auto" (a CUDA device where there is one), or a torch device.
         dtype: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies in
             it, else float32.
@@ -62,8 +68,8 @@ def load(
 
     Raises:
         UnsupportedBackbone: unknown to timm, or with parts that have no verified forward here.
-        BackboneError: the weights cannot be found or do not fit, or the device lacks the precision
-            or the execution.
+        BackboneError: the weights cannot be found or do not fit, the network cannot pool so or take
+            images of that size, or the device lacks the precision or the execution.
     """
     if execution not in EXECUTIONS:
         raise BackboneError(f"execution: expected {', '.join(EXECUTIONS)}, found {execution!r}")
@@ -73,13 +79,17 @@ def load(
         checkpoint = tiny.WEIGHTS
     wanted = pretrained and checkpoint is None
     # timm loads its registry's releases; what a foreign file lacks it would leave random.
-    model = _create(source.timm_name, name, download=wanted and not source.is_foreign)
-    resampled = ""
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    download = wanted and not source.is_foreign
+    model = _create(source.timm_name, name, download, **size_argument(source.architecture, size))
+    set_size(model, size)
+    resampled = resampled_positions(model) if download and size is not None else ""
     if checkpoint is not None:
         resampled = load_checkpoint(model, Path(checkpoint))
     elif wanted and source.is_foreign:
         resampled = _fill_from(source, model, name)
     check_finite(model, f"backbone {name!r}" if checkpoint is None else f"checkpoint {checkpoint}")
+    set_pool(model, pool)
     backbone = wrap(model, name=name, device=device, dtype=dtype)
     backbone.resampled = resampled
     if execution == "packed":
@@ -133,11 +143,15 @@ def _check_name(name: str, architecture: str) -> None:
         )
 
 
-def _create(model_name: str, name: str, *, download: bool) -> nn.Module:
+def _create(model_name: str, name: str, download: bool, **size: Any) -> nn.Module:
     """Create timm's model without a classifier; `name` is the one that an error reports."""
     try:
-        return timm.create_model(model_name, pretrained=download, num_classes=0)
-    except Exception as error:  # timm and the hub raise many kinds, all for want of weights
+        return timm.create_model(model_name, pretrained=download, num_classes=0, **size)
+    except Exception as error:  # timm and the hub raise many kinds, most for want of weights
+        if size and not download:
+            raise BackboneError(
+                f"image_size: expected one that {name!r} takes, found {size['img_size']} ({error})"
+            ) from error
         raise _no_weights(name, error) from error
 
 

@@ -12,7 +12,10 @@ from timm.models import (
 
 from .tiny import default_cfgs as tiny_cfgs
 
-PROMPTED = {"vision_transformer", "deit", "eva", "swin_transformer", "tiny"}
+PROMPTED = {
+    *("vision_transformer", "vision_transformer_hybrid", "vitamin", "deit"),
+    *("eva", "swin_transformer", "tiny"),
+}
 """Modules of timm's registry whose models take prompts; those of all others give features alone."""
 
 UNSERVED = {"efficientvit_msra", "shvit"}
@@ -44,6 +47,7 @@ FAMILIES = (
     ("_rope_", "RoPE-ViT"),
     ("lingbot", "LingBot"),
     ("sapiens2", "Sapiens2"),
+    ("vitamin", "ViTamin"),
     ("siglip", "SigLIP"),
     ("tipsv2", "TIPS v2"),
     ("clip", "CLIP"),

@@ -52,13 +52,16 @@ def backbones(
     if table:
         typer.echo("\n".join(_table(found)))
         return
-    width = max(len(each.name) for each in found)
+    width, of_family = (
+        max(len(name) for name in names)
+        for names in zip(*((each.name, f"{each.family:<9}") for each in found), strict=True)
+    )
     for each in found:
         height, length = each.image_size
         more = ("" if each.prompts else "  heads alone") + (
             "" if each.pretrained else "  no weights"
         )
-        typer.echo(f"{each.name:<{width}}  {each.family:<9}  {height}x{length}{more}")
+        typer.echo(f"{each.name:<{width}}  {each.family:<{of_family}}  {height}x{length}{more}")
 
 
 def _table(found: Sequence[Supported]) -> Iterator[str]:

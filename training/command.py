@@ -13,7 +13,7 @@ import typer
 from facet_vision.common.exits import ExitCode
 from facet_vision.common.flags import with_options
 from facet_vision.common.places import check_out
-from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.common.terminal import one_sentence
 from facet_vision.prompts_store.metrics import HELD_OUT_IMAGES, metric_words, ranked
 
 from .recipe import Recipe
@@ -108,10 +108,10 @@ def _run(
     console: Console,
     budget: float | None,
 ) -> TaskFile | Checkpoint:
-    from facet_vision.backbone import load as load_backbone
     from facet_vision.training.data.datasets import balance
     from facet_vision.training.data.reading import read_data
     from facet_vision.training.data.remarks import remarks
+    from facet_vision.training.load_cache import backbone_of
     from facet_vision.training.output.samples import save_samples
 
     recipe, *others = recipes
@@ -120,8 +120,7 @@ def _run(
         console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for line in balance(data):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
-    tell_resampled(network)
+    network = backbone_of(recipe, device)
     if others:
         recipe = _chosen(network, recipes, run, console, budget)
     recipe = _searched(network, recipe, run, console)

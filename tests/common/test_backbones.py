@@ -18,10 +18,10 @@ def run(*arguments: str) -> Any:
 
 
 def test_names_are_listed_a_line_each() -> None:
-    lines = run("vit_tiny_*384*").output.splitlines()
+    lines = run("vit_tiny_patch*384*").output.splitlines()
     assert lines == ["vit_tiny_patch16_384.augreg_in21k_ft_in1k  ViT        384x384"]
     assert run("test_resnet.r*").output.endswith("  resnet     160x160  heads alone\n")
-    assert run("patch16_plus_240").output.endswith("240x240  no weights\n")
+    assert run("vit_base_patch16_plus_240").output.endswith("240x240  no weights\n")
 
 
 def test_names_are_listed_as_json() -> None:

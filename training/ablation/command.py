@@ -25,7 +25,7 @@ RECIPE = "recipe"
 
 FLAGS = frozenset(
     {
-        *("backbone", "checkpoint", "tokens", "epochs", "batch_size"),
+        *("backbone", "checkpoint", "pool", "image_size", "tokens", "epochs", "batch_size"),
         *("lr", "head_lr", "weight_decay", "precision"),
     }
 )
