@@ -2,10 +2,11 @@
 
 * `loading`: from a name, a checkpoint or a timm model to a `Backbone`; `tiny` is the embedded one.
 * `sources`, `supported`: what a name means, and which names there are.
+* `variation`: other input sizes and poolings than a network was published with.
 * `checkpoints`: weights from files, whoever wrote them.
 * `backbone`: the frozen network that all tasks share. Its state never changes after loading,
   except that `Backbone.pack` replaces the layout of its weights once.
-* `vit`, `swin`: the prompted forward of each family; both hold no state but the model.
+* `families`: the prompted forward of each family; none holds any state but the model.
 * `adaptation`: all that a task changes in the forward, encoded, and applied to its rows.
 * `segments`: how a mixed batch is grouped by the shapes of its prompts.
 * `execution`: how a block's products are computed on this device.

@@ -8,7 +8,7 @@ from torch import Tensor
 from .adaptation import NO_PARTS, Adaptation, Parts
 from .backbone import Backbone
 from .errors import UnsupportedBackbone
-from .vit import VisionTransformerFamily
+from .families import SequenceFamily
 
 
 def class_token_attention(
@@ -64,14 +64,14 @@ def patch_attention(
     return (patches / patches.sum(dim=1, keepdim=True)).unflatten(1, (rows, columns))
 
 
-def check_class_token(backbone: Backbone) -> VisionTransformerFamily:
+def check_class_token(backbone: Backbone) -> SequenceFamily:
     """Return the backbone's family if it has a class token.
 
     Raises:
         UnsupportedBackbone: it has none.
     """
     family = backbone._family
-    if not isinstance(family, VisionTransformerFamily) or family.model.cls_token is None:
+    if not isinstance(family, SequenceFamily) or not family.has_class_token:
         raise UnsupportedBackbone(
             f"backbone: expected a ViT with a class token, found {backbone.name!r}"
         )
@@ -79,7 +79,7 @@ def check_class_token(backbone: Backbone) -> VisionTransformerFamily:
 
 
 def _weights(
-    family: VisionTransformerFamily,
+    family: SequenceFamily,
     backbone: Backbone,
     images: Tensor,
     adaptation: Adaptation,
@@ -89,6 +89,6 @@ def _weights(
     images = images.to(backbone.device, backbone.dtype)
     weights = family.class_token_scores(images, adaptation, layer).softmax(dim=-1)
     in_front = adaptation.prefix_tokens(layer)
-    own = family.model.num_prefix_tokens
+    own = family.own_tokens
     prefix, first, rest = weights.split([in_front, own, weights.shape[-1] - in_front - own], dim=-1)
     return torch.cat((first, prefix, rest), dim=-1)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,33 +13,17 @@ from .adaptation import (
     Adaptation,
     Group,
     Parts,
-    Places,
     Widths,
     by_place,
     has_bias,
     layer_of,
+    qkv_layers,
 )
 from .errors import BackboneError
 from .execution import packed
+from .families import Family
 from .identity import fingerprint, identity
 from .preprocess import Channels, Preprocess
-
-
-class Family(Protocol):
-    """What an architecture family implements; see `vit.VisionTransformerFamily`."""
-
-    layer_dims: tuple[int, ...]
-    feature_dim: int
-    pooling: str
-
-    @property
-    def blocks(self) -> Sequence[Any]: ...
-    def widths(self, layer: int, site: str) -> Widths | None: ...
-    def encode(self, prompts: Sequence[Tensor], places: Places) -> Adaptation: ...
-    def features_tokens(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor: ...
-    def features_prefix(self, images: Tensor, groups: Sequence[Group]) -> Tensor: ...
-    def pack(self) -> None: ...
-
 
 logger = logging.getLogger("facet.backbone")
 
@@ -79,8 +63,13 @@ class Backbone:
 
     @property
     def layer_dims(self) -> tuple[int, ...]:
-        """Width of each layer that takes prompts."""
+        """Width of each layer that takes prompts; empty for features alone."""
         return self._family.layer_dims
+
+    @property
+    def takes_prompts(self) -> bool:
+        """Whether a task can be more than a head: prompts, or changes of layers."""
+        return bool(self.layer_dims)
 
     def widths(self, layer: int, site: str) -> Widths | None:
         """Return how many numbers a site of a layer reads and writes; None if there is none such.
@@ -95,13 +84,17 @@ class Backbone:
         return has_bias(self.model, self._family.blocks[layer], site)
 
     def sites(self) -> dict[str, tuple[int, str]]:
-        """Return layer and site of each of timm's modules whose outputs a task can change."""
+        """Return layer and site of each of timm's modules whose outputs a task can change.
+
+        Queries, keys and values of modules of their own are left out, though they are one site.
+        """
         names = {module: name for name, module in self.model.named_modules()}
         return {
             names[layer_of(self.model, block, site)]: (layer, site)
             for layer, block in enumerate(self._family.blocks)
             for site in OUTPUT_SITES
             if self.widths(layer, site) is not None
+            and (site != "qkv" or len(qkv_layers(block.attn)) == 1)
         }
 
     @property
@@ -111,7 +104,7 @@ class Backbone:
 
     @property
     def pooling(self) -> str:
-        """How tokens become one feature: "token", "avg" or "map"."""
+        """How tokens become one feature: "token", "avg" or "map"; "own" where no layer is known."""
         return self._family.pooling
 
     @property
@@ -142,6 +135,8 @@ class Backbone:
             return
         if not self.can_pack:
             found = f"{self.dtype} on {self.device}".removeprefix("torch.")
+            if not self.takes_prompts:
+                found = f"{self.name!r}, whose layers are not known here,"
             raise BackboneError(
                 f"execution: {found} cannot be packed here; packed weights need a CPU and float32, "
                 "or bfloat16 where oneDNN supports it on the processor"
@@ -157,7 +152,8 @@ class Backbone:
     @property
     def can_pack(self) -> bool:
         """Whether `pack` can be called; it stays true afterwards."""
-        return self.device.type == "cpu" and packed.available(self.dtype)
+        on_cpu = self.device.type == "cpu"
+        return self.takes_prompts and on_cpu and packed.available(self.dtype)
 
     def pack_if_faster(self) -> float | None:
         """Call `pack` if it is measured to pay, on the MLP of the middle block.
@@ -187,8 +183,9 @@ class Backbone:
 
         Raises:
             BackboneError: the number or the shapes of the prompts do not fit the layers, or a part
-                does not fit a site.
+                does not fit a site; anything at all, where `takes_prompts` is false.
         """
+        self._refuse(prompts, parts)
         here = {name: part.to(self.device, self.dtype) for name, part in parts.items()}
         return self._family.encode(self._fit(prompts), by_place(here, self._family))
 
@@ -228,6 +225,7 @@ class Backbone:
             raise BackboneError(
                 f"form: expected 'prefix' for {next(iter(parts))!r}, found 'tokens'"
             )
+        self._refuse(prompts, parts)
         return self._family.features_tokens(images, self._fit(prompts))
 
     def features_mixed(self, images: Tensor, groups: Sequence[Group]) -> Tensor:
@@ -247,6 +245,16 @@ class Backbone:
         if rows != len(images):
             raise BackboneError(f"groups: expected {len(images)} rows in all, found {rows}")
         return self._family.features_prefix(images.to(self.device, self.dtype), groups)
+
+    def _refuse(self, prompts: Sequence[Tensor], parts: Parts) -> None:
+        """Raise BackboneError for a task that is more than a head, where none such can be."""
+        if self.takes_prompts or not (prompts or parts):
+            return
+        found = "prompts" if prompts else repr(next(iter(parts)))
+        raise BackboneError(
+            f"backbone {self.name!r}: expected a task of a head alone, since it is served for its "
+            f"features without prompts and adaptations, found {found}"
+        )
 
     def _fit(self, prompts: Sequence[Tensor]) -> list[Tensor]:
         """Check number and shapes of the prompts; return them on the device, in its precision."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import is_model, is_model_in_modules
+from timm.models import is_model
+from timm.models.eva import Eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
@@ -14,21 +15,24 @@ from torch import nn
 from facet_vision.backbone.execution.native import has_bfloat16
 
 from . import sources, tiny
-from .backbone import Backbone, Family
+from .backbone import Backbone
 from .checkpoints import check_finite, fill, load_checkpoint
 from .errors import BackboneError, UnsupportedBackbone
-from .supported import MODULES
-from .swin import SwinTransformerFamily
-from .vit import VisionTransformerFamily
+from .families import (
+    EvaFamily,
+    Family,
+    FeaturesFamily,
+    SwinTransformerFamily,
+    VisionTransformerFamily,
+)
+from .supported import is_supported
+from .variation import resampled_positions, set_pool, set_size, size_argument
 
 FAMILIES: dict[type[nn.Module], Callable[[Any], Family]] = {
     VisionTransformer: VisionTransformerFamily,
+    Eva: EvaFamily,
     SwinTransformer: SwinTransformerFamily,
 }
-SUPPORTED = (
-    "facet-tiny, facet-nano, facet-small, ViT, DeiT, DeiT-3, CLIP, DINO, DINOv2, MAE and SigLIP "
-    "as timm's VisionTransformer, and Swin"
-)
 EMBEDDED = "facet-tiny"
 EXECUTIONS = ("auto", "plain", "packed")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -39,6 +43,8 @@ def load(
     *,
     checkpoint: str | Path | None = None,
     pretrained: bool = True,
+    pool: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
     device: str = "auto",
     dtype: str = "float32",
     execution: str = "plain",
@@ -52,6 +58,9 @@ def load(
         checkpoint: a local weight file (.safetensors, .pth, .bin or a ViT's .npz) instead of
             downloaded weights.
         pretrained: False for random weights.
+        pool: "token", "avg" or "map", where the network can; None for its own.
+        image_size: height and width in pixels, or one number for both; None for the network's own.
+            Positions are resampled to it as timm does.
         device: "auto" (a CUDA device where there is one), or a torch device.
         dtype: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies in
             it, else float32.
@@ -59,9 +68,9 @@ def load(
             and measured to be faster.
 
     Raises:
-        UnsupportedBackbone: unknown to timm, or without a prompted forward here.
-        BackboneError: the weights cannot be found or do not fit, or the device lacks the precision
-            or the execution.
+        UnsupportedBackbone: unknown to timm, or with parts that have no verified forward here.
+        BackboneError: the weights cannot be found or do not fit, the network cannot pool so or take
+            images of that size, or the device lacks the precision or the execution.
     """
     if execution not in EXECUTIONS:
         raise BackboneError(f"execution: expected {', '.join(EXECUTIONS)}, found {execution!r}")
@@ -71,13 +80,17 @@ def load(
         checkpoint = _shipped(name)
     wanted = pretrained and checkpoint is None
     # timm loads its registry's releases; what a foreign file lacks it would leave random.
-    model = _create(source.timm_name, name, download=wanted and not source.is_foreign)
-    resampled = ""
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    download = wanted and not source.is_foreign
+    model = _create(source.timm_name, name, download, **size_argument(source.architecture, size))
+    set_size(model, size)
+    resampled = resampled_positions(model) if download and size is not None else ""
     if checkpoint is not None:
         resampled = load_checkpoint(model, Path(checkpoint))
     elif wanted and source.is_foreign:
         resampled = _fill_from(source, model, name)
     check_finite(model, f"backbone {name!r}" if checkpoint is None else f"checkpoint {checkpoint}")
+    set_pool(model, pool)
     backbone = wrap(model, name=name, device=device, dtype=dtype)
     backbone.resampled = resampled
     if execution == "packed":
@@ -93,17 +106,29 @@ def wrap(
     """Make a backbone of a timm model that the caller built; the model is frozen in place.
 
     Raises:
-        UnsupportedBackbone: the model's family has no prompted forward here.
+        UnsupportedBackbone: a part of the model has no verified forward here, or it is no image
+            network of timm.
     """
+    family = family_of(timm_model)
+    config: Any = getattr(timm_model, "pretrained_cfg", None) or {}
+    name = name or config.get("architecture") or type(timm_model).__name__
+    place = _device(device)
+    return Backbone(name, timm_model, family, place, _dtype(dtype, place))
+
+
+def family_of(timm_model: nn.Module) -> Family:
+    """Return the prompted forward of a model, else the one for its features alone.
+
+    Raises:
+        UnsupportedBackbone: it has neither.
+    """
+    channels = getattr(timm_model, "in_chans", 3)
+    if channels != 3:
+        raise UnsupportedBackbone(f"backbone channels: expected 3, found {channels}")
     for kind, family in FAMILIES.items():
         if isinstance(timm_model, kind):
-            config = getattr(timm_model, "pretrained_cfg", {})
-            name = name or config.get("architecture") or kind.__name__
-            place = _device(device)
-            return Backbone(name, timm_model, family(timm_model), place, _dtype(dtype, place))
-    raise UnsupportedBackbone(
-        f"backbone: expected one of {SUPPORTED}, found {type(timm_model).__name__}"
-    )
+            return family(timm_model)
+    return FeaturesFamily(timm_model)
 
 
 def _shipped(name: str) -> Path:
@@ -119,17 +144,24 @@ def _check_name(name: str, architecture: str) -> None:
     if not is_model(architecture):
         hint = f" (a repository of the hub is {sources.HUB}{name})" if "/" in name else ""
         raise UnsupportedBackbone(
-            f"backbone: expected one of {SUPPORTED}, found {name!r}, which timm does not know{hint}"
+            f"backbone: expected one of facet-tiny and timm's names, found {name!r}, "
+            f"which timm does not know{hint}"
         )
-    if not is_model_in_modules(architecture, MODULES):
-        raise UnsupportedBackbone(f"backbone: expected one of {SUPPORTED}, found {name!r}")
+    if not is_supported(architecture):
+        raise UnsupportedBackbone(
+            f"backbone: expected one of the names that `facet backbones` lists, found {name!r}"
+        )
 
 
-def _create(model_name: str, name: str, *, download: bool) -> nn.Module:
+def _create(model_name: str, name: str, download: bool, **size: Any) -> nn.Module:
     """Create timm's model without a classifier; `name` is the one that an error reports."""
     try:
-        return timm.create_model(model_name, pretrained=download, num_classes=0)
-    except Exception as error:  # timm and the hub raise many kinds, all for want of weights
+        return timm.create_model(model_name, pretrained=download, num_classes=0, **size)
+    except Exception as error:  # timm and the hub raise many kinds, most for want of weights
+        if size and not download:
+            raise BackboneError(
+                f"image_size: expected one that {name!r} takes, found {size['img_size']} ({error})"
+            ) from error
         raise _no_weights(name, error) from error
 
 

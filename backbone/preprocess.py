@@ -69,7 +69,8 @@ class Preprocess:
     def of(cls, model: Any) -> "Preprocess":
         """Read the data config of a timm model; its actual input size overrides the configured."""
         config = resolve_data_config(model=model)
-        height, width = getattr(model.patch_embed, "img_size", None) or config["input_size"][1:]
+        embed = getattr(model, "patch_embed", None)
+        height, width = getattr(embed, "img_size", None) or config["input_size"][1:]
         return cls(
             input_size=(3, height, width),
             mean=_channels(config["mean"]),

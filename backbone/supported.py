@@ -1,14 +1,25 @@
-"""Which names of timm are supported: the installed registry, less what has no prompted forward."""
+"""Which names of timm are supported, and which of them with prompts."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from timm.models import get_pretrained_cfg, is_model_in_modules, list_models
+from timm.models import (
+    get_pretrained_cfg,
+    is_model_in_modules,
+    list_models,
+    model_entrypoint,
+)
 
 from . import tiny
 
-MODULES = {"vision_transformer", "deit", "swin_transformer", "tiny"}
-"""Modules of timm's registry whose models may be loaded."""
+PROMPTED = {
+    *("vision_transformer", "vision_transformer_hybrid", "vitamin", "deit"),
+    *("eva", "swin_transformer", "tiny"),
+}
+"""Modules of timm's registry whose models take prompts; those of all others give features alone."""
+
+UNSERVED = {"efficientvit_msra", "shvit"}
+"""Modules whose models do not tell their classifier from their features in timm's way."""
 
 REFUSED = frozenset(
     {
@@ -24,11 +35,19 @@ REFUSED = frozenset(
         "vit_small_patch16_18x2_224",
     }
 )
-"""Those of them whose blocks are parallel, differential or normed behind; a test builds all."""
+"""Models of the first with parallel, differential or post-normed blocks; a test builds all."""
 
 FAMILIES = (
+    ("dinov3", "DINOv3"),
     ("dinov2", "DINOv2"),
     (".dino", "DINO"),
+    ("vit_pe_", "PE"),
+    ("eva02", "EVA-02"),
+    ("eva_", "EVA"),
+    ("_rope_", "RoPE-ViT"),
+    ("lingbot", "LingBot"),
+    ("sapiens2", "Sapiens2"),
+    ("vitamin", "ViTamin"),
     ("siglip", "SigLIP"),
     ("tipsv2", "TIPS v2"),
     ("clip", "CLIP"),
@@ -43,7 +62,7 @@ FAMILIES = (
     ("deit", "DeiT"),
     ("swin", "Swin"),
 )
-"""A part of the name, and what it is called; the first that fits, else ViT."""
+"""A part of a name that takes prompts, and what it is called; the first that fits, else ViT."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +72,14 @@ class Supported:
     Attributes:
         image_size: height and width in pixels.
         pretrained: whether the name has weights; one without needs a checkpoint.
+        prompts: whether its tasks may have prompts and adaptations; else they are heads alone.
     """
 
     name: str
     family: str
     image_size: tuple[int, int]
     pretrained: bool
+    prompts: bool
 
 
 def supported(pattern: str = "*") -> list[Supported]:
@@ -72,7 +93,7 @@ def _own() -> list[Supported]:
     found = []
     for name, timm_name in tiny.NAMES.items():
         height, width = tiny.default_cfgs[timm_name].default.input_size[1:]
-        found.append(Supported(name, "Facet", (height, width), name == "facet-tiny"))
+        found.append(Supported(name, "Facet", (height, width), name == "facet-tiny", True))
     return found
 
 
@@ -80,21 +101,28 @@ def _of_timm() -> list[Supported]:
     released = list_models(pretrained=True)
     with_weights = {name.partition(".")[0] for name in released}
     names = [*released, *(name for name in list_models() if name not in with_weights)]
-    return sorted((_described(name) for name in names if _is_supported(name)), key=_by_name)
+    own = tiny.NAMES.values()
+    chosen = [name for name in names if is_supported(name) and name not in own]
+    return sorted((_described(name) for name in chosen), key=_by_name)
 
 
-def _is_supported(name: str) -> bool:
+def is_supported(name: str) -> bool:
+    """Whether a name that timm knows, with or without a tag, may be loaded."""
     architecture = name.partition(".")[0]
-    own = architecture in tiny.NAMES.values()
-    return not own and architecture not in REFUSED and is_model_in_modules(architecture, MODULES)
+    return architecture not in REFUSED and not is_model_in_modules(architecture, UNSERVED)
 
 
 def _described(name: str) -> Supported:
-    family = next((family for part, family in FAMILIES if part in name), "ViT")
+    architecture = name.partition(".")[0]
+    prompts = is_model_in_modules(architecture, PROMPTED)
+    if prompts:
+        family = next((family for part, family in FAMILIES if part in name), "ViT")
+    else:
+        family = model_entrypoint(architecture).__module__.rpartition(".")[2]
     config = get_pretrained_cfg(name)
     height, width = config.input_size[1:]
-    return Supported(name, family, (height, width), bool(config.has_weights))
+    return Supported(name, family, (height, width), bool(config.has_weights), prompts)
 
 
-def _by_name(one: Supported) -> tuple[str, str]:
-    return one.family, one.name
+def _by_name(one: Supported) -> tuple[bool, str, str]:
+    return not one.prompts, one.family, one.name

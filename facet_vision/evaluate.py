@@ -15,7 +15,8 @@ import typer
 
 from facet_vision.common.errors import UsageError
 from facet_vision.common.flags import with_options
-from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.common.loading import backbone_of
+from facet_vision.common.terminal import one_sentence
 from facet_vision.service.client.options import Key
 from facet_vision.training.recipe import Recipe
 
@@ -119,19 +120,18 @@ def _of_file(
     file: Path, source: Source, local: dict[str, Any]
 ) -> tuple[dict[str, Any], Evaluation]:
     """Compute in this process, in float32 as training measures."""
-    from facet_vision.backbone import load as load_backbone
     from facet_vision.training.data.images import prepare
     from facet_vision.training.evaluation.measures import activated
     from facet_vision.training.output.trained_file import read
 
     trained = read(file)
     asked = _questions(source, trained.manifest)
-    network = load_backbone(
-        local["backbone"] or trained.manifest.backbone,
+    network = backbone_of(
+        trained.manifest,
+        local["backbone"],
         checkpoint=local["checkpoint"],
         device=local["device"] or "auto",
     )
-    tell_resampled(network)
     answers = trained.answers(network, prepare(asked.everything, network.preprocess))
     scores = activated(answers.logits, trained.manifest.activation)
     found = _measured(asked, scores, answers.distances, trained.manifest)

@@ -10,6 +10,7 @@ from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facet_vision.common.flags import first_fault
+from facet_vision.common.loading import ImageSize, Pool
 
 from .environment import SettingsError as SettingsError
 from .environment import check_names
@@ -148,9 +149,9 @@ class Settings(BaseSettings):
         description="facet-tiny, or a name that `facet backbones` lists; also hf-hub:, local-dir:.",
         json_schema_extra=BACKBONE,
     )
-    checkpoint: Path | None = Field(
-        None, description="Local weight file for the backbone.", json_schema_extra=BACKBONE
-    )
+    checkpoint: Path | None = Field(None, description="Local weights.", json_schema_extra=BACKBONE)
+    pool: Pool = Field(None, json_schema_extra=BACKBONE)
+    image_size: ImageSize = Field(None, json_schema_extra=BACKBONE)
     device: str = Field(
         "auto",
         description="auto, cpu, or a torch device such as cuda:0.",

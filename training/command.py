@@ -155,10 +155,10 @@ def _run(
     told: Told,
     budget: float | None,
 ) -> TaskFile | Checkpoint:
-    from facet_vision.backbone import load as load_backbone
     from facet_vision.training.data.datasets import balance
     from facet_vision.training.data.reading import read_data
     from facet_vision.training.data.remarks import remarks
+    from facet_vision.training.load_cache import load_for
     from facet_vision.training.output.checkpoints import Checkpoint
     from facet_vision.training.output.samples import save_samples, with_samples
 
@@ -171,7 +171,7 @@ def _run(
         told.note(sentence, warning=True)
     for line in balance(data):
         told.note(line)
-    network = load_backbone(recipe.backbone, checkpoint=recipe.checkpoint, device=device)
+    network = load_for(recipe, device)
     if network.resampled:
         told.note(f"{network.name}: {network.resampled}")
     if others:

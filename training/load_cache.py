@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from facet_vision.backbone import Backbone
 from facet_vision.backbone import load as load_backbone
@@ -26,6 +25,22 @@ A run goes through its data sets in order and returns at most to that of the sea
 """
 
 
+def load_for(recipe: Recipe, device: str) -> Backbone:
+    """Load the backbone that a recipe names."""
+    return load_backbone(
+        recipe.backbone,
+        checkpoint=recipe.checkpoint,
+        pool=recipe.pool,
+        image_size=recipe.image_size,
+        device=device,
+    )
+
+
+def backbone_of(recipe: Recipe, device: str) -> Backbone:
+    """Load the backbone that a recipe names, and say what of it was resampled."""
+    return tell_resampled(load_for(recipe, device))
+
+
 class LoadCache:
     """Backbones and data by recipe.
 
@@ -35,16 +50,14 @@ class LoadCache:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self._backbones: dict[tuple[str, Path | None], Backbone] = {}
+        self._backbones: dict[tuple[object, ...], Backbone] = {}
         self._data: dict[str, TaskData] = {}  # least recently used first
 
     def backbone(self, recipe: Recipe) -> Backbone:
         """Return the backbone that the recipe names."""
-        key = (recipe.backbone, recipe.checkpoint)
+        key = (recipe.backbone, recipe.checkpoint, recipe.pool, recipe.image_size)
         if key not in self._backbones:
-            name, checkpoint = key
-            loaded = load_backbone(name, checkpoint=checkpoint, device=self.device)
-            self._backbones[key] = tell_resampled(loaded)
+            self._backbones[key] = backbone_of(recipe, self.device)
         return self._backbones[key]
 
     def data(self, recipe: Recipe) -> TaskData:

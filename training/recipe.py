@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_serializer
 
 from facet_vision.common.flags import first_fault
+from facet_vision.common.loading import ImageSize, Pool
 from facet_vision.prompts_store.instant.facts import MAX_NEIGHBOURS, NEIGHBOURS
 
 from .errors import TrainingError
@@ -25,7 +26,7 @@ FITTING: dict[str, JsonValue] = {"panel": "Fitting"}
 AUGMENTATION: dict[str, JsonValue] = {"panel": "Augmentation"}
 """Where the help of a command shows a field; `shown` is said in place of a default."""
 
-PLACES = frozenset({"data", "task", "backbone", "checkpoint", "description"})
+PLACES = frozenset({"data", "task", "backbone", "checkpoint", "pool", "image_size", "description"})
 """Fields that the manifest states in fields of its own."""
 
 METHOD_FIELDS = frozenset(
@@ -106,6 +107,8 @@ class Recipe(BaseModel):
         description="facet-tiny, or a name that `facet backbones` lists; also hf-hub:, local-dir:.",
     )
     checkpoint: Path | None = Field(None, description="Local weight file for the backbone.")
+    pool: Pool = None
+    image_size: ImageSize = None
     tokens: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
         description="vpt, prefix: tokens per layer.",

@@ -20,7 +20,7 @@ from .parts import (
     encode_changes,
     join_prefix,
 )
-from .sites import Widths, block_widths, has_bias, layer_of
+from .sites import Widths, block_widths, has_bias, layer_of, own_bias, qkv_layers
 
 __all__ = [
     "NO_PARTS",
@@ -39,4 +39,6 @@ __all__ = [
     "has_bias",
     "join_prefix",
     "layer_of",
+    "own_bias",
+    "qkv_layers",
 ]

@@ -12,7 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facet_vision.backbone.adaptation import Parts, by_place, layer_of
+from facet_vision.backbone.adaptation import (
+    Parts,
+    by_place,
+    layer_of,
+    own_bias,
+    qkv_layers,
+)
 from facet_vision.backbone.backbone import Backbone
 
 AFFINE = (nn.Linear, nn.Conv2d, nn.LayerNorm)
@@ -42,9 +48,16 @@ def fold(backbone: Backbone, parts: Parts) -> dict[str, Tensor]:
     for (layer, site), kinds in by_place(parts, backbone._family).items():
         if not kinds.keys() <= FOLDED:
             continue
-        target = layer_of(backbone.model, backbone._family.blocks[layer], site)
-        if _is_affine(target):
-            _change(target, kinds)
+        block = backbone._family.blocks[layer]
+        targets = (
+            _qkv_layers(block.attn) if site == "qkv" else (layer_of(backbone.model, block, site),)
+        )
+        if all(_is_affine(target) for target in targets):
+            start = 0
+            for target in targets:
+                stop = start + len(target.weight)
+                _change(target, kinds, slice(start, stop))
+                start = stop
             for kind, tensors in kinds.items():
                 for part in tensors:
                     del left[f"{kind}.{layer}.{site}.{part}"]
@@ -55,19 +68,31 @@ def _is_affine(layer: nn.Module) -> bool:
     return isinstance(layer, AFFINE) and layer.weight is not None
 
 
-def _change(layer: Any, kinds: Mapping[str, Parts]) -> None:
-    """Change weight and bias in the order in which the kinds act."""
+def _qkv_layers(attn: Any) -> tuple[Any, ...]:
+    """Return the layers of queries, keys and values, with all biases that there are in them."""
+    if (bias := own_bias(attn)) is not None:
+        attn.qkv.bias = nn.Parameter(bias, requires_grad=False)
+        attn.q_bias = attn.k_bias = attn.v_bias = None
+    return qkv_layers(attn)
+
+
+def _change(layer: Any, kinds: Mapping[str, Parts], part: slice) -> None:
+    """Change weight and bias in the order in which the kinds act.
+
+    Args:
+        part: which outputs of the site are the layer's.
+    """
     here: Any = {"device": layer.weight.device, "dtype": torch.float64}
     weight, bias = layer.weight.to(**here), layer.bias
     bias = weight.new_zeros(len(weight)) if bias is None else bias.to(**here)
     if pair := kinds.get("lora"):
-        weight = weight + pair["b"].to(**here) @ pair["a"].to(**here)
+        weight = weight + pair["b"][part].to(**here) @ pair["a"].to(**here)
     if own := kinds.get("bias"):
-        bias = bias + own["bias"].to(**here)
+        bias = bias + own["bias"][part].to(**here)
     if ssf := kinds.get("ssf"):
-        scale = ssf["scale"].to(**here)
+        scale = ssf["scale"][part].to(**here)
         weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
-        bias = scale * bias + ssf["shift"].to(**here)
+        bias = scale * bias + ssf["shift"][part].to(**here)
     dtype = layer.weight.dtype
     layer.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
     layer.bias = nn.Parameter(bias.to(dtype), requires_grad=False)

@@ -4,25 +4,31 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
+from timm.models.eva import Eva
+from timm.models.eva import checkpoint_filter_fn as filter_eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.swin_transformer import checkpoint_filter_fn as filter_swin
 from timm.models.vision_transformer import checkpoint_filter_fn as filter_vit
 from torch import Tensor, nn
 
 from facet_vision.backbone.errors import BackboneError
-from facet_vision.backbone.identity import CLASSIFIER_PREFIXES
+from facet_vision.backbone.identity import WITH_PROMPTS, classifier_prefixes
 
 from . import causes, huggingface
 from .choices import Choice, choices
 from .reading import read
 from .resampling import npz_shapes, resampled
 
-LEFT_OUT = (*CLASSIFIER_PREFIXES, "fc.", "classifier.", "decoder_", "mask_token", "pre_logits.")
-"""Heads on top and what only pretraining uses; none of it enters the features."""
+LEFT_OUT = ("fc.", "classifier.", "pre_logits.")
+"""Heads on top that files for networks with prompts may have, beside the networks' own."""
+
+ONLY_IN_PRETRAINING = ("decoder_", "mask_token")
+"""What does not enter the features."""
 
 Filter = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
 
@@ -94,7 +100,7 @@ def fill(model: Any, content: Mapping[str, Any], source: str) -> str:
 
 def check_finite(model: nn.Module, source: str) -> None:
     """Raise BackboneError if a weight of the backbone is infinite or not a number."""
-    for name, value in _backbone_weights(model.state_dict()).items():
+    for name, value in _backbone_weights(model.state_dict(), model).items():
         # the sum tells for all, without a mask as large as the tensor; it may overflow
         if value.is_floating_point() and not value.sum().isfinite() and not _all_finite(value):
             raise BackboneError(f"{source}: expected finite weights, found others in {name}")
@@ -125,7 +131,10 @@ def _fit(choice: Choice, model: Any) -> Fit:
             converted = _filter(model)(dict(source), model)
     except Exception:  # timm's filters expect another layout than this, each in its own way
         converted = source
-    expected, found = _backbone_weights(model.state_dict()), _backbone_weights(converted)
+    expected, found = (
+        _backbone_weights(model.state_dict(), model),
+        _backbone_weights(converted, model),
+    )
     return Fit(choice, source, found, _missing(expected, found), _unknown(expected, found))
 
 
@@ -133,6 +142,11 @@ def _filter(model: Any) -> Filter:
     """Return timm's converter of other layouts and sizes, for this model as timm chooses it."""
     if isinstance(model, SwinTransformer):
         return filter_swin
+    if isinstance(model, Eva):
+        return filter_eva
+    if type(model) not in WITH_PROMPTS:
+        own = import_module(type(model).__module__)
+        return getattr(own, "checkpoint_filter_fn", lambda state, _: state)
     name = str((getattr(model, "pretrained_cfg", None) or {}).get("architecture", ""))
     if "flexi" in name or "radio" in name:
         return partial(
@@ -164,17 +178,20 @@ def _refusal(fits: list[Fit], model: nn.Module) -> str:
     )
     everything = {name: value for fit in fits for name, value in fit.choice.state.items()}
     why = causes.of_the_file(everything) or causes.of_the_architecture(
-        _backbone_weights(model.state_dict()), nearest.found
+        _backbone_weights(model.state_dict(), model), nearest.found
     )
     return f"expected the weights of this architecture, found {what}{f' ({why})' if why else ''}"
 
 
-def _backbone_weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+def _backbone_weights(state: Mapping[str, Any], model: nn.Module) -> dict[str, Tensor]:
     """Select the tensors of a state that belong to the backbone, not to a classifier on top."""
+    left_out = (*classifier_prefixes(model), *ONLY_IN_PRETRAINING)
+    if type(model) in WITH_PROMPTS:
+        left_out = (*left_out, *LEFT_OUT)
     return {
         name: value
         for name, value in state.items()
-        if isinstance(value, Tensor) and not name.startswith(LEFT_OUT)
+        if isinstance(value, Tensor) and not name.startswith(left_out)
     }
 
 

@@ -44,6 +44,8 @@ def _positions(shapes: Mapping[str, Shape], model: Any) -> Iterator[str]:
     for shape in _ending(shapes, POSITIONS):
         if expected is None or len(shape) < 2 or shape[-2] == expected.shape[-2]:
             return
+        if not hasattr(model, "num_prefix_tokens"):
+            return
         grid = _grid(shape[-2], model.num_prefix_tokens)
         new = tuple(model.patch_embed.grid_size)
         if grid and grid != new:
@@ -52,7 +54,7 @@ def _positions(shapes: Mapping[str, Shape], model: Any) -> Iterator[str]:
 
 
 def _patches(shapes: Mapping[str, Shape], model: Any) -> Iterator[str]:
-    projection = getattr(model.patch_embed, "proj", None)
+    projection = getattr(getattr(model, "patch_embed", None), "proj", None)
     for shape in _ending(shapes, PATCHES):
         new = None if projection is None else tuple(projection.weight.shape[2:])
         if new and len(shape) == 4 and shape[2:] != new:

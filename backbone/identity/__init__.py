@@ -16,12 +16,12 @@ from torch import nn
 from facet_vision.backbone.preprocess import Preprocess
 
 from .architecture import architecture, canonical
-from .weights import CLASSIFIER_PREFIXES, weights_digest
+from .weights import WITH_PROMPTS, classifier_prefixes, weights_digest
 
 PREFIX = "v2:"
 """Version of the statement; version 1, without a prefix, was the hash of the weights alone."""
 
-__all__ = ["CLASSIFIER_PREFIXES", "PREFIX", "fingerprint", "identity"]
+__all__ = ["PREFIX", "WITH_PROMPTS", "classifier_prefixes", "fingerprint", "identity"]
 
 
 def identity(model: nn.Module, preprocess: Preprocess) -> dict[str, Any]:

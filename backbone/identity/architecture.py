@@ -19,11 +19,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from timm.layers import Attention, AttentionPoolLatent, GluMlp, LayerScale, Mlp, PatchEmbed, SwiGLU
+from timm.layers import (
+    Attention,
+    AttentionPoolLatent,
+    AttentionRope,
+    GluMlp,
+    LayerScale,
+    Mlp,
+    PatchEmbed,
+    RotaryEmbeddingCat,
+    RotaryEmbeddingDinoV3,
+    RotaryEmbeddingMixed,
+    SwiGLU,
+)
 from timm.layers.activations import GELU, GELUTanh, QuickGELU, Swish
 from timm.layers.drop import DropPath
 from timm.layers.norm import LayerNorm, RmsNorm
+from timm.layers.pos_embed_sincos import RotaryEmbeddingMRope
 from timm.models.deit import VisionTransformerDistilled
+from timm.models.eva import Eva, EvaAttention, EvaBlock, EvaBlockPostNorm
 from timm.models.swin_transformer import (
     PatchMerging,
     SwinTransformer,
@@ -36,6 +50,8 @@ from torch import nn
 
 from facet_vision.backbone.tiny import ConvStem
 
+from .weights import WITH_PROMPTS, classifier_prefixes
+
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
 
@@ -44,25 +60,45 @@ _VIT_OPTIONS = (
     *("no_embed_class", "pool_include_prefix"),
 )
 
+_ROTARY_OPTIONS = ("temperature", "grid_offset", "grid_indexing", "rotate_half")
+_AXIAL_OPTIONS = (
+    *("ref_feat_shape", "normalize_coords", "grid_type"),
+    *("in_pixels", "max_res", "linear_bands"),
+)
+
 KINDS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     # Networks and what they are built of. Which parts there are, the names of the weights tell.
     VisionTransformer: ("vision_transformer", _VIT_OPTIONS),
     VisionTransformerDistilled: ("distilled_vision_transformer", _VIT_OPTIONS),
+    Eva: ("eva", ("global_pool", "num_prefix_tokens", "no_embed_class")),
     SwinTransformer: ("swin_transformer", ("global_pool",)),
     SwinTransformerStage: ("", ()),
     Block: ("", ()),
+    EvaBlock: ("", ()),
+    EvaBlockPostNorm: ("post_norm", ()),
     SwinTransformerBlock: ("", ("window_size", "shift_size")),
     PatchEmbed: ("", ("dynamic_img_pad",)),
     ConvStem: ("conv_stem", ()),
     PatchMerging: ("", ()),
     nn.Sequential: ("", ()),
+    nn.ModuleList: ("", ()),
     # Attention and MLP.
     Attention: ("", ("num_heads", "scale")),
+    EvaAttention: ("", ("num_heads", "scale", "num_prefix_tokens", "rotate_half")),
+    AttentionRope: ("", ("num_heads", "scale", "num_prefix_tokens", "rotate_half")),
     WindowAttention: ("", ("num_heads", "scale")),
     AttentionPoolLatent: ("", ("num_heads", "scale", "pool")),
     Mlp: ("", ()),
     GluMlp: ("gated", ("chunk_dim", "gate_last")),
     SwiGLU: ("swiglu", ()),
+    # Rotations of queries and keys; the frequencies of mixed ones are weights.
+    RotaryEmbeddingCat: ("axial_rotary", (*_ROTARY_OPTIONS, *_AXIAL_OPTIONS)),
+    RotaryEmbeddingDinoV3: (
+        "dinov3_rotary",
+        (*_ROTARY_OPTIONS, "normalize_coords", "min_period", "max_period"),
+    ),
+    RotaryEmbeddingMixed: ("mixed_rotary", ("grid_indexing",)),
+    RotaryEmbeddingMRope: ("multimodal_rotary", ("temperature", "grid_indexing", "mrope_section")),
     # Layers.
     nn.Linear: ("", ()),
     nn.Conv2d: ("", ("stride", "padding", "dilation", "groups", "padding_mode")),
@@ -89,6 +125,9 @@ KINDS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 
 _OF_EXECUTION = {"training", "inplace", "fused_attn", "grad_checkpointing"}
 
+_OF_A_CLASSIFIER = {"num_classes", "drop_rate"}
+"""What networks that are not listed keep for the classifier and for training."""
+
 _HEADS = re.compile(r"head(_dist|_drop)?(\.|$)")
 _LAST_NUMBER = re.compile(r"(?P<sequence>.*)\.\d+(?P<rest>(\..*)?)$")
 _SIGNIFICANT_DIGITS = 9
@@ -101,11 +140,18 @@ def architecture(model: nn.Module) -> dict[str, Value]:
         Values by path, sorted. A path with `*` for a number holds for all numbers, if the value is
         the same for all of them.
     """
-    modules = {name: module for name, module in model.named_modules() if not _HEADS.match(name)}
+    known = type(model) in WITH_PROMPTS
+    on_top = classifier_prefixes(model)
+    modules = {
+        name: module
+        for name, module in model.named_modules()
+        if not (_HEADS.match(name) if known else f"{name}.".startswith(on_top))
+    }
     options = {
         path: canonical(value)
         for name, module in modules.items()
         for path, value in _options(name, module)
+        if known or path.rpartition(".")[2] not in _OF_A_CLASSIFIER
     }
     return dict(sorted(_folded(options, modules).items()))
 

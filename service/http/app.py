@@ -122,6 +122,8 @@ def load_backbone(settings: Settings) -> Backbone:
     return load(
         settings.backbone,
         checkpoint=settings.checkpoint,
+        pool=settings.pool,
+        image_size=settings.image_size,
         device=settings.device,
         dtype=settings.dtype,
         execution=settings.execution,

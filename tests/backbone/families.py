@@ -1,10 +1,12 @@
 """One small random model per supported variant; every contract test runs over all of them."""
 
+from functools import partial
 from typing import Any
 
 import torch
-from timm.layers import SwiGLUPacked
+from timm.layers import LayerNorm, RmsNorm, SwiGLUPacked
 from timm.models.deit import VisionTransformerDistilled
+from timm.models.eva import Eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
@@ -31,6 +33,97 @@ SMALL_SWIN: dict[str, Any] = {
     "num_classes": 5,
 }
 
+
+def gated_eva(**options: Any) -> Eva:
+    """Build an Eva whose attention is gated, as timm's blocks can be but no named model is."""
+    model = Eva(**options)
+    for block in model.blocks:
+        block.attn.gate = nn.Linear(model.embed_dim, model.embed_dim)
+    return model
+
+
+ROTATED: dict[str, Any] = {"cls": Eva, "use_rot_pos_emb": True}
+
+SMALL_DINOV3: dict[str, Any] = {
+    **ROTATED,
+    "dynamic_img_size": True,
+    "qkv_bias": False,
+    "init_values": 0.3,
+    "rope_type": "dinov3",
+    "rope_temperature": 100,
+    "rope_rotate_half": True,
+    "use_abs_pos_emb": False,
+    "num_reg_tokens": 4,
+    "use_fc_norm": False,
+    "norm_layer": partial(LayerNorm, eps=1e-5),
+}
+
+SMALL_EVA02: dict[str, Any] = {**ROTATED, "swiglu_mlp": True, "ref_feat_shape": (2, 2)}
+
+SMALL_PE: dict[str, Any] = {
+    **ROTATED,
+    "attn_type": "rope",
+    "use_pre_transformer_norm": True,
+    "ref_feat_shape": (3, 3),
+    "rope_grid_offset": 1.0,
+    "rope_grid_indexing": "xy",
+}
+
+SMALL_ROPE: dict[str, Any] = {
+    **ROTATED,
+    "attn_type": "rope",
+    "global_pool": "token",
+    "init_values": 0.3,
+    "rope_grid_indexing": "xy",
+}
+
+EVA: dict[str, dict[str, Any]] = {
+    "dinov3": SMALL_DINOV3,
+    "dinov3-bias": {**SMALL_DINOV3, "qkv_bias": True, "global_pool": "token"},
+    "dinov3-swiglu": {**SMALL_DINOV3, "swiglu_mlp": True, "swiglu_align_to": 8},
+    "eva": {"cls": Eva},
+    "eva-post-norm": {"cls": Eva, "use_post_norm": True, "global_pool": "token"},
+    "eva-gated": {**ROTATED, "cls": gated_eva, "global_pool": "token"},
+    "eva02-small": SMALL_EVA02,
+    "eva02-base": {**SMALL_EVA02, "scale_mlp": True, "qkv_fused": False},
+    "eva02-clip": {
+        **SMALL_EVA02,
+        "scale_mlp": True,
+        "scale_attn_inner": True,
+        "qkv_fused": False,
+        "global_pool": "token",
+    },
+    "pe-core": {**SMALL_PE, "global_pool": "map", "attn_pool_num_heads": 2},
+    "pe-lang": {
+        **SMALL_PE,
+        "use_post_transformer_norm": False,
+        "use_fc_norm": False,
+        "class_token": False,
+        "init_values": 0.3,
+    },
+    "rope-axial": {**SMALL_ROPE, "use_abs_pos_emb": False, "rope_temperature": 100.0},
+    "rope-mixed": {
+        **SMALL_ROPE,
+        "no_embed_class": True,
+        "rope_temperature": 10.0,
+        "rope_type": "mixed",
+    },
+    "rope-registers": {**ROTATED, "class_token": False, "num_reg_tokens": 2, "init_values": 0.3},
+    "sapiens2": {
+        **SMALL_DINOV3,
+        "qkv_bias": True,
+        "num_kv_heads": (4, 2, 1),
+        "attn_type": "rope",
+        "qkv_fused": False,
+        "qk_norm": True,
+        "global_pool": "token",
+        "swiglu_mlp": True,
+        "attn_only_layer_scale": True,
+        "norm_layer": partial(RmsNorm, eps=1e-6),
+    },
+}
+"""Variants of timm's Eva."""
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "deit-distilled": {"cls": VisionTransformerDistilled},
@@ -55,6 +148,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "num_heads": (2, 2, 4),
         "qkv_bias": False,
     },
+    **EVA,
 }
 
 

@@ -23,6 +23,9 @@ VARIANTS = [
     "no-bias",
     "deit-distilled",
     "map-with-class",
+    "dinov3",
+    "rope-mixed",
+    "sapiens2",
 ]
 KINDS = ["none", "shallow", "deep"]
 
@@ -65,7 +68,7 @@ def test_first_layer_by_hand() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("variant", ["plain", "query-key-norm", "dinov2-registers"])
+@pytest.mark.parametrize("variant", ["plain", "query-key-norm", "dinov2-registers", "dinov3"])
 def test_weights_are_those_that_the_network_uses(variant: str, kind: str) -> None:
     """The class token's attention output is the weighted sum of the values."""
     net = network(variant)
@@ -89,7 +92,7 @@ def test_the_network_is_left_as_it_was() -> None:
     assert not any(module._forward_pre_hooks for module in net.model.modules())
 
 
-@pytest.mark.parametrize("variant", ["swin", "average-no-class"])
+@pytest.mark.parametrize("variant", ["swin", "average-no-class", "rope-registers"])
 def test_a_class_token_is_needed(variant: str) -> None:
     with pytest.raises(
         UnsupportedBackbone,

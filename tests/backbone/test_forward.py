@@ -179,11 +179,22 @@ def test_groups_must_add_up_to_the_batch() -> None:
         ({"global_pool": "max"}, "expected token, avg, map, found 'max'"),
         ({"attn_layer": "diff"}, "found DiffAttention"),
         ({"variant": "swin", "global_pool": "max"}, "expected avg, found 'max'"),
+        ({"variant": "dinov3", "global_pool": "max"}, "expected token, avg, map, found 'max'"),
     ],
 )
 def test_unverified_parts_are_refused_by_name(changes: dict, words: str) -> None:
     with pytest.raises(backbone.UnsupportedBackbone, match=words):
         backbone.wrap(build(**{"variant": "plain", **changes}))
+
+
+def test_a_block_or_attention_that_eva_does_not_have_is_refused_by_name() -> None:
+    model = build("eva")
+    model.blocks[1].attn = build("plain").blocks[1].attn
+    with pytest.raises(backbone.UnsupportedBackbone, match=r"found Attention$"):
+        backbone.wrap(model)
+    model.blocks[1] = build("plain").blocks[1]
+    with pytest.raises(backbone.UnsupportedBackbone, match=r"expected EvaBlock, found Block$"):
+        backbone.wrap(model)
 
 
 def test_an_encoded_task_knows_its_size() -> None:

@@ -35,9 +35,9 @@ def test_the_embedded_backbone_needs_no_network() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("resnet50", "found 'resnet50'"),
+        ("shvit_s1", "found 'shvit_s1'"),
         ("no_such_model", "'no_such_model', which timm does not know"),
-        ("eva02_tiny_patch14_224", "found 'eva02_tiny_patch14_224'"),
+        ("vit_base_patch16_xp_224", "found 'vit_base_patch16_xp_224'"),
     ],
 )
 def test_other_architectures_are_refused_by_name(name: str, words: str) -> None:

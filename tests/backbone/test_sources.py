@@ -147,7 +147,7 @@ def configured(**config: object) -> Callable[[Path], None]:
         (lambda folder: (folder / "config.json").unlink(), "its config.json cannot be read here"),
         (lambda folder: (folder / "config.json").write_text("{"), "its config.json cannot be read"),
         (configured(model_type="vit"), "expected a config.json that names an architecture of timm"),
-        (configured(architecture="resnet50"), "expected one of facet-tiny, "),
+        (configured(architecture="shvit_s1"), "expected one of the names"),
         (configured(architecture="tomorrow"), "which timm does not know"),
         (lambda folder: (folder / "model.safetensors").unlink(), "weight file, found none"),
         (several, "one other weight file, found a.safetensors, b.pth"),

@@ -104,7 +104,7 @@ def test_the_command_prints_a_table_and_writes_the_report(tmp_path: Path) -> Non
         ("--batch", "0", "batch.0: input should be greater than or equal to 1"),
         ("--kind", "deepest", "kind.0: input should be 'deep' or 'shallow'"),
         ("--dtype", "int8", "dtype.0: input should be 'float32', 'bfloat16' or 'float16'"),
-        ("--backbone", "resnet50", "expected one of facet-tiny"),
+        ("--backbone", "shvit_s1", "expected one of the names"),
     ],
 )
 def test_a_bad_option_is_refused_in_a_sentence(option: str, value: str, sentence: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import timm
 from safetensors.torch import save_file
 
+from facet_vision.common.loading import backbone_of
 from facet_vision.prompts_store import TaskFile
 from facet_vision.training.output.checkpoints import Checkpoint
 from tests.training.support.command import run_train
@@ -215,7 +216,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_loaded(
             "expected the files of torchvision's CIFAR10 in none",
         ),
         ("none.csv --task t", "data: expected a table, found no file at none.csv"),
-        ("digits --task t --backbone resnet18", "backbone: expected one of"),
+        ("digits --task t --backbone shvit_s1", "backbone: expected one of the names"),
         ("digits --task t --device abacus", "device: expected"),
     ],
 )
@@ -228,6 +229,20 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     assert sentence in stderr
     assert "Traceback" not in stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pooling_and_a_size_are_those_of_the_task(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.safetensors"
+    options = ("--method", "lda", "--pool", "avg", "--image-size", "32")
+    code, _, stderr = run_train(
+        "digits", "--task", "t", *options, "--out", out, "--checkpoint", checkpoint
+    )
+    assert (code, stderr.splitlines()[-1]) == (0, "facet-tiny: positions 6x6 -> 4x4 resampled")
+    manifest = TaskFile.load(out).manifest
+    assert (manifest.pooling, manifest.input_size) == ("avg", (3, 32, 32))
+    assert not {"pool", "image_size"} & manifest.recipe.keys()
+    network = backbone_of(manifest, None, checkpoint=checkpoint, device="cpu")
+    assert network.fingerprint == manifest.fingerprint
 
 
 def test_place_to_write_is_checked_before_the_training(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ RECIPE = "recipe"
 
 FLAGS = frozenset(
     {
-        *("backbone", "checkpoint", "search", "shots", "validation", "tokens", "epochs"),
-        *("batch_size", "lr", "head_lr", "weight_decay", "precision"),
+        *("backbone", "checkpoint", "pool", "image_size", "search", "shots", "validation"),
+        *("tokens", "epochs", "batch_size", "lr", "head_lr", "weight_decay", "precision"),
     }
 )
 """Fields of a recipe that are options here; a recipe file may hold the others."""

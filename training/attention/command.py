@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.common.loading import backbone_of
+from facet_vision.common.terminal import one_sentence
 
 
 def attention(
@@ -32,7 +33,6 @@ def attention(
 def _run(options: dict[str, Any]) -> None:
     import torch
 
-    from facet_vision.backbone import load as load_backbone
     from facet_vision.common.figures import check_place, save
     from facet_vision.prompts_store import TaskFile
     from facet_vision.training.errors import TrainingError
@@ -47,9 +47,12 @@ def _run(options: dict[str, Any]) -> None:
             f"task: expected one that changes the forward, found {task.manifest.method}, which "
             "has a head alone"
         )
-    name = options["backbone"] or task.manifest.backbone
-    network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
-    tell_resampled(network)
+    network = backbone_of(
+        task.manifest,
+        options["backbone"],
+        checkpoint=options["checkpoint"],
+        device=options["device"],
+    )
     task.check_fits(network)
     batch = torch.stack([network.preprocess(_image(path)) for path in options["images"]])
     layer = len(network.layer_dims) if options["layer"] is None else options["layer"]

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 FLAGS = frozenset(
     {
-        *("backbone", "checkpoint", "search", "shots", "fraction", "validation"),
+        *(
+            "backbone",
+            "checkpoint",
+            "pool",
+            "image_size",
+            "search",
+            "shots",
+            "fraction",
+            "validation",
+        ),
         *("tokens", "epochs", "batch_size", "precision"),
     }
 )

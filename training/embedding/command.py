@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.common.loading import backbone_of
+from facet_vision.common.terminal import one_sentence
 
 # torch and timm take seconds to import, so only the functions that need them do.
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def tsne(
 def _run(options: dict[str, Any]) -> None:
     import numpy as np
 
-    from facet_vision.backbone import load as load_backbone
     from facet_vision.common.figures import check_place, save
     from facet_vision.prompts_store import durable
     from facet_vision.training.data.as_trained import read_as_trained
@@ -81,9 +81,12 @@ def _run(options: dict[str, Any]) -> None:
     check_place(options["out"])
     check_projection(options["projection"])
     files = [read(path) for path in options["files"]]
-    name = options["backbone"] or files[0].manifest.backbone
-    network = load_backbone(name, checkpoint=options["checkpoint"], device=options["device"])
-    tell_resampled(network)
+    network = backbone_of(
+        files[0].manifest,
+        options["backbone"],
+        checkpoint=options["checkpoint"],
+        device=options["device"],
+    )
     data = read_as_trained(options["data"], files[0].manifest.recipe)
     for file in files:
         check_labels(file, data)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from facet_vision.common.loading import backbone_of
 from facet_vision.common.places import check_out
-from facet_vision.common.terminal import one_sentence, tell_resampled
+from facet_vision.common.terminal import one_sentence
 
 
 def export(
@@ -24,7 +25,6 @@ def export(
     It takes images as the backbone's preprocessing makes them, in batches of any size, and is
     written once ONNX Runtime has been seen to give the task's logits.
     """
-    from facet_vision.backbone import load
     from facet_vision.prompts_store import TaskFile
 
     from .onnx_export import check_installed, export_task
@@ -33,8 +33,7 @@ def export(
         check_out(out)
         check_installed()
         task = TaskFile.load(file)
-        name = backbone or task.manifest.backbone
-        network = tell_resampled(load(name, checkpoint=checkpoint, device="cpu", dtype="float32"))
+        network = backbone_of(task.manifest, backbone, checkpoint=checkpoint, device="cpu")
         difference = export_task(task, network, out)
     typer.echo(
         f"wrote {out} ({out.stat().st_size / 1e6:.0f} MB); in ONNX Runtime its logits differ by at "

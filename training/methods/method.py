@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from facet_vision.backbone import Backbone
 from facet_vision.prompts_store import Head, InstantHead
 from facet_vision.training.data.images import Inputs, compute_rows
+from facet_vision.training.errors import TrainingError
 from facet_vision.training.precision import computing_in, resolve_precision
 from facet_vision.training.recipe import FITTING_FIELDS, Recipe
 
@@ -50,6 +51,11 @@ class Method(nn.Module, ABC):
             generator: the only source of randomness, a CPU generator.
         """
         super().__init__()
+        if not (backbone.layer_dims or self.extracts):
+            raise TrainingError(
+                f"method: expected linear, mlp-k, ncm, knn or lda, since {backbone.name!r} takes "
+                f"no prompts and adaptations, found {recipe.method!r}"
+            )
         self.check(recipe)
         # a Backbone is no nn.Module, so its weights are not parameters of the method
         self.backbone = backbone

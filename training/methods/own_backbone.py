@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import torch
+from timm.models.eva import Eva
 from torch import Tensor, nn
 
 from facet_vision.backbone import Backbone
@@ -69,7 +70,9 @@ def own_copy(backbone: Backbone) -> Any:
 def embed(model: Any, images: Tensor) -> Tensor:
     """Return the tokens of images in front of `steps`."""
     tokens: Tensor = model.patch_embed(images)
-    if hasattr(model, "blocks"):  # a ViT; a Swin adds nothing to its patches
+    if isinstance(model, Eva):
+        tokens = model.norm_pre(model._pos_embed(tokens)[0])
+    elif hasattr(model, "blocks"):  # a ViT; a Swin adds nothing to its patches
         tokens = model.norm_pre(model.patch_drop(model._pos_embed(tokens)))
     return tokens
 
@@ -79,6 +82,18 @@ def steps(model: Any) -> list[nn.Module]:
     if hasattr(model, "blocks"):
         return list(model.blocks)
     return [step for stage in model.layers for step in (stage.downsample, *stage.blocks)]
+
+
+def passed(model: Any, some: Sequence[nn.Module], tokens: Tensor) -> Tensor:
+    """Run tokens through some of the `steps`."""
+    rope = getattr(model, "rope", None)
+    if rope is None:
+        return nn.Sequential(*some)(tokens)
+    rotation = rope.get_embed(shape=list(model.patch_embed.grid_size))
+    for layer, block in enumerate(model.blocks):
+        if block in some:  # mixed rotations have a table for each layer
+            tokens = block(tokens, rope=rotation[layer] if rotation.ndim == 4 else rotation)
+    return tokens
 
 
 def blocks(model: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from facet_vision.training.data.images import Inputs, map_inputs
 from facet_vision.training.errors import TrainingError
 from facet_vision.training.recipe import Recipe
 
-from .own_backbone import OwnBackbone, blocks, embed, steps
+from .own_backbone import OwnBackbone, blocks, embed, passed, steps
 
 
 class Partial(OwnBackbone):
@@ -42,20 +42,19 @@ class Partial(OwnBackbone):
         frozen, _ = self._parts()
         images = images.to(self.backbone.device, torch.float32)
         with torch.no_grad():
-            tokens: Tensor = frozen(embed(self.model, images))
-        return tokens
+            return passed(self.model, frozen, embed(self.model, images))
 
     def features(self, inputs: Tensor) -> Tensor:
         _, trained = self._parts()
-        tokens = trained(inputs.to(self.backbone.device))
+        tokens = passed(self.model, trained, inputs.to(self.backbone.device))
         features: Tensor = self.model.forward_head(self.model.norm(tokens), pre_logits=True)
         return features
 
-    def _parts(self) -> tuple[nn.Sequential, nn.Sequential]:
+    def _parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
         """Return the modules between embedding and final norm: the frozen and the trained ones."""
         parts = steps(self.model)
         cut = parts.index(self.model.get_submodule(self.first))
-        return nn.Sequential(*parts[:cut]), nn.Sequential(*parts[cut:])
+        return parts[:cut], parts[cut:]
 
 
 def _from(first: str, model: Any) -> Iterator[str]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facet_vision.backbone import Backbone
-from facet_vision.backbone import load as load_backbone
-from facet_vision.common.terminal import tell_resampled
 from facet_vision.prompts_store import durable
 from facet_vision.training.data.datasets import Examples, TaskData, take_shots
 from facet_vision.training.data.reading import read_data
 from facet_vision.training.errors import TrainingError
+from facet_vision.training.load_cache import backbone_of
 from facet_vision.training.methods import find
 from facet_vision.training.overrides import RecipeOverrides
 from facet_vision.training.recipe import Recipe
@@ -63,9 +62,7 @@ def run_study(plan: UnseenPlan, out: Path, report: Callable[[str], None]) -> lis
     plan.overrides.check(plan.methods, (), "facet unseen")
     for recipe in recipes:
         _check(recipe)
-    backbone = tell_resampled(
-        load_backbone(recipes[0].backbone, checkpoint=recipes[0].checkpoint, device=plan.device)
-    )
+    backbone = backbone_of(recipes[0], plan.device)
     sources = {source: _read(recipes[0], source) for source in plan.data}
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out / "cells.jsonl")

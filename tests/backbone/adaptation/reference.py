@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from timm.models.eva import Eva
+from torch import Tensor, nn
 
 from facet_vision import backbone
 from facet_vision.backbone import Backbone
@@ -60,6 +61,9 @@ def features(net: Backbone, images: Tensor, prompts: Sequence[Tensor], parts: Pa
     adapted = backbone.wrap(copy.deepcopy(net.model), device="cpu")
     adapted.model.to(images.dtype)
     adapted.dtype = images.dtype
+    if isinstance(adapted.model, Eva):
+        for block in adapted.model.blocks:
+            block.attn = PlainAttention(block.attn)
     for place in sorted({name.rpartition(".")[0] for name in parts}, key=_order):
         kind, layer, site = place.split(".")
         of_place = {
@@ -113,8 +117,74 @@ def _hook(kind: str, parts: Parts) -> Callable[[Any, Any, Tensor], Tensor]:
     return change
 
 
+class PlainAttention(nn.Module):
+    """Eva's attention as a formula, its projections side by side as one module."""
+
+    def __init__(self, attn: Any) -> None:
+        super().__init__()
+        self.attn, self.proj, self.num_heads = attn, attn.proj, attn.num_heads
+        self.qkv = SideBySide(attn)
+        self.learned: list[Tensor] = []
+
+    def forward(self, x: Tensor, rope: Tensor | None = None, **_: Any) -> Tensor:
+        attn, heads = self.attn, self.num_heads
+        q, k, v = self.qkv(x).split(self.qkv.sizes, dim=-1)
+        width = q.shape[-1] // heads
+        q, k, v = (each.unflatten(-1, (-1, width)).transpose(1, 2) for each in (q, k, v))
+        q, k = attn.q_norm(q), attn.k_norm(k)
+        if rope is not None:
+            first, half = attn.num_prefix_tokens, attn.rotate_half
+            q, k = (
+                torch.cat((y[:, :, :first], rotated(y[:, :, first:], rope, half)), dim=2)
+                for y in (q, k)
+            )
+        k, v = (each.repeat_interleave(heads // each.shape[1], dim=1) for each in (k, v))
+        if self.learned:
+            keys, values = (
+                each.unflatten(-1, (heads, -1)).transpose(0, 1).expand(len(x), -1, -1, -1)
+                for each in self.learned
+            )
+            k, v = torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
+        mixed = ((q @ k.mT * width**-0.5).softmax(-1) @ v).transpose(1, 2).flatten(2)
+        mixed = attn.norm(mixed)
+        return self.proj(mixed if attn.gate is None else mixed * attn.gate(x).sigmoid())
+
+
+class SideBySide(nn.Module):
+    """The projections of an Eva's attention as timm has them, their outputs side by side."""
+
+    def __init__(self, attn: Any) -> None:
+        super().__init__()
+        self.attn = attn
+        layers = [attn.q_proj, attn.k_proj, attn.v_proj]
+        self.sizes = [
+            attn.qkv.out_features // 3 if layer is None else layer.out_features for layer in layers
+        ]
+
+    def forward(self, x: Tensor) -> Tensor:
+        attn = self.attn
+        if attn.qkv is None:
+            return torch.cat((attn.q_proj(x), attn.k_proj(x), attn.v_proj(x)), dim=-1)
+        if getattr(attn, "q_bias", None) is None:
+            return attn.qkv(x)
+        return attn.qkv(x) + torch.cat((attn.q_bias, attn.k_bias, attn.v_bias))
+
+
+def rotated(x: Tensor, table: Tensor, half: bool) -> Tensor:
+    """Turn pairs of numbers, neighbours or one of each half, by the angles of a table."""
+    sine, cosine = table.chunk(2, dim=-1)
+    if half:
+        one, other = x.chunk(2, dim=-1)
+        return x * cosine + torch.cat((-other, one), dim=-1) * sine
+    one, other = x[..., ::2], x[..., 1::2]
+    return x * cosine + torch.stack((-other, one), dim=-1).flatten(-2) * sine
+
+
 def _attend_to(attn: Any, key: Tensor, value: Tensor) -> None:
     """Let timm's attention see learned keys and values in front of its own."""
+    if isinstance(attn, PlainAttention):
+        attn.learned = [key, value]
+        return
     heads = attn.num_heads
     keys, values = (part.unflatten(-1, (heads, -1)).transpose(0, 1) for part in (key, value))
 

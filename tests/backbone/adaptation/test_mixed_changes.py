@@ -38,7 +38,11 @@ def test_one_task_equals_the_plain_formulation(variant: str, kinds: str) -> None
 @pytest.mark.parametrize("kinds", [kind for kind in (*SIZES, *SUMS) if kind != "prefix"])
 @pytest.mark.parametrize("prompted", ["shallow", "deep"])
 @pytest.mark.parametrize(
-    "variant", ["plain", "query-key-norm", "siglip", "swin", "swin-padded-windows"]
+    "variant",
+    [
+        *("plain", "query-key-norm", "siglip", "swin", "swin-padded-windows"),
+        *("dinov3-bias", "eva-post-norm", "rope-mixed"),
+    ],
 )
 @torch.inference_mode()
 def test_prompts_see_the_changes_as_image_tokens_do(
@@ -51,7 +55,7 @@ def test_prompts_see_the_changes_as_image_tokens_do(
     torch.testing.assert_close(found, features(net, images(3), learned, parts), **TOLERANCE)
 
 
-@pytest.mark.parametrize("variant", ["plain", "query-key-norm", "swin"])
+@pytest.mark.parametrize("variant", ["plain", "query-key-norm", "swin", "dinov3"])
 @torch.inference_mode()
 def test_learned_keys_and_values_stand_in_front_of_those_of_prompts(variant: str) -> None:
     net = backbone.wrap(build(variant), device="cpu")
@@ -78,7 +82,11 @@ TASK = st.tuples(
 
 
 @pytest.mark.parametrize(
-    "variant", ["plain", "dinov2-registers", "average-fc-norm", "deit-distilled", "swin"]
+    "variant",
+    [
+        *("plain", "dinov2-registers", "average-fc-norm", "deit-distilled", "swin"),
+        *("dinov3", "eva02-clip"),
+    ],
 )
 @pytest.mark.parametrize("learning", [False, True])
 @settings(max_examples=10, deadline=None)
@@ -119,7 +127,7 @@ def test_a_mixed_batch_equals_one_by_one(
 
 
 @pytest.mark.parametrize("kinds", [*SIZES, *SUMS])
-@pytest.mark.parametrize("variant", ["plain", "average-fc-norm", "swin"])
+@pytest.mark.parametrize("variant", ["plain", "average-fc-norm", "swin", "dinov3-bias"])
 def test_gradients_are_those_of_the_plain_formulation(variant: str, kinds: str) -> None:
     net = backbone.wrap(build(variant).double(), device="cpu")
     net.model.double()
@@ -136,7 +144,10 @@ def test_gradients_are_those_of_the_plain_formulation(variant: str, kinds: str) 
         torch.testing.assert_close(ours, plain, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("variant", ["plain", "siglip", "dinov2-giant", "no-bias", "swin"])
+@pytest.mark.parametrize(
+    "variant",
+    ["plain", "siglip", "dinov2-giant", "no-bias", "swin", "dinov3-bias", "eva02-base", "sapiens2"],
+)
 @torch.inference_mode()
 def test_packed_weights_change_nothing(variant: str) -> None:
     net = backbone.wrap(build(variant), device="cpu")

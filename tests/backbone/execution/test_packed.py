@@ -70,7 +70,11 @@ def test_a_packed_mlp_keeps_its_activation_and_its_norm(act_layer: Any, norm_lay
 
 
 @pytest.mark.parametrize(
-    "variant", ["plain", "clip", "siglip", "beit3", "dinov2-giant", "no-bias", "swin-three-stages"]
+    "variant",
+    [
+        *("plain", "clip", "siglip", "beit3", "dinov2-giant", "no-bias", "swin-three-stages"),
+        *("dinov3", "rope-mixed"),
+    ],
 )
 def test_no_weight_is_in_memory_twice(variant: str) -> None:
     net = _pair(variant)[1]

@@ -17,6 +17,7 @@ from facet_vision.backbone.identity import fingerprint, identity
 from facet_vision.backbone.identity.architecture import KINDS, architecture, is_plain
 from facet_vision.backbone.identity.weights import weights_digest
 from tests.backbone.families import VARIANTS, build
+from tests.backbone.identity.pairs import changed, features, of, put, rebuilt
 
 INERT = {
     # Sizes: those of the weights and of the input say the same.
@@ -26,12 +27,16 @@ INERT = {
     *("img_size", "patch_size", "grid_size", "num_patches", "feat_size", "window_area"),
     *("input_resolution", "output_resolution"),
     # Weights by their absence, whose names say it.
-    *("reg_token", "cls_token", "pos_embed", "attn_pool", "gate"),
+    *("reg_token", "cls_token", "cls_embed", "pos_embed", "attn_pool", "gate", "rope"),
+    *("qkv", "q_proj", "k_proj", "v_proj", "q_bias", "k_bias", "v_bias", "gamma_1", "gamma_2"),
+    *("num_kv_heads", "num_kv_groups", "kv_dim", "rope_mixed"),
     *("affine", "elementwise_affine", "track_running_stats"),
     # Training, initial values, dropout, the classifier.
     *("training", "grad_checkpointing", "weight_init_mode", "fix_init", "distilled_training"),
+    *("head_init_scale", "shift_coords", "jitter_coords", "rescale_coords", "aug_active"),
     *("init_values", "momentum", "p", "drop_prob", "scale_by_keep", "num_classes"),
     # How the same values are computed or laid out.
+    *("qkv_bias_separate", "pos_embed_cached", "patch_drop", "feat_shape"),
     *("inplace", "fused_attn", "flatten", "output_fmt", "transposed", "output_padding"),
     # Other sizes of input, which a backbone here never has, and what window and shift come from.
     *("dynamic_img_size", "strict_img_size", "dynamic_mask", "always_partition"),
@@ -51,33 +56,6 @@ class Leaky(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.maximum(x, self.slope * x)
-
-
-def rebuilt(variant: str, **options: Any) -> tuple[Any, Any]:
-    """The same weights in two networks, the second with other options."""
-    one, other = build(variant), build(variant, **options)
-    other.load_state_dict(one.state_dict())
-    return one, other
-
-
-def changed(variant: str, change: Callable[[Any], object], **options: Any) -> tuple[Any, Any]:
-    """Two networks, the second changed in place."""
-    one, other = build(variant, **options), build(variant, **options)
-    change(other)
-    return one, other
-
-
-def put(path: str, value: Any, first: int = 0) -> Callable[[Any], None]:
-    """A change of one attribute, in all blocks from `first` on if the path says `blocks.`."""
-
-    def change(model: Any) -> None:
-        blocks = model.blocks if hasattr(model, "blocks") else model.layers[0].blocks
-        inner = path.removeprefix("blocks.")
-        for root in blocks[first:] if inner != path else (model,):
-            *way, last = inner.split(".")
-            setattr(root.get_submodule(".".join(way)), last, value)
-
-    return change
 
 
 def layer_norm(eps: float = 1e-3) -> Any:
@@ -141,16 +119,6 @@ SAME: dict[str, Callable[[], tuple[Any, Any]]] = {
 """Pairs of networks that are the same function."""
 
 
-def features(model: Any) -> torch.Tensor:
-    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        return backbone.wrap(model.eval(), device="cpu").features(images)
-
-
-def of(model: Any) -> dict[str, Any]:
-    return identity(model, backbone.Preprocess.of(model))
-
-
 @pytest.mark.parametrize("case", DIFFERENT)
 def test_every_option_that_changes_features_changes_the_fingerprint(case: str) -> None:
     one, other = DIFFERENT[case]()
@@ -209,6 +177,8 @@ def test_every_attribute_of_every_module_is_stated_or_known_to_be_inert(variant:
         found = {key for key, value in vars(module).items() if is_plain(value)}
         if type(module).__name__ == "WindowAttention":
             found -= {"window_size"}  # its block states it
+        if type(module).__name__ == "RotaryEmbeddingMixed":
+            found -= {"temperature", "num_heads"}  # its frequencies tell
         assert {key for key in found - stated if not key.startswith("_")} <= INERT, name
 
 

@@ -151,7 +151,7 @@ def test_a_folder_is_one_commands_at_a_time(place: Path) -> None:
         (("--search", "tokens=1,2"), 2, "search: expected hyperparameters that "),
         (("--no-train",), 1, "comparison: expected a training that succeeds, found none"),
         (("--fraction", "0.5", "--shots", "3"), 2, "shots and fraction: expected one of them"),
-        (("--backbone", "resnet50"), 1, "resnet50"),
+        (("--backbone", "shvit_s1"), 1, "shvit_s1"),
         (("--precision", "int3"), 2, "precision: "),
         (
             ("--methods", "linear,full", "--tokens", "3"),

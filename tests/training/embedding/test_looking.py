@@ -220,7 +220,7 @@ def test_last_layer_unless_another_is_named(place: Path, tmp_path: Path) -> None
         ("linear", (), "task: expected one that changes the forward, found linear"),
         ("partial-1", (), "expected a task"),
         ("vpt-deep", ("--layer", 9), "layer: expected a number from 1 to 8, found 9"),
-        ("vpt-deep", ("--backbone", "resnet18"), "backbone: expected one of"),
+        ("vpt-deep", ("--backbone", "shvit_s1"), "backbone: expected one of"),
         ("vpt-deep", ("--device", "abacus"), "device: expected"),
     ],
 )

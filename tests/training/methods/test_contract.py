@@ -1,4 +1,4 @@
-"""Contract of every registered method with a gradient, on a ViT and on a Swin."""
+"""Contract of every registered method with a gradient, on a ViT, a Swin and an Eva."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from tests.training.support.methods import (
     recipe,
 )
 
-on_every_backbone = pytest.mark.parametrize("net", ["plain", "swin"], indirect=True)
+on_every_backbone = pytest.mark.parametrize("net", ["plain", "swin", "rope-mixed"], indirect=True)
 MOVED_AT_FIRST = (
     "linear",
     "mlp-2",

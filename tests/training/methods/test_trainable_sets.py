@@ -11,9 +11,11 @@ from torch import nn
 
 from facet_vision import backbone
 from facet_vision.backbone.adaptation import has_bias
-from facet_vision.backbone.backbone import Family
-from facet_vision.backbone.swin import SwinTransformerFamily
-from facet_vision.backbone.vit import VisionTransformerFamily
+from facet_vision.backbone.families import (
+    Family,
+    SwinTransformerFamily,
+    VisionTransformerFamily,
+)
 from tests.training.support.methods import method
 
 SETS = json.loads((Path(__file__).parents[2] / "golden" / "trainable_sets.json").read_text())

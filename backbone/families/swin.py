@@ -37,11 +37,10 @@ from facet_vision.backbone.adaptation import (
     encode_changes,
     join_prefix,
 )
+from facet_vision.backbone.errors import UnsupportedBackbone
 from facet_vision.backbone.execution.attend import SCORE_BYTES
-from facet_vision.backbone.execution.dense import Dense, Heads, PackedDense
-
-from .errors import UnsupportedBackbone
-from .segments import Segment, arrange, restore
+from facet_vision.backbone.execution.dense import Dense, Heads, PackedDense, dense_of
+from facet_vision.backbone.segments import Segment, arrange, restore
 
 
 class SwinTransformerFamily:
@@ -57,7 +56,7 @@ class SwinTransformerFamily:
         self.blocks: list[SwinTransformerBlock] = [
             block for stage in model.layers for block in stage.blocks
         ]
-        self.dense = [Dense(block) for block in self.blocks]
+        self.dense = [dense_of(block) for block in self.blocks]
         # The merging, if any, that precedes a block: the first block of every stage but the first.
         self.mergings = [
             stage.downsample if index == 0 and isinstance(stage.downsample, PatchMerging) else None
@@ -135,7 +134,7 @@ class SwinTransformerFamily:
         """Return W_kv LayerNorm1(prompt) of one block, (2, heads, tokens, head dim)."""
         here = changes.layer(layer)
         h = here.after("norm1", self.blocks[layer].norm1(prompt.unsqueeze(0)))
-        return self.dense[layer].keys_values(h, here).squeeze(0).permute(1, 2, 0, 3)
+        return torch.cat([part.transpose(1, 2) for part in self.dense[layer].keys_values(h, here)])
 
     def _merge(
         self, layer: int, x: Tensor, tokens: Sequence[Tensor | None]
