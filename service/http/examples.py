@@ -18,7 +18,7 @@ from .calls import Call
 from .deps import ComponentsDependency, actor_of, caller_of, needs
 from .middleware.audit import tell
 from .openapi.bodies import limited
-from .parameters import TaskName, known_parameters
+from .parameters import TASK_NAME_SCHEMA, TaskName, known_parameters
 from .schemas import ExamplesChanged, Problem, TaskExamples
 
 router = APIRouter(
@@ -113,6 +113,7 @@ async def add_examples(
             "bare backbone: what its prompts and other parts have learned helps the new task, "
             "which keeps a copy of them. Of a task that is there it must be the task's own.",
             examples=["flowers"],
+            json_schema_extra=TASK_NAME_SCHEMA,
         ),
     ] = None,
 ) -> ExamplesChanged:

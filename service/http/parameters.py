@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, JsonValue
 from pydantic_core import PydanticCustomError
 
 from facet_vision.prompts_store.names import MAX_LENGTH
@@ -50,12 +50,14 @@ PlainNumber = BeforeValidator(_json_number)
 TASK_NAME = "[A-Za-z0-9](\\.?[A-Za-z0-9_-])*\\.?"
 """What a name of a task looks like, for the OpenAPI document; the prompts store decides."""
 
+TASK_NAME_SCHEMA: dict[str, JsonValue] = {"pattern": f"^{TASK_NAME}$", "maxLength": MAX_LENGTH}
+
 TaskName = Annotated[
     str,
     Path(
         description="Name of the task.",
         examples=["digits"],
-        json_schema_extra={"pattern": f"^{TASK_NAME}$", "maxLength": MAX_LENGTH},
+        json_schema_extra=TASK_NAME_SCHEMA,
     ),
 ]
 

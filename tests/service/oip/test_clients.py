@@ -178,8 +178,10 @@ def test_repository(triton: Triton) -> None:
     batch = triton.input("pixel_values", [1, *SHAPE], "FP32", pixels(0))
     found = triton.infer(name, [batch], "2").as_numpy("probabilities")
     np.testing.assert_allclose(found, expected(0, file=TaskFile.from_bytes(second)), atol=1e-5)
+    found = triton.infer(name, [batch], "1").as_numpy("probabilities")  # not live, but stored
+    np.testing.assert_allclose(found, expected(0, file=TaskFile.from_bytes(first)), atol=1e-5)
     with pytest.raises(Refused):
-        triton.infer(name, [batch], "1")
+        triton.infer(name, [batch], "7")
     policy = '{"version_policy": {"specific": {"versions": [1]}}}'
     triton.load_model(name, config=policy)
     assert triton.is_model_ready(name, "1") is True
