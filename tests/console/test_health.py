@@ -17,7 +17,9 @@ def test_the_numbers_follow_the_server(shown: Console, server: Server) -> None:
         for name in ("Answers per second", "Median of requests", "Images in a batch", "Evictions"):
             tile = shown.page.locator(".tile").filter(has=shown.page.get_by_text(name, exact=True))
             expect(tile.locator("strong")).to_have_text(re.compile(r"\d"))
-        expect(shown.page.locator("tr", has_text="bad-image")).to_have_text(re.compile("bad-image[1-9]"))
+        expect(shown.page.locator("tr", has_text="bad-image")).to_have_text(
+            re.compile("bad-image[1-9]")
+        )
         number = shown.page.locator(".tile strong").first
         expect(number).to_have_text("0", timeout=10_000)
         with shown.page.expect_response("**/metrics"):
