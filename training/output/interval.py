@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-QUANTILE = 1.959964
-"""Of the normal distribution, for an interval of 95 %."""
+from scipy import stats
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
@@ -13,8 +10,5 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
     Unlike the usual one it stays within 0 and 1, and is no point where all trials are hits.
     """
-    share, square = hits / trials, QUANTILE**2
-    middle = share + square / (2 * trials)
-    half = QUANTILE * math.sqrt(share * (1 - share) / trials + square / (4 * trials**2))
-    low, high = ((middle + sign * half) / (1 + square / trials) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    interval = stats.binomtest(hits, trials).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
