@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from facet_vision import backbone
-from facet_vision.backbone.identity import identity
+from facet_vision.backbone.identity import fingerprint, identity
+from facet_vision.backbone.identity.weights import weights_digest
 from tests.backbone.families import build
 
 
@@ -45,3 +46,22 @@ def features(model: Any) -> torch.Tensor:
 
 def of(model: Any) -> dict[str, Any]:
     return identity(model, backbone.Preprocess.of(model))
+
+
+def check_different(one: Any, other: Any, *, by_weights: bool) -> None:
+    """Check that two networks with other features have other fingerprints.
+
+    Args:
+        by_weights: whether their weights tell them apart; else their architectures must.
+    """
+    assert fingerprint(of(one)) != fingerprint(of(other))
+    assert (weights_digest(one) == weights_digest(other)) == (not by_weights)
+    if not by_weights:
+        assert of(one)["architecture"] != of(other)["architecture"]
+    assert not torch.allclose(features(one), features(other), atol=1e-4)
+
+
+def check_same(one: Any, other: Any) -> None:
+    """Check that two networks with the same features have the same identity."""
+    assert of(one) == of(other)
+    torch.testing.assert_close(features(one), features(other))

@@ -5,14 +5,19 @@ from functools import partial
 from typing import Any
 
 import pytest
-import torch
 from timm.layers import LayerNorm
 from timm.layers.activations import QuickGELU
 
 from facet_vision.backbone.identity import fingerprint
-from facet_vision.backbone.identity.weights import weights_digest
 from tests.backbone.families import build
-from tests.backbone.identity.pairs import changed, features, of, put, rebuilt
+from tests.backbone.identity.pairs import (
+    changed,
+    check_different,
+    check_same,
+    of,
+    put,
+    rebuilt,
+)
 
 Pairs = dict[str, Callable[[], tuple[Any, Any]]]
 
@@ -76,19 +81,12 @@ SAME: Pairs = {
 
 @pytest.mark.parametrize("case", DIFFERENT)
 def test_every_option_that_changes_features_changes_the_fingerprint(case: str) -> None:
-    one, other = DIFFERENT[case]()
-    assert fingerprint(of(one)) != fingerprint(of(other))
-    assert (weights_digest(one) == weights_digest(other)) == (case not in WEIGHTS_TELL)
-    if case not in WEIGHTS_TELL:
-        assert of(one)["architecture"] != of(other)["architecture"]
-    assert not torch.allclose(features(one), features(other), atol=1e-4)
+    check_different(*DIFFERENT[case](), by_weights=case in WEIGHTS_TELL)
 
 
 @pytest.mark.parametrize("case", SAME)
 def test_no_other_option_does(case: str) -> None:
-    one, other = SAME[case]()
-    assert of(one) == of(other)
-    torch.testing.assert_close(features(one), features(other))
+    check_same(*SAME[case]())
 
 
 def test_the_grid_is_that_of_the_input_size() -> None:
