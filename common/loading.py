@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from facet_vision.backbone import Backbone
     from facet_vision.prompts_store import Manifest
 
-POOLS = ("token", "avg", "map")
+_PoolName = Literal["token", "avg", "map"]
+POOLS = get_args(_PoolName)
 
 Pool = Annotated[
-    Literal["token", "avg", "map"] | None,
+    _PoolName | None,
     Field(description="How the backbone's tokens become a feature; by default as published."),
 ]
 ImageSize = Annotated[

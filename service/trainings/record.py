@@ -1,5 +1,6 @@
 """A training: immutable events, and the state that they add up to."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -216,10 +217,7 @@ class Training:
     @property
     def labels(self) -> dict[str, int]:
         """How many images each label has, in the order of the labels."""
-        counts: dict[str, int] = {}
-        for image in self.images.values():
-            counts[image.label] = counts.get(image.label, 0) + 1
-        return dict(sorted(counts.items()))
+        return dict(sorted(Counter(image.label for image in self.images.values()).items()))
 
 
 def fold(id: str, events: Sequence[AnyEvent]) -> Training:
